@@ -1,0 +1,3 @@
+//! The `objsync` program.
+
+fn main() {}
