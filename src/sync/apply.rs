@@ -1,0 +1,236 @@
+//! Applying a set: one SQLite transaction, all or nothing.
+//!
+//! 1. The set is refused whole, or 2. what is new in it joins what waits; 3. all that can be applied is applied, unit by
+//! unit (`settle.rs`); 4. object by object as the versions decide (`merge.rs`).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::sync::error::{Error, Refusal, Result};
+use crate::sync::guid::{Guid, NodeId};
+use crate::sync::node::{Identity, Node};
+use crate::sync::report::Report;
+use crate::sync::requeue::Pending;
+use crate::sync::rule::Rule;
+use crate::sync::schema;
+use crate::sync::stamp::DOUBTFUL_AHEAD;
+use crate::sync::sync_times::SyncTimes;
+use crate::sync::syncset::{self, SyncSet};
+
+/// Asks the application whether an object may be touched now; a reason makes its whole unit wait.
+pub type Hold<'a> = dyn Fn(&str, Guid) -> Option<String> + 'a;
+
+/// How to apply.
+#[derive(Clone, Copy, Default)]
+pub struct ApplyOptions<'a> {
+    /// Decides conflicts.
+    pub rule: Rule,
+    /// What the application holds back (class name, object): the unit waits in the requeue with the reason given.
+    pub hold: Option<&'a Hold<'a>>,
+}
+
+impl Node {
+    /// Applies a set from a file. Refusals (see [`Refusal`]) change nothing. What cannot be applied yet waits and is tried
+    /// again at the end of every apply.
+    pub fn apply(&mut self, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
+        let set = syncset::read(file)?;
+        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        self.apply_set(&set, &file, options)
+    }
+
+    fn apply_set(&mut self, set: &SyncSet, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
+        let report = Report {
+            file: file.to_owned(),
+            node: self.info.name.clone(),
+            source: set.header.source.name.clone(),
+            id: set.header.id,
+            ..Report::default()
+        };
+        self.without_triggers(|node| {
+            let mut report = report;
+            node.check_acceptable(set)?;
+            node.note_names(set)?;
+            let have = node.check_no_gap(set)?;
+            node.follow_clock(set, &mut report)?;
+            let (mut pending, mut bonds) = node.waiting()?;
+            let new = set.header.end > have || have == 0;
+            if new {
+                for object in &set.objects {
+                    pending.push(Pending::from_set(node, set, object)?);
+                }
+                bonds.extend(bonds_of(set));
+            } else {
+                node.report_known(set, &mut report)?;
+            }
+            let source = set.header.source.guid;
+            let times = node.sync_times(source)?;
+            let latest = set.header.clock > times.seen_clock;
+            node.set_sync_times(
+                source,
+                SyncTimes {
+                    received: times.received.max(have).max(set.header.end),
+                    acknowledged: times.acknowledged.max(set.header.received_from(node.info.guid)),
+                    seen_number: if latest { set.header.number } else { times.seen_number },
+                    seen_clock: times.seen_clock.max(set.header.clock),
+                    ..times
+                },
+            )?;
+            node.settle(pending, bonds, options, &mut report)?;
+            node.note_applied(set, file, &report)?;
+            Ok(report)
+        })
+    }
+
+    /// Tries again what waits.
+    pub fn retry(&mut self, options: ApplyOptions<'_>) -> Result<Report> {
+        let node_name = self.info.name.clone();
+        self.without_triggers(|node| {
+            let mut report = Report { node: node_name, ..Report::default() };
+            let (pending, bonds) = node.waiting()?;
+            node.settle(pending, bonds, options, &mut report)?;
+            Ok(report)
+        })
+    }
+
+    /// One writing transaction in which the engine itself writes rows, versions and journal.
+    fn without_triggers<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
+        self.set_triggers(false)?;
+        let result = self.write(|node| {
+            // What a foreign statement left aside may name rows that are about to go.
+            node.conn.execute("DELETE FROM objsync_aside", [])?;
+            work(node)
+        });
+        self.set_triggers(true)?;
+        result
+    }
+
+    fn check_acceptable(&mut self, set: &SyncSet) -> Result<()> {
+        let header = &set.header;
+        let (us, source, target) = (&self.info, &header.source, &header.target);
+        if target.guid != us.guid {
+            let also = if target.name == us.name { " (of the same name)" } else { "" };
+            let what = format!("the set is addressed to {} {}, another node than {} {}{also}; nothing was changed", target.name, target.guid, us.name, us.guid);
+            return Err(Error::refused(Refusal::WrongNode, what)
+                .hint(format!("apply it at {}, or have {} prepare a set for {}", target.name, source.name, us.name)));
+        }
+        let differences = schema::differences(&self.classes, &header.classes);
+        if !differences.is_empty() {
+            let what = format!("{} and {} do not agree on what is synchronized: {}; nothing was changed", us.name, source.name, differences.join("; "));
+            return Err(Error::refused(Refusal::Schema, what).hint("make the tables and classes of both nodes alike, then prepare the set again"));
+        }
+        let number = self.number()?;
+        let known = set.objects.iter().map(|o| o.state.vector.get(us.guid)).chain([header.received_from(us.guid)]).max().unwrap_or(0);
+        if known > number {
+            let what = format!(
+                "the set knows transaction {known} of {}, whose last one is {number}: this file was restored from a backup, or is a copy; nothing was changed",
+                us.name
+            );
+            return Err(Error::refused(Refusal::Restored, what).hint(format!(
+                "make this file a new node (objsync rejoin --node {}); nothing in it is lost, and {} prepares its next set for the new node",
+                us.name, source.name
+            )));
+        }
+        // The sender's numbers went back: it was seen further on at an earlier time, or gives numbers again that it had given.
+        let times = self.sync_times(source.guid)?;
+        let went_back = header.clock > times.seen_clock && header.number < times.seen_number;
+        let given_again = set.objects.iter().any(|o| {
+            let stamp = o.state.stamp;
+            stamp.author == source.guid && o.state.vector.get(source.guid) <= times.seen_number && stamp.time > times.seen_clock
+        });
+        if times.seen_number > 0 && (went_back || given_again) {
+            return Err(self.source_restored(set, times.seen_number));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn source_restored(&self, set: &SyncSet, seen: u64) -> Error {
+        let source = &set.header.source.name;
+        let what = format!(
+            "{source} had reached transaction {seen} and gives numbers up to there a second time (now at {}): its file was restored from a backup, or is a copy; nothing was changed",
+            set.header.number
+        );
+        Error::refused(Refusal::Restored, what)
+            .hint(format!("at {source}, make the file a new node (objsync rejoin --node {source}) and prepare the set again"))
+    }
+
+    fn note_names(&mut self, set: &SyncSet) -> Result<()> {
+        for info in &set.header.nodes {
+            self.note_node(info, false)?;
+        }
+        self.note_peer(&Identity { info: set.header.source.clone(), lineage: set.header.lineage.clone() })
+    }
+
+    fn check_no_gap(&self, set: &SyncSet) -> Result<u64> {
+        let header = &set.header;
+        let source = Identity { info: header.source.clone(), lineage: header.lineage.clone() };
+        let have = self.has_of(&source, header.number)?;
+        if header.start > have {
+            let (us, them) = (&self.info.name, &source.info.name);
+            let what = format!(
+                "{us} has {them}'s transactions up to {have}, but the set starts after {}: transactions {} to {} are missing; nothing was changed",
+                header.start,
+                have + 1,
+                header.start
+            );
+            return Err(Error::refused(Refusal::Gap, what).hint(format!(
+                "apply the earlier set first, or prepare again at {them} from what {us} has acknowledged (objsync prepare --since acknowledged)"
+            )));
+        }
+        Ok(have)
+    }
+
+    /// The clock follows what it sees, so that an edit made now is later than what it was made upon.
+    fn follow_clock(&self, set: &SyncSet, report: &mut Report) -> Result<()> {
+        let limit = (self.clock)().saturating_add(DOUBTFUL_AHEAD);
+        let times = || set.objects.iter().map(|o| o.state.stamp.time);
+        if let Some(seen) = times().filter(|t| *t <= limit).max() {
+            self.conn.execute("UPDATE objsync_state SET clock = max(clock, ?1)", [seen])?;
+        }
+        let doubtful = times().filter(|t| *t > limit).count();
+        if doubtful > 0 {
+            report.warnings.push(format!(
+                "{doubtful} objects carry times more than 24 hours ahead of this machine's clock; they are kept, but check the clocks at {} and here",
+                set.header.source.name
+            ));
+        }
+        Ok(())
+    }
+
+    fn note_applied(&self, set: &SyncSet, file: &Path, report: &Report) -> Result<()> {
+        let json = serde_json::to_string(report).map_err(|e| Error::storage(e.to_string()))?;
+        self.conn.execute(
+            "INSERT INTO objsync_set (sent, peer, id, digest, file, first, last, objects, transactions, bytes, at, report)
+             VALUES (0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            rusqlite::params![
+                self.nodes.number(set.header.source.guid)?,
+                set.header.id,
+                set.digest,
+                file.to_string_lossy(),
+                set.header.start + 1,
+                set.header.end,
+                set.objects.len(),
+                set.transactions,
+                set.bytes,
+                (self.clock)(),
+                json,
+            ],
+        )?;
+        Ok(())
+    }
+
+    pub(crate) fn name_of(&self, node: NodeId) -> String {
+        self.nodes.name(node)
+    }
+}
+
+/// The objects that each commit of the sender filed together, where they are more than one.
+fn bonds_of(set: &SyncSet) -> Vec<Vec<Guid>> {
+    let mut commits: BTreeMap<u64, Vec<Guid>> = BTreeMap::new();
+    let objects = set.objects.iter().map(|o| (o.guid, &o.commits));
+    for (guid, numbers) in objects.chain(set.ties.iter().map(|t| (t.guid, &t.commits))) {
+        for number in numbers {
+            commits.entry(*number).or_default().push(guid);
+        }
+    }
+    commits.into_values().filter(|bond| bond.len() > 1).collect()
+}

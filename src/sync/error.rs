@@ -1,0 +1,149 @@
+//! The one error type of the engine: what happened, what was left unchanged, and what to do next.
+
+use std::fmt;
+
+/// Result of the engine's calls.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something was not done. Nothing was changed unless the message says so.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    hint: String,
+}
+
+/// Who can act on an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request itself is wrong: an unknown name, a value out of range.
+    Usage,
+    /// The folder or file holds no environment or node.
+    NotFound,
+    /// A set was refused as SYNC-MODEL.md's "Applying a set" demands; see [`Error::refusal`].
+    Refused(Refusal),
+    /// A constraint of the database refuses the change.
+    Constraint,
+    /// Somebody else holds the database; trying again may succeed.
+    Busy,
+    /// SQLite or the file system failed.
+    Storage,
+}
+
+/// Why a whole set was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Incomplete, changed, or no set at all.
+    Damaged,
+    /// Written by a later version.
+    NewerFormat,
+    /// The nodes do not agree on classes or their schema.
+    Schema,
+    /// Addressed to another node.
+    WrongNode,
+    /// An earlier set is missing.
+    Gap,
+    /// This node, or the sender, was restored from a backup or is a copy.
+    Restored,
+    /// The journal needed is purged.
+    Purged,
+}
+
+impl Error {
+    /// An error with what happened and what was not changed.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error { kind, message: message.into(), hint: String::new() }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Usage, message)
+    }
+
+    pub(crate) fn refused(why: Refusal, message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Refused(why), message)
+    }
+
+    pub(crate) fn storage(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Storage, message)
+    }
+
+    /// Adds what to do next.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Who can act.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Why a set was refused, if that is what happened.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self.kind {
+            ErrorKind::Refused(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// What happened, without the hint.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do next; may be empty.
+    pub fn what_next(&self) -> &str {
+        &self.hint
+    }
+
+    /// Says what was being done.
+    pub(crate) fn while_doing(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if !self.hint.is_empty() {
+            write!(f, "\nhint: {}", self.hint)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::*;
+        let text = match &error {
+            rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
+            other => other.to_string(),
+        };
+        match error.sqlite_error_code() {
+            Some(DatabaseBusy | DatabaseLocked) => {
+                Error::new(ErrorKind::Busy, "the database is locked by another program; nothing was changed")
+                    .hint("let the other program finish its transaction, then try again")
+            }
+            Some(ConstraintViolation | TypeMismatch) => Error::new(ErrorKind::Constraint, text),
+            Some(NotADatabase) => Error::storage("the file is not a database"),
+            Some(DatabaseCorrupt) => Error::storage(format!("the database file is damaged ({text})"))
+                .hint("check it with the sqlite3 command `.recover`, or put a backup in its place"),
+            Some(ReadOnly | PermissionDenied) => {
+                Error::storage("the database cannot be written; nothing was changed")
+                    .hint("check the permissions of the file and of its folder")
+            }
+            Some(DiskFull) => Error::storage("the disk is full; nothing was changed").hint("free some space, then try again"),
+            Some(CannotOpen) => Error::storage("the database file cannot be opened"),
+            _ => Error::storage(format!("SQLite: {text}")),
+        }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Error::storage(error.to_string())
+    }
+}

@@ -1,0 +1,91 @@
+//! One object: what is to become of the state here and the state that came.
+
+use crate::sync::conflict::{ConflictRecord, Found};
+use crate::sync::decide::{self, Chosen, Version, decide};
+use crate::sync::error::Result;
+use crate::sync::guid::{Guid, NodeId};
+use crate::sync::history::{Filed, State};
+use crate::sync::node::{Node, Role};
+use crate::sync::requeue::Pending;
+use crate::sync::rule::Rule;
+
+/// The state to be filed, and why.
+pub(crate) struct Merged {
+    pub(crate) before: Option<Filed>,
+    pub(crate) new: State,
+    /// The peer, where its state is taken as it is.
+    pub(crate) origin: Option<NodeId>,
+    pub(crate) why: Why,
+}
+
+/// Why the new state is what it is.
+pub(crate) enum Why {
+    /// The state that came has seen ours, or there was none here.
+    Newer,
+    /// Both say the same.
+    Same,
+    /// Both changed, but only one of them changed anything since the common ancestors.
+    OneUnchanged(Chosen),
+    /// A conflict, decided and recorded.
+    Conflict(Box<ConflictRecord>),
+}
+
+impl Node {
+    /// Decides about one object as commit `number` here. `None`: ours has seen it already. Notes what a merge has seen
+    /// and records conflicts; rows and versions are left to the caller.
+    pub(crate) fn merge(&self, theirs: &Pending, rule: Rule, siblings: &[Guid], number: u64) -> Result<Option<Merged>> {
+        let (class, guid) = (&self.classes[theirs.class], theirs.guid);
+        let before = self.current(class, guid)?;
+        let state = &theirs.state;
+        let Some(filed) = before.as_ref().filter(|b| !b.state.vector.leq(&state.vector)) else {
+            return Ok(Some(Merged { before, new: state.clone(), origin: Some(theirs.peer), why: Why::Newer }));
+        };
+        let ours = &filed.state;
+        if state.vector.leq(&ours.vector) {
+            return Ok(None);
+        }
+        let ancestors = self.common_ancestors(class, filed, guid, &state.vector)?;
+        self.note_merged(class, guid, state)?;
+        let mut vector = ours.vector.join(&state.vector);
+        if ours.content == state.content {
+            // Both said the same on their own: one version from now on, and nobody has to be told anything new.
+            let stamp = decide::later((ours.stamp, self.role_of(ours.stamp.author)), (state.stamp, self.role_of(state.stamp.author)));
+            let new = State { content: ours.content.clone(), vector, stamp };
+            return Ok(Some(Merged { before, new, origin: None, why: Why::Same }));
+        }
+        let contents: Vec<_> = ancestors.iter().map(|a| &a.content).collect();
+        let decision = decide(&contents, self.version(ours), self.version(state), rule);
+        let winner = if decision.chosen == Chosen::Ours { ours } else { state };
+        // The result has seen both and is a new commit of this node, so it supersedes both everywhere. It keeps the
+        // stamp of the content that won, never the time of deciding.
+        vector.set(self.info.guid, number);
+        let new = State { content: winner.content.clone(), vector, stamp: winner.stamp };
+        let why = match decision.is_conflict() {
+            false => Why::OneUnchanged(decision.chosen),
+            true => Why::Conflict(Box::new(self.record_conflict(&Found {
+                class,
+                guid,
+                number: filed.key,
+                source_number: theirs.key,
+                ancestors: &ancestors,
+                ours,
+                theirs: state,
+                decision,
+                rule,
+                source: theirs.peer,
+                set: theirs.set,
+                siblings,
+                commit: number,
+            })?)),
+        };
+        Ok(Some(Merged { before, new, origin: None, why }))
+    }
+
+    fn version<'a>(&self, state: &'a State) -> Version<'a> {
+        Version { content: &state.content, stamp: state.stamp, role: self.role_of(state.stamp.author) }
+    }
+
+    fn role_of(&self, node: NodeId) -> Role {
+        self.nodes.find(node).map(|info| info.role).unwrap_or_default()
+    }
+}

@@ -1,0 +1,78 @@
+//! The engine: keeps the objects of occasionally connected SQLite databases in step. It knows tables, keys and references;
+//! nothing of what they mean.
+//!
+//! 1. Each file is a [`Node`]. Triggers note every change, whatever program makes it, in a journal (`journal` = `store.rs` and
+//!    `triggers.rs`).
+//! 2. A node [prepares](Node::prepare) a sync set for a peer: the net state of everything filed since the last one
+//!    ([`syncset`] describes the file).
+//! 3. The peer [applies](Node::apply) it, all or nothing: what is newer is taken, what was changed on both sides is a conflict,
+//!    which a [`Rule`] decides and a record keeps; what cannot be applied yet waits in the requeue.
+//! 4. Whether one state was made with another in sight is told by version vectors alone ([`Vector`], [`decide`]).
+//!
+//! The one invariant: nothing is ever overwritten by somebody who had not seen it, unless a record keeps it.
+//!
+//! ```
+//! use objsync::sync::*;
+//! # let dir = tempfile::tempdir()?;
+//! # let (north, south) = (dir.path().join("north.db"), dir.path().join("south.db"));
+//! rusqlite::Connection::open(&north)?.execute_batch("CREATE TABLE notes (id INTEGER PRIMARY KEY, text)")?;
+//! let info = NodeInfo { guid: NodeId::random(), name: "NORTH".into(), role: Role::Master };
+//! let notes = ClassSpec { name: "Note".into(), table: "notes".into(), journaled: true };
+//! let mut north = Node::create(&north, info, &[notes])?;
+//! let mut south = north.fresh_copy(&south, "SOUTH", Role::Client)?;
+//!
+//! north.connection().execute("INSERT INTO notes (text) VALUES ('hello')", [])?;
+//! let file = dir.path().join("syncFromNORTH-1000.syncset");
+//! let options = PrepareOptions { id: 1000, file: file.clone(), since: Since::Sent, upto: None, overwrite: false };
+//! north.prepare(south.info().guid, &options)?;
+//! let report = south.apply(&file, ApplyOptions::default())?;
+//! assert_eq!(report.inserted, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod apply;
+mod conflict;
+mod copy;
+mod decide;
+mod environment;
+mod error;
+mod filing;
+mod guid;
+mod history;
+mod merge;
+mod node;
+mod prepare;
+mod report;
+mod requeue;
+mod rule;
+mod schema;
+mod settle;
+mod stamp;
+mod store;
+mod sync_times;
+pub mod syncset;
+mod triggers;
+mod unit;
+mod value;
+mod vector;
+mod verify;
+
+pub use apply::{ApplyOptions, Hold};
+pub use conflict::{ConflictKind, ConflictRecord, ConflictSide};
+pub use decide::{Because, Chosen, Decision, Version, decide};
+pub use environment::{ClassStatus, Environment, NodeStatus, PeerStatus, SETS, Status};
+pub use error::{Error, ErrorKind, Refusal, Result};
+pub use filing::Edit;
+pub use guid::{Guid, NodeId};
+pub use history::{Content, Filed, State};
+pub use node::{Identity, Node, NodeInfo, Role};
+pub use prepare::{PrepareOptions, Prepared, ToSend};
+pub use report::{ObjectReport, Outcome, Report};
+pub use requeue::Waiting;
+pub use rule::Rule;
+pub use schema::{Class, ClassSpec, Property};
+pub use stamp::{Clock, DOUBTFUL_AHEAD, Stamp, system_clock};
+pub use sync_times::{Since, SyncTimes};
+pub use value::Value;
+pub use vector::Vector;
+pub use verify::{ClassVerification, Contents, ObjectDifference, Verification, verify};

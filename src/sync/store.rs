@@ -1,0 +1,171 @@
+//! The engine's own tables in a node's file. The user's tables carry no column of ours.
+//!
+//! | table | holds |
+//! |---|---|
+//! | `objsync_state` | one row: mode, last commit number, last serial, clock |
+//! | `objsync_node` | every node named anywhere in this file, by a small number `n` |
+//! | `objsync_lineage` | of which node a node's file was a copy, and at which commit |
+//! | `objsync_sync_time` | per peer: sent, acknowledged, received |
+//! | `objsync_class` | the classes |
+//! | `objsync_object_<table>` | per living object: local key, id, vector, stamp, last journal position |
+//! | `objsync_tombstone_<table>` | the same per deleted object |
+//! | `objsync_journal` | all filing events in order, with before-images |
+//! | `objsync_aside` | the rows that a REPLACE is about to remove, which fires no delete trigger |
+//! | `objsync_set` | sets sent and received |
+//! | `objsync_conflict` | conflict records, kept for good |
+//! | `objsync_waiting`, `objsync_bond` | the requeue, and which objects were filed together at their origin |
+//! | `objsync_merged` | states of others that a merge here has taken into account |
+//!
+//! An object's id is one integer: the small number of the node that made it times 2^40, plus the serial. A vector is the
+//! entry of this node (`own`, so that a trigger can set it) and a blob of all others (`rest`).
+
+use rusqlite::Connection;
+
+use crate::sync::error::{Error, Result};
+use crate::sync::schema::{Class, quote};
+
+/// The format of the tables below. A file with another one is refused.
+pub(crate) const FORMAT: i64 = 1;
+
+/// Serials a node can give.
+pub(crate) const SERIAL_BITS: u32 = 40;
+
+const TABLES: &str = "
+CREATE TABLE objsync_state (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    format INTEGER NOT NULL,
+    node INTEGER NOT NULL,              -- this node's n
+    mode INTEGER NOT NULL DEFAULT 0,    -- 0: every row written is a commit; 1: a commit of the engine is open
+    number INTEGER NOT NULL DEFAULT 0,  -- last commit
+    serial INTEGER NOT NULL DEFAULT 0,  -- last object made here
+    clock INTEGER NOT NULL DEFAULT 0,   -- hybrid logical clock, microseconds since 1970
+    floor INTEGER NOT NULL DEFAULT 0    -- commits up to here are purged
+);
+CREATE TABLE objsync_node (
+    n INTEGER PRIMARY KEY,
+    guid INTEGER NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL
+);
+CREATE TABLE objsync_lineage (
+    node INTEGER NOT NULL, place INTEGER NOT NULL, ancestor INTEGER NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (node, place)
+) WITHOUT ROWID;
+CREATE TABLE objsync_sync_time (
+    peer INTEGER PRIMARY KEY,
+    sent INTEGER NOT NULL DEFAULT 0, acknowledged INTEGER NOT NULL DEFAULT 0, received INTEGER NOT NULL DEFAULT 0,
+    seen_number INTEGER NOT NULL DEFAULT 0, seen_clock INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE objsync_class (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, table_name TEXT NOT NULL UNIQUE, journaled INTEGER NOT NULL
+);
+CREATE TABLE objsync_journal (
+    pos INTEGER PRIMARY KEY,
+    number INTEGER NOT NULL,            -- the commit
+    class INTEGER NOT NULL, object INTEGER NOT NULL,
+    kind INTEGER NOT NULL,              -- 1 insert, 2 update, 3 delete
+    key INTEGER,                        -- the local key at that time
+    origin INTEGER,                     -- the peer it came from unchanged, NULL: made here
+    before INTEGER NOT NULL,            -- what was there before: 0 nothing, 1 a row, 2 a tombstone
+    previous INTEGER,                   -- the object's previous event
+    own INTEGER, rest BLOB, time INTEGER, author INTEGER   -- vector and stamp before
+);
+CREATE TABLE objsync_aside (class INTEGER NOT NULL, key INTEGER NOT NULL);
+CREATE TABLE objsync_set (
+    seq INTEGER PRIMARY KEY,
+    sent INTEGER NOT NULL,              -- 1: prepared here, 0: applied here
+    peer INTEGER NOT NULL, id INTEGER NOT NULL, digest TEXT NOT NULL, file TEXT NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL,
+    objects INTEGER NOT NULL, transactions INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    at INTEGER NOT NULL,                -- microseconds since 1970
+    report TEXT NOT NULL                -- JSON
+);
+CREATE INDEX objsync_set_by_id ON objsync_set (id);
+CREATE TABLE objsync_conflict (
+    id INTEGER PRIMARY KEY,
+    class INTEGER NOT NULL, object INTEGER NOT NULL,
+    at INTEGER NOT NULL,                -- microseconds since 1970
+    number INTEGER NOT NULL,            -- the commit here that decided it
+    record TEXT NOT NULL                -- JSON
+);
+CREATE INDEX objsync_conflict_by_object ON objsync_conflict (object);
+CREATE TABLE objsync_waiting (
+    id INTEGER PRIMARY KEY,
+    class INTEGER NOT NULL, object INTEGER NOT NULL, peer INTEGER NOT NULL, set_id INTEGER NOT NULL,
+    vector BLOB NOT NULL, time INTEGER NOT NULL, author INTEGER NOT NULL,
+    key INTEGER, number INTEGER NOT NULL, content TEXT,
+    reason TEXT NOT NULL
+);
+CREATE TABLE objsync_bond (bond INTEGER NOT NULL, object INTEGER NOT NULL, PRIMARY KEY (bond, object)) WITHOUT ROWID;
+CREATE TABLE objsync_merged (
+    id INTEGER PRIMARY KEY,
+    class INTEGER NOT NULL, object INTEGER NOT NULL,
+    vector BLOB NOT NULL, time INTEGER NOT NULL, author INTEGER NOT NULL, content TEXT
+);
+CREATE INDEX objsync_merged_by_object ON objsync_merged (object);
+";
+
+/// Settings of every connection of ours. WAL lets the window read while another program writes.
+pub(crate) fn configure(conn: &Connection) -> Result<()> {
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA foreign_keys = ON;")?;
+    conn.set_prepared_statement_cache_capacity(256);
+    Ok(())
+}
+
+/// Makes the engine's tables.
+pub(crate) fn create(conn: &Connection) -> Result<()> {
+    Ok(conn.execute_batch(TABLES)?)
+}
+
+/// Whether the file is a node, and of the format this program knows.
+pub(crate) fn check_format(conn: &Connection) -> Result<bool> {
+    let known: bool =
+        conn.query_row("SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE name = 'objsync_state')", [], |r| r.get(0))?;
+    if !known {
+        return Ok(false);
+    }
+    let format: i64 = conn.query_row("SELECT format FROM objsync_state", [], |r| r.get(0))?;
+    if format != FORMAT {
+        return Err(Error::storage(format!(
+            "the file is a node of storage format {format}; this version of objsync knows {FORMAT}; nothing was changed"
+        ))
+        .hint("open it with the version of objsync that made it"));
+    }
+    Ok(true)
+}
+
+/// Makes the tables of one class and the journal columns it needs.
+pub(crate) fn add_class(conn: &Connection, class: &mut Class) -> Result<()> {
+    conn.execute(
+        "INSERT INTO objsync_class (name, table_name, journaled) VALUES (?1, ?2, ?3)",
+        (&class.name, &class.table, class.journaled),
+    )?;
+    class.id = conn.last_insert_rowid();
+    conn.execute_batch(&format!(
+        "CREATE TABLE {objects} (
+            key INTEGER PRIMARY KEY, object INTEGER NOT NULL UNIQUE,
+            own INTEGER NOT NULL DEFAULT 0, rest BLOB, time INTEGER NOT NULL DEFAULT 0, author INTEGER NOT NULL DEFAULT 0,
+            last INTEGER                -- journal position of its last event
+        );
+        CREATE TABLE {tombstones} (
+            object INTEGER PRIMARY KEY, key INTEGER,
+            own INTEGER NOT NULL DEFAULT 0, rest BLOB, time INTEGER NOT NULL DEFAULT 0, author INTEGER NOT NULL DEFAULT 0,
+            last INTEGER                -- journal position of its deletion
+        );
+        CREATE INDEX {by_key} ON {tombstones} (key);",
+        objects = class.objects(),
+        tombstones = class.tombstones(),
+        by_key = quote(&format!("objsync_tombstone_{}_by_key", class.table)),
+    ))?;
+    let have: usize = conn.query_row(
+        "SELECT count(*) FROM pragma_table_info('objsync_journal') WHERE name GLOB 'v[0-9]*'",
+        [],
+        |r| r.get(0),
+    )?;
+    for slot in have..class.properties.len() {
+        conn.execute_batch(&format!("ALTER TABLE objsync_journal ADD COLUMN v{slot}; ALTER TABLE objsync_aside ADD COLUMN v{slot};"))?;
+    }
+    Ok(())
+}
