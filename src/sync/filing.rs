@@ -228,16 +228,17 @@ impl Edit<'_> {
         self.node
     }
 
-    /// Brings a deleted object back, the same object with its GUID, with these values. Takes its old local number, or
-    /// the next free one; returns it.
-    pub fn bring_back(&mut self, class: &str, guid: Guid, values: &[Value]) -> Result<i64> {
+    /// Files an object under the GUID that it has elsewhere, or had here: brings back a deleted one, or adopts one from
+    /// outside. Takes its old local number where that is free, else the next free one; returns it. An object that lives
+    /// here is refused: update its row instead.
+    pub fn insert_as(&mut self, class: &str, guid: Guid, values: &[Value]) -> Result<i64> {
         let class = self.node.class(class)?.clone();
+        self.node.note_stranger(guid.node)?;
         let before = self.node.current(&class, guid)?;
-        let deleted = before.as_ref().filter(|b| b.state.content.is_none());
-        let Some(tombstone) = deleted else {
-            return Err(Error::usage(format!("{guid} is not a deleted {}; nothing was changed", class.name)));
-        };
-        let key = self.node.free_key(&class, tombstone.key, &BTreeSet::new())?;
+        if before.as_ref().is_some_and(|b| b.state.content.is_some()) {
+            return Err(Error::usage(format!("{} {guid} is here already; nothing was changed", class.name)));
+        }
+        let key = self.node.free_key(&class, before.as_ref().and_then(|b| b.key), &BTreeSet::new())?;
         let mut references = HashMap::new();
         for (value, property) in values.iter().zip(&class.properties) {
             if let (Value::Reference(target), Some(name)) = (value, &property.references) {
@@ -246,7 +247,7 @@ impl Edit<'_> {
                 references.insert(*target, found);
             }
         }
-        let mut vector = tombstone.state.vector.clone();
+        let mut vector = before.as_ref().map(|b| b.state.vector.clone()).unwrap_or_default();
         vector.set(self.node.info.guid, self.number);
         let new = State { content: Some(values.to_vec()), vector, stamp: self.stamp };
         self.node.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;

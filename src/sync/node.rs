@@ -324,10 +324,13 @@ impl Node {
     }
 
     fn number_of(&mut self, node: NodeId) -> Result<i64> {
-        if self.nodes.find(node).is_none() {
-            self.note_node(&NodeInfo { guid: node, name: node.to_string(), role: Role::Client }, false)?;
-        }
+        self.note_stranger(node)?;
         self.nodes.number(node)
+    }
+
+    /// Notes a node of which nothing but the GUID is known.
+    pub(crate) fn note_stranger(&mut self, node: NodeId) -> Result<()> {
+        self.note_node(&NodeInfo { guid: node, name: node.to_string(), role: Role::Client }, false)
     }
 
     /// Notes that a node exists. `certain`: the node itself said so, so its name and role replace what others said.

@@ -1,0 +1,38 @@
+//! What several test programs share.
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use objsync::sync::Clock;
+
+/// Whether `what` is named in OBJSYNC_REQUIRE: what a machine lacks is then a failure, not a skip.
+pub fn required(what: &str) -> bool {
+    std::env::var("OBJSYNC_REQUIRE").is_ok_and(|list| list.split(',').any(|w| w.trim() == what))
+}
+
+/// Says loudly that a test was skipped, or fails where it is required. Written past the test runner's capture.
+pub fn skip(what: &str, why: &str) {
+    assert!(!required(what), "OBJSYNC_REQUIRE={what}, but {why}");
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED ({what}): {why} ***\n");
+}
+
+/// A clock that stands where the test puts it, microseconds.
+#[derive(Clone)]
+pub struct TestClock(pub Arc<AtomicI64>);
+
+impl TestClock {
+    pub fn new() -> Self {
+        TestClock(Arc::new(AtomicI64::new(0)))
+    }
+
+    pub fn set(&self, micros: i64) {
+        self.0.store(micros, Ordering::SeqCst);
+    }
+
+    pub fn clock(&self) -> Clock {
+        let time = self.0.clone();
+        Arc::new(move || time.load(Ordering::SeqCst))
+    }
+}

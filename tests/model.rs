@@ -1,0 +1,332 @@
+//! The engine decides as the executable model of the synchronization rules does: histories written by the model are played
+//! on real nodes, and after every step number, objects with vector and stamp, what waits, records and sync times agree.
+//!
+//! `tests/traces/*.jsonl` are such histories, kept as data. With python3 and the model at hand (`../shared/model/trace.py`) they
+//! are written anew and compared, and many more are played; OBJSYNC_REQUIRE=model makes their absence a failure.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{TestClock, required, skip};
+use objsync::sync::*;
+use serde_json::{Value as Json, json};
+
+/// The histories kept as data: seed, nodes, rule, what goes wrong.
+const KEPT: &[(u64, u64, &str, &[&str])] = &[
+    (1, 2, "client wins", &[]),
+    (2, 3, "latest wins", &[]),
+    (3, 2, "client wins", &["requeue"]),
+    (7, 3, "latest wins", &["requeue"]),
+    (5, 2, "client wins", &["copies"]),
+    (8, 2, "latest wins", &["copies", "requeue"]),
+];
+
+struct Player {
+    dir: tempfile::TempDir,
+    clock: TestClock,
+    nodes: BTreeMap<String, Node>,
+    blocked: BTreeMap<String, BTreeSet<u64>>,
+}
+
+/// The node's name as 8 bytes, so that nodes stand in the order of their names, as in the model.
+fn node_id(name: &str) -> NodeId {
+    let mut bytes = [0; 8];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    NodeId(u64::from_be_bytes(bytes))
+}
+
+/// The model's objects exist everywhere under one name, whoever makes them.
+fn guid(object: u64) -> Guid {
+    Guid { node: NodeId(u64::MAX), serial: object + 1 }
+}
+
+fn values(content: &Json) -> Vec<Value> {
+    ["a", "b"].iter().map(|p| content[p].as_str().map_or(Value::Null, |t| Value::Text(t.to_owned()))).collect()
+}
+
+impl Player {
+    fn new(count: u64) -> Player {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = TestClock::new();
+        let mut nodes = BTreeMap::new();
+        for i in 0..count {
+            let (name, file) = (format!("N{i}"), dir.path().join(format!("N{i}.db")));
+            let conn = rusqlite::Connection::open(&file).unwrap();
+            conn.execute_batch("CREATE TABLE things (id INTEGER PRIMARY KEY, a TEXT, b TEXT)").unwrap();
+            drop(conn);
+            let role = if i == 0 { Role::Master } else { Role::Client };
+            let info = NodeInfo { guid: node_id(&name), name: name.clone(), role };
+            let class = ClassSpec { name: "Thing".into(), table: "things".into(), journaled: true };
+            nodes.insert(name, Node::create(&file, info, &[class]).unwrap().with_clock(clock.clock()));
+        }
+        Player { dir, clock, nodes, blocked: BTreeMap::new() }
+    }
+
+    fn set_file(&self, set: &Json) -> PathBuf {
+        self.dir.path().join(format!("{set}.syncset"))
+    }
+
+    /// Plays a step; returns whether it was refused.
+    fn step(&mut self, step: &Json) -> bool {
+        let name = step["node"].as_str().unwrap().to_owned();
+        let rule = match step["rule"].as_str() {
+            Some("latest wins") => Rule::LatestWins,
+            _ => Rule::ClientWins,
+        };
+        match step["do"].as_str().unwrap() {
+            "edit" => {
+                self.clock.set(step["clock"].as_i64().unwrap() * 1_000_000);
+                self.edit(&name, step["changes"].as_object().unwrap());
+            }
+            "prepare" => {
+                if step.get("refused").is_some() {
+                    return true; // the model does not say for whom
+                }
+                let peer = self.nodes[step["peer"].as_str().unwrap()].identity().unwrap();
+                let options = PrepareOptions {
+                    id: step["set"].as_i64().unwrap(),
+                    file: self.set_file(&step["set"]),
+                    since: if step["since"] == "sent" { Since::Sent } else { Since::Acknowledged },
+                    upto: step["upto"].as_u64(),
+                    overwrite: false,
+                };
+                let node = self.nodes.get_mut(&name).unwrap();
+                node.meet(&peer).unwrap();
+                let prepared = node.prepare(peer.info.guid, &options).unwrap();
+                let set = syncset::read(&prepared.file).unwrap();
+                assert_eq!((set.header.start, set.header.end), (step["start"].as_u64().unwrap(), step["end"].as_u64().unwrap()));
+                let objects: BTreeMap<String, Json> = set
+                    .objects
+                    .iter()
+                    .map(|o| ((o.guid.serial - 1).to_string(), json!({"content": content(&o.state.content), "vector": vector(&o.state.vector)})))
+                    .collect();
+                assert_eq!(json!(objects), step["objects"], "what the set carries");
+            }
+            "apply" => {
+                let file = self.set_file(&step["set"]);
+                return !self.settle(&name, rule, Some(&file));
+            }
+            "settle" => {
+                let blocked = step["blocked"].as_array().unwrap().iter().map(|b| b.as_u64().unwrap()).collect();
+                self.blocked.insert(name.clone(), blocked);
+                self.settle(&name, rule, None);
+            }
+            "fresh_copy" => {
+                let copy = step["copy"].as_str().unwrap();
+                let file = self.dir.path().join(format!("{copy}.db"));
+                let info = NodeInfo { guid: node_id(copy), name: copy.to_owned(), role: Role::Client };
+                let twin = self.nodes.get_mut(&name).unwrap().fresh_copy_as(&file, info).unwrap();
+                self.nodes.insert(copy.to_owned(), twin);
+            }
+            other => panic!("unknown step {other}"),
+        }
+        false
+    }
+
+    fn edit(&mut self, name: &str, changes: &serde_json::Map<String, Json>) {
+        let node = self.nodes.get_mut(name).unwrap();
+        node.edit(|edit| {
+            for (object, change) in changes {
+                let guid = guid(object.parse().unwrap());
+                let class = edit.node().class("Thing")?.clone();
+                match (edit.node().key_of(&class, guid)?, change) {
+                    (Some(key), Json::Null) => {
+                        edit.connection().execute("DELETE FROM things WHERE id = ?1", [key])?;
+                    }
+                    (Some(key), change) => {
+                        for (column, value) in change.as_object().unwrap() {
+                            let sql = format!("UPDATE things SET {column} = ?1 WHERE id = ?2");
+                            edit.connection().execute(&sql, (value.as_str(), key))?;
+                        }
+                    }
+                    (None, change) => {
+                        edit.insert_as("Thing", guid, &values(change))?;
+                    }
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    fn settle(&mut self, name: &str, rule: Rule, file: Option<&Path>) -> bool {
+        let blocked = self.blocked.get(name).cloned().unwrap_or_default();
+        let hold = |_: &str, guid: Guid| blocked.contains(&(guid.serial - 1)).then(|| "held back".to_owned());
+        let options = ApplyOptions { rule, hold: Some(&hold) };
+        let node = self.nodes.get_mut(name).unwrap();
+        match file {
+            None => node.retry(options).map(drop).is_ok(),
+            Some(file) => match node.apply(file, options) {
+                Ok(_) => true,
+                Err(e) => {
+                    assert!(matches!(e.kind(), ErrorKind::Refused(_)), "{e}");
+                    false
+                }
+            },
+        }
+    }
+
+    /// How a node stands, in the model's words.
+    fn standing(&self, name: &str) -> Json {
+        let node = &self.nodes[name];
+        let class = node.class("Thing").unwrap();
+        let mut objects = BTreeMap::new();
+        for object in 0..8 {
+            if let Some(filed) = node.current(class, guid(object)).unwrap() {
+                let stamp = filed.state.stamp;
+                let author = self.name(stamp.author);
+                let role = if author == "N0" { "master" } else { "client" };
+                objects.insert(
+                    object.to_string(),
+                    json!({"content": content(&filed.state.content), "vector": vector(&filed.state.vector),
+                           "stamp": [stamp.time / 1_000_000, role, author]}),
+                );
+            }
+        }
+        let mut times = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
+        for peer in node.peers().unwrap() {
+            let t = node.sync_times(peer).unwrap();
+            for (map, n) in times.iter_mut().zip([t.sent, t.acknowledged, t.received]) {
+                map.insert(self.name(peer), n);
+            }
+        }
+        let [sent, acked, received] = times.map(|map| known(&json!(map)));
+        let waiting: BTreeSet<String> =
+            node.requeue().unwrap().iter().map(|w| json!([w.guid.serial - 1, vector(&w.vector)]).to_string()).collect();
+        json!({"number": node.number().unwrap(), "records": node.conflict_count().unwrap(), "objects": objects,
+               "sent": sent, "acked": acked, "received": received, "waiting": waiting})
+    }
+
+    fn name(&self, id: NodeId) -> String {
+        String::from_utf8(id.0.to_be_bytes().into_iter().filter(|b| *b > 0).collect()).unwrap()
+    }
+}
+
+fn content(content: &Content) -> Json {
+    content.as_ref().map_or(Json::Null, |values| {
+        let of = |v: &Value| if let Value::Text(text) = v { json!(text) } else { Json::Null };
+        json!({"a": of(&values[0]), "b": of(&values[1])})
+    })
+}
+
+fn vector(vector: &Vector) -> Json {
+    let entries: BTreeMap<String, u64> = vector
+        .entries()
+        .iter()
+        .map(|(node, n)| (String::from_utf8(node.0.to_be_bytes().into_iter().filter(|b| *b > 0).collect()).unwrap(), *n))
+        .collect();
+    json!(entries)
+}
+
+/// Sync times of 0 say no more than none at all.
+fn known(times: &Json) -> Json {
+    Json::Object(times.as_object().unwrap().iter().filter(|(_, n)| **n != json!(0)).map(|(k, n)| (k.clone(), n.clone())).collect())
+}
+
+/// The model's standing with its lists in the order used here.
+fn expected(after: &Json) -> Json {
+    let mut after = after.clone();
+    for times in ["sent", "acked", "received"] {
+        after[times] = known(&after[times]);
+    }
+    let waiting: BTreeSet<String> = after["waiting"].as_array().unwrap().iter().map(|w| json!([w[0], sorted(&w[1])]).to_string()).collect();
+    after["waiting"] = json!(waiting);
+    after
+}
+
+fn sorted(object: &Json) -> Json {
+    let members: BTreeMap<&String, &Json> = object.as_object().unwrap().iter().collect();
+    json!(members)
+}
+
+/// Plays a history; returns how many steps.
+fn play(what: &str, nodes: u64, trace: &str) -> usize {
+    let mut player = Player::new(nodes);
+    let mut steps = 0;
+    for (i, line) in trace.lines().enumerate() {
+        let step: Json = serde_json::from_str(line).unwrap();
+        if step.get("verdict").is_some() {
+            assert_eq!(step["verdict"], "fine", "{what}: the model found its own rules wanting");
+            continue;
+        }
+        let name = step["node"].as_str().unwrap();
+        let refused = player.step(&step);
+        assert_eq!(refused, step.get("refused").is_some(), "{what}, line {}: refused? {}", i + 1, step["refused"]);
+        assert_eq!(player.standing(name), expected(&step["after"]), "{what}, line {}: {} at {name}", i + 1, step["do"]);
+        steps += 1;
+    }
+    assert!(steps > 30, "{what}: a history of {steps} steps tests nothing");
+    steps
+}
+
+fn file_of(seed: u64, nodes: u64, rule: &str, failures: &[&str]) -> PathBuf {
+    let name = format!("{seed}-{nodes}-{}{}.jsonl", rule.replace(' ', "-"), failures.iter().map(|f| format!("-{f}")).collect::<String>());
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/traces").join(name)
+}
+
+#[test]
+fn kept_histories_are_decided_alike() {
+    for (seed, nodes, rule, failures) in KEPT {
+        let file = file_of(*seed, *nodes, rule, failures);
+        let trace = std::fs::read_to_string(&file).unwrap();
+        play(&file.display().to_string(), *nodes, &trace);
+    }
+}
+
+/// A history written by the model now, if model and python3 are at hand.
+fn written_by_model(seed: u64, nodes: u64, rule: &str, failures: &[&str]) -> Option<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/model/trace.py");
+    if !script.is_file() {
+        return None;
+    }
+    let output = Command::new("python3")
+        .arg(&script)
+        .args([&seed.to_string(), &nodes.to_string(), rule])
+        .args(failures)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .ok()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    // The script cannot sort two waiting states of one object; such histories are passed over.
+    if errors.contains("'<' not supported between instances of 'dict' and 'dict'") {
+        return Some(String::new());
+    }
+    assert!(output.status.success(), "{errors}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn kept_histories_are_the_models() {
+    for (seed, nodes, rule, failures) in KEPT {
+        let Some(now) = written_by_model(*seed, *nodes, rule, failures) else {
+            return skip("model", "python3 or the model (../shared/model) is not here, so kept histories were not compared");
+        };
+        let file = file_of(*seed, *nodes, rule, failures);
+        if std::env::var_os("OBJSYNC_WRITE_TRACES").is_some() {
+            std::fs::write(&file, &now).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), now, "{} is not what the model writes", file.display());
+    }
+}
+
+#[test]
+fn fresh_histories_are_decided_alike() {
+    let mixes: [&[&str]; 4] = [&[], &["requeue"], &["copies"], &["copies", "requeue"]];
+    let histories = std::env::var("OBJSYNC_HISTORIES").map_or(if required("model") { 24 } else { 4 }, |n| n.parse().unwrap());
+    let mut played = 0;
+    for seed in 0..histories {
+        let rule = ["client wins", "latest wins"][seed as usize % 2];
+        let (nodes, failures) = (2 + seed % 3, mixes[seed as usize / 2 % 4]);
+        let Some(trace) = written_by_model(1000 + seed, nodes, rule, failures) else {
+            return skip("model", "python3 or the model (../shared/model) is not here, so no fresh histories were played");
+        };
+        if !trace.is_empty() {
+            play(&format!("seed {}, {nodes} nodes, {rule}, {failures:?}", 1000 + seed), nodes, &trace);
+            played += 1;
+        }
+    }
+    assert!(played * 2 > histories, "only {played} of {histories} histories could be written");
+}
