@@ -1,3 +1,13 @@
-//! Object synchronization between occasionally connected databases.
+//! Object synchronization between occasionally connected databases: shown, and really done.
+//!
+//! - [`sync`] is the engine. It knows SQLite, tables, keys and references.
+//! - [`demo`] is the demo upon it: orders, sample data, scenarios.
+//! - `app` (feature `app`) and [`cli`] are equal shells around both: the window, and the command line.
+//!
+//! Each layer uses only those above it in this list.
+
+#[cfg(feature = "app")]
+pub mod app;
+pub mod cli;
 pub mod demo;
 pub mod sync;

@@ -1,3 +1,7 @@
-//! The `objsync` program.
+//! The `objsync` program; see `objsync --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    objsync::cli::run()
+}

@@ -97,11 +97,19 @@ impl Player {
                 node.meet(&peer).unwrap();
                 let prepared = node.prepare(peer.info.guid, &options).unwrap();
                 let set = syncset::read(&prepared.file).unwrap();
-                assert_eq!((set.header.start, set.header.end), (step["start"].as_u64().unwrap(), step["end"].as_u64().unwrap()));
+                assert_eq!(
+                    (set.header.start, set.header.end),
+                    (step["start"].as_u64().unwrap(), step["end"].as_u64().unwrap())
+                );
                 let objects: BTreeMap<String, Json> = set
                     .objects
                     .iter()
-                    .map(|o| ((o.guid.serial - 1).to_string(), json!({"content": content(&o.state.content), "vector": vector(&o.state.vector)})))
+                    .map(|o| {
+                        (
+                            (o.guid.serial - 1).to_string(),
+                            json!({"content": content(&o.state.content), "vector": vector(&o.state.vector)}),
+                        )
+                    })
                     .collect();
                 assert_eq!(json!(objects), step["objects"], "what the set carries");
             }
@@ -216,14 +224,24 @@ fn vector(vector: &Vector) -> Json {
     let entries: BTreeMap<String, u64> = vector
         .entries()
         .iter()
-        .map(|(node, n)| (String::from_utf8(node.0.to_be_bytes().into_iter().filter(|b| *b > 0).collect()).unwrap(), *n))
+        .map(|(node, n)| {
+            (String::from_utf8(node.0.to_be_bytes().into_iter().filter(|b| *b > 0).collect()).unwrap(), *n)
+        })
         .collect();
     json!(entries)
 }
 
 /// Sync times of 0 say no more than none at all.
 fn known(times: &Json) -> Json {
-    Json::Object(times.as_object().unwrap().iter().filter(|(_, n)| **n != json!(0)).map(|(k, n)| (k.clone(), n.clone())).collect())
+    Json::Object(
+        times
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(_, n)| **n != json!(0))
+            .map(|(k, n)| (k.clone(), n.clone()))
+            .collect(),
+    )
 }
 
 /// The model's standing with its lists in the order used here.
@@ -232,7 +250,8 @@ fn expected(after: &Json) -> Json {
     for times in ["sent", "acked", "received"] {
         after[times] = known(&after[times]);
     }
-    let waiting: BTreeSet<String> = after["waiting"].as_array().unwrap().iter().map(|w| json!([w[0], sorted(&w[1])]).to_string()).collect();
+    let waiting: BTreeSet<String> =
+        after["waiting"].as_array().unwrap().iter().map(|w| json!([w[0], sorted(&w[1])]).to_string()).collect();
     after["waiting"] = json!(waiting);
     after
 }
@@ -263,7 +282,11 @@ fn play(what: &str, nodes: u64, trace: &str) -> usize {
 }
 
 fn file_of(seed: u64, nodes: u64, rule: &str, failures: &[&str]) -> PathBuf {
-    let name = format!("{seed}-{nodes}-{}{}.jsonl", rule.replace(' ', "-"), failures.iter().map(|f| format!("-{f}")).collect::<String>());
+    let name = format!(
+        "{seed}-{nodes}-{}{}.jsonl",
+        rule.replace(' ', "-"),
+        failures.iter().map(|f| format!("-{f}")).collect::<String>()
+    );
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/traces").join(name)
 }
 
@@ -302,7 +325,10 @@ fn written_by_model(seed: u64, nodes: u64, rule: &str, failures: &[&str]) -> Opt
 fn kept_histories_are_the_models() {
     for (seed, nodes, rule, failures) in KEPT {
         let Some(now) = written_by_model(*seed, *nodes, rule, failures) else {
-            return skip("model", "python3 or the model (../shared/model) is not here, so kept histories were not compared");
+            return skip(
+                "model",
+                "python3 or the model (../shared/model) is not here, so kept histories were not compared",
+            );
         };
         let file = file_of(*seed, *nodes, rule, failures);
         if std::env::var_os("OBJSYNC_WRITE_TRACES").is_some() {
@@ -315,13 +341,17 @@ fn kept_histories_are_the_models() {
 #[test]
 fn fresh_histories_are_decided_alike() {
     let mixes: [&[&str]; 4] = [&[], &["requeue"], &["copies"], &["copies", "requeue"]];
-    let histories = std::env::var("OBJSYNC_HISTORIES").map_or(if required("model") { 24 } else { 4 }, |n| n.parse().unwrap());
+    let histories =
+        std::env::var("OBJSYNC_HISTORIES").map_or(if required("model") { 24 } else { 4 }, |n| n.parse().unwrap());
     let mut played = 0;
     for seed in 0..histories {
         let rule = ["client wins", "latest wins"][seed as usize % 2];
         let (nodes, failures) = (2 + seed % 3, mixes[seed as usize / 2 % 4]);
         let Some(trace) = written_by_model(1000 + seed, nodes, rule, failures) else {
-            return skip("model", "python3 or the model (../shared/model) is not here, so no fresh histories were played");
+            return skip(
+                "model",
+                "python3 or the model (../shared/model) is not here, so no fresh histories were played",
+            );
         };
         if !trace.is_empty() {
             play(&format!("seed {}, {nodes} nodes, {rule}, {failures:?}", 1000 + seed), nodes, &trace);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use crate::sync::error::{Error, ErrorKind, Refusal, Result};
+use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::guid::{Guid, NodeId};
 use crate::sync::history::State;
 use crate::sync::node::{NodeInfo, Role};
@@ -26,9 +26,8 @@ pub fn read(file: &Path) -> Result<SyncSet> {
         false => Ok(f),
     });
     let input = opened.map_err(|e| {
-        let kind = if e.kind() == std::io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Storage };
-        Error::new(kind, format!("the set cannot be read, nothing was changed: {e}: {}", file.display()))
-            .hint("check the path; `objsync prepare` says where it wrote the set")
+        let what = format!("the set cannot be read, nothing was changed: {e}: {}", file.display());
+        Error::storage(what).hint("check the path; `objsync prepare` says where it wrote the set")
     })?;
     read_lines(BufReader::new(input)).map_err(|e| e.while_doing(file.display()))
 }

@@ -1,0 +1,284 @@
+//! What can be asked on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use crate::demo::install::namespace;
+use crate::demo::model::{Decimal, OrderDraft, parse_date, parse_price, parse_quantity};
+use crate::sync::Rule;
+
+/// Object synchronization between occasionally connected databases: shown in a window, and really done.
+///
+/// Without a command the window opens on the demo environment; it is made on first start. A walk through the commands:
+///
+///   objsync install --dir demo
+///   objsync random-order --dir demo --node MASTER --count 3
+///   objsync prepare --dir demo --node MASTER --to CLIENT --id 1000
+///   objsync apply demo/sets/syncFromMASTER-1000.syncset --dir demo --node CLIENT
+///   objsync verify --dir demo
+#[derive(Debug, Parser)]
+#[command(name = "objsync", version, verbatim_doc_comment, after_help = EXIT_CODES)]
+pub struct Args {
+    /// The environment's folder [default: OBJSYNC_DIR, or objsync in your data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Answer with one JSON value on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do; none: open the window
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done (conflicts decided and units waiting are no failure), 1 only from verify: they differ, \
+2 wrong use, 3 refused or failed and nothing changed.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a demo environment: MASTER and CLIENT with the same sample data
+    Install {
+        /// The master's namespace: letters, digits, - and _
+        #[arg(long, default_value = "MASTER", value_parser = namespace)]
+        master: String,
+        /// The client's namespace
+        #[arg(long, default_value = "CLIENT", value_parser = namespace)]
+        client: String,
+        /// How many items
+        #[arg(long, default_value_t = 50)]
+        items: u32,
+        /// How many customers
+        #[arg(long, default_value_t = 50)]
+        customers: u32,
+        /// How many employees
+        #[arg(long, default_value_t = 100)]
+        employees: u32,
+        /// How many orders
+        #[arg(long, default_value_t = 1000)]
+        orders: u32,
+        /// Makes the same data again on the same day
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Replace an environment that is there, and its sets
+        #[arg(long)]
+        overwrite: bool,
+    },
+    /// Add sample data to a node
+    Populate {
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+        /// How many items
+        #[arg(long, default_value_t = 0)]
+        items: u32,
+        /// How many customers
+        #[arg(long, default_value_t = 0)]
+        customers: u32,
+        /// How many employees
+        #[arg(long, default_value_t = 0)]
+        employees: u32,
+        /// How many orders
+        #[arg(long, default_value_t = 0)]
+        orders: u32,
+        /// Makes the same data again on the same day
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// How every node stands, and what it has to send
+    Status,
+    /// Insert random orders, one transaction each
+    RandomOrder {
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+        /// How many
+        #[arg(long, default_value_t = 1)]
+        count: u32,
+        /// Makes the same orders again on the same day
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Show, make, change or delete orders
+    Order {
+        /// What to do
+        #[command(subcommand)]
+        command: OrderCommand,
+    },
+    /// Write a sync set: what one node has not yet sent to another
+    Prepare {
+        /// The node that sends
+        #[arg(long)]
+        node: String,
+        /// The node that is to apply it
+        #[arg(long)]
+        to: String,
+        /// The set's number at this node, above 0
+        #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
+        id: i64,
+        /// A file, or a folder (existing, or ending in /) for the default name [default: DIR/sets/syncFrom<NODE>-<ID>.syncset]
+        #[arg(long, value_name = "FILE or FOLDER/")]
+        out: Option<PathBuf>,
+        /// After which transaction it starts: what was last `sent`, or what the other has `acknowledged`, which repairs a lost set
+        #[arg(long, default_value = "sent", value_parser = ["sent", "acknowledged"])]
+        since: String,
+        /// Replace a file or a set of that id
+        #[arg(long)]
+        overwrite: bool,
+    },
+    /// Apply a sync set at the node it is addressed to
+    Apply {
+        /// The set's file
+        file: PathBuf,
+        /// The node
+        #[arg(long)]
+        node: String,
+        /// Decides conflicts: client-wins or latest-wins
+        #[arg(long, default_value_t = RuleArg::default())]
+        rule: RuleArg,
+    },
+    /// Synchronize in both directions, clients first; heals what lost sets left out
+    Sync {
+        /// Decides conflicts: client-wins or latest-wins
+        #[arg(long, default_value_t = RuleArg::default())]
+        rule: RuleArg,
+    },
+    /// The conflict records of a node, newest first
+    Conflicts {
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+        /// At most how many
+        #[arg(long, default_value_t = 10_000)]
+        limit: usize,
+    },
+    /// What waits at a node because it could not be applied yet
+    Requeue {
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+        /// What to do; none: list
+        #[command(subcommand)]
+        command: Option<RequeueCommand>,
+    },
+    /// Compare what all nodes hold, row by row; exit code 1 where journaled classes differ
+    Verify,
+    /// Make a copied or restored file a new node, so that it can exchange sets again
+    Rejoin {
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+    },
+    /// The demo told in the terminal, on a temporary environment
+    Tour,
+}
+
+/// What can be done with orders.
+#[derive(Debug, Subcommand)]
+pub enum OrderCommand {
+    /// Show one order
+    Get {
+        /// Its number at the node
+        number: i64,
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+    },
+    /// List orders, the highest numbers first
+    List {
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+        /// At most how many
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Make an order; it gets the next number
+    New {
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+        /// Its properties
+        #[command(flatten)]
+        properties: Properties,
+    },
+    /// Change the properties given
+    Put {
+        /// Its number at the node
+        number: i64,
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+        /// What to change
+        #[command(flatten)]
+        properties: Properties,
+    },
+    /// Delete orders, all in one transaction
+    Delete {
+        /// Their numbers at the node
+        #[arg(required = true)]
+        numbers: Vec<i64>,
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+    },
+}
+
+/// What can be done with what waits.
+#[derive(Debug, Subcommand)]
+pub enum RequeueCommand {
+    /// Try again to apply it
+    Retry {
+        /// Decides conflicts: client-wins or latest-wins
+        #[arg(long, default_value_t = RuleArg::default())]
+        rule: RuleArg,
+    },
+}
+
+/// An order's properties.
+#[derive(Debug, ClapArgs)]
+pub struct Properties {
+    /// Key of an employee at the node
+    #[arg(long, value_name = "KEY")]
+    employee: Option<i64>,
+    /// Key of a customer at the node
+    #[arg(long, value_name = "KEY")]
+    customer: Option<i64>,
+    /// Date and time, "2026-11-20 16:44:42"
+    #[arg(long = "date", alias = "date-order", value_name = "DATE", value_parser = parse_date)]
+    date_order: Option<String>,
+    /// Key of an item at the node
+    #[arg(long, value_name = "KEY")]
+    item: Option<i64>,
+    /// 0 to 1000, at most two decimals
+    #[arg(long, value_name = "NUMBER", value_parser = parse_quantity, allow_hyphen_values = true)]
+    quantity: Option<Decimal>,
+    /// 1 to 9999, at most two decimals
+    #[arg(long, value_name = "NUMBER", value_parser = parse_price, allow_hyphen_values = true)]
+    price: Option<Decimal>,
+}
+
+impl From<Properties> for OrderDraft {
+    fn from(p: Properties) -> Self {
+        let Properties { employee, customer, date_order, item, quantity, price } = p;
+        OrderDraft { employee, customer, date_order, item, quantity, price }
+    }
+}
+
+/// A rule as an argument.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RuleArg(pub Rule);
+
+impl std::str::FromStr for RuleArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(RuleArg).map_err(|e: crate::sync::Error| e.message().to_owned())
+    }
+}
+
+impl std::fmt::Display for RuleArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name())
+    }
+}

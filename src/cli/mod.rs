@@ -1,0 +1,74 @@
+//! The command line: [`args`] says what can be asked, `commands` does it, `output` says what came of it.
+//!
+//! Invariant: with `--json`, standard output holds one JSON value, or nothing on failure; messages go to standard error.
+//! Exit codes: 0 done, 1 only from `verify` (they differ), 2 wrong use, 3 refused or failed and nothing changed.
+
+pub mod args;
+mod commands;
+mod output;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[cfg(feature = "app")]
+use crate::demo::install::{Installation, install};
+#[cfg(feature = "app")]
+use crate::sync::Environment;
+use crate::sync::{Error, ErrorKind, Result};
+
+/// Runs the program with the arguments of this process.
+pub fn run() -> ExitCode {
+    let args = args::Args::parse();
+    let outcome = match args.command {
+        None => window(args.dir),
+        Some(command) => commands::run(command, args.dir, args.json),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::from(match error.kind() {
+                ErrorKind::Usage | ErrorKind::NotFound => 2,
+                _ => 3,
+            })
+        }
+    }
+}
+
+/// The folder meant where none is given: OBJSYNC_DIR, or the user's data folder.
+fn default_dir() -> Result<PathBuf> {
+    if let Some(dir) = std::env::var_os("OBJSYNC_DIR").filter(|d| !d.is_empty()) {
+        return Ok(dir.into());
+    }
+    let dirs = directories::ProjectDirs::from("", "", "objsync");
+    dirs.map(|d| d.data_dir().to_owned())
+        .ok_or_else(|| Error::new(ErrorKind::Usage, "this machine tells no data folder of the user").hint("name a folder with --dir"))
+}
+
+fn dir_or_default(dir: Option<PathBuf>) -> Result<PathBuf> {
+    dir.map_or_else(default_dir, Ok)
+}
+
+#[cfg(feature = "app")]
+fn window(dir: Option<PathBuf>) -> Result<ExitCode> {
+    let dir = dir_or_default(dir)?;
+    if let Some(why) = crate::app::cannot_show() {
+        eprintln!("{why}\n\nThe same demo, told in the terminal:\n");
+        return commands::tour();
+    }
+    if !Environment::exists(&dir) {
+        eprintln!("Making the demo environment in {}", dir.display());
+        install(&dir, &Installation::default())?;
+    }
+    crate::app::run_on(&dir).map(|()| ExitCode::SUCCESS)
+}
+
+#[cfg(not(feature = "app"))]
+fn window(_dir: Option<PathBuf>) -> Result<ExitCode> {
+    eprintln!(
+        "This objsync was built without its window (cargo feature `app`).\n`objsync --help` lists the commands.\n\nThe demo, told in the terminal:\n"
+    );
+    commands::tour()
+}

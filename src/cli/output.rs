@@ -1,0 +1,144 @@
+//! Saying what came of a command: one JSON value, or lines for people.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::cli::commands::ShownOrder;
+use crate::demo::model::Order;
+use crate::sync::{Error, ErrorKind, Prepared, Result, Status, Verification, Waiting};
+
+/// How to answer.
+#[derive(Clone, Copy)]
+pub(crate) struct Output {
+    pub(crate) json: bool,
+}
+
+impl Output {
+    /// Writes the answer. A reader that has gone away (`objsync … | head`) is no failure.
+    pub(crate) fn done(self, value: &impl Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<ExitCode> {
+        let text = match self.json {
+            true => serde_json::to_string_pretty(value).map_err(|e| Error::new(ErrorKind::Storage, e.to_string()))?,
+            false => lines().join("\n"),
+        };
+        match writeln!(std::io::stdout().lock(), "{text}") {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Error::new(ErrorKind::Storage, format!("it was done, but the answer could not be written: {e}")))
+            }
+            _ => Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+/// Says what went wrong, on standard error.
+pub(crate) fn error(error: &Error) {
+    let _ = writeln!(std::io::stderr().lock(), "objsync: {error}");
+}
+
+/// A number with its thousands grouped.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(c);
+    }
+    text
+}
+
+pub(crate) fn status(status: &Status) -> Vec<String> {
+    let mut lines = vec![format!("{}: {}", status.dir.display(), if status.equal { "in sync" } else { "not in sync" })];
+    for node in &status.nodes {
+        lines.push(format!("{} ({}, {}), transaction {}, {}", node.name, node.role.name(), node.guid, grouped(node.transaction), node.file.display()));
+        let counts: Vec<_> = node.classes.iter().map(|c| format!("{} {}{}", grouped(c.count), c.table, if c.journaled { " (journaled)" } else { "" })).collect();
+        lines.push(format!("  {}", counts.join(", ")));
+        for peer in &node.peers {
+            lines.push(format!(
+                "  to {}: {} objects in {} transactions to send; sent up to {}, acknowledged {}; has {}'s up to {}",
+                peer.name,
+                grouped(peer.to_send.objects as u64),
+                grouped(peer.to_send.transactions as u64),
+                grouped(peer.sent),
+                grouped(peer.acknowledged),
+                peer.name,
+                grouped(peer.received)
+            ));
+        }
+        if node.requeued > 0 {
+            lines.push(format!("  {} objects wait: objsync requeue --node {}", node.requeued, node.name));
+        }
+    }
+    lines
+}
+
+pub(crate) fn prepared(p: &Prepared) -> Vec<String> {
+    let range = match p.first_transaction > p.last_transaction {
+        true => format!("nothing new since {}'s transaction {}; it carries the acknowledgement", p.source, grouped(p.last_transaction)),
+        false => format!(
+            "{} objects in {} transactions ({} to {})",
+            grouped(p.objects as u64),
+            grouped(p.transactions as u64),
+            grouped(p.first_transaction),
+            grouped(p.last_transaction)
+        ),
+    };
+    vec![
+        format!("set {} from {} to {}: {range}, {} bytes", p.id, p.source, p.target, grouped(p.bytes)),
+        format!("{}", p.file.display()),
+        format!("next: objsync apply {} --node {}", p.file.display(), p.target),
+    ]
+}
+
+pub(crate) fn waiting(waiting: &[Waiting]) -> Vec<String> {
+    if waiting.is_empty() {
+        return vec!["nothing waits here".to_owned()];
+    }
+    let line = |w: &Waiting| {
+        let number = w.source_number.map_or_else(|| w.guid.to_string(), |n| n.to_string());
+        format!("{} {number} (set {} from {}, transaction {}): {}", w.class, w.set, w.source, grouped(w.transaction), w.reason)
+    };
+    waiting.iter().map(line).collect()
+}
+
+pub(crate) fn verification(found: &Verification) -> Vec<String> {
+    let mut lines = vec![if found.equal { "equal" } else { "they differ" }.to_owned()];
+    for class in &found.classes {
+        lines.push(format!("{}{}", class.name, if class.journaled { "" } else { " (not journaled, does not count)" }));
+        for (node, digest) in &class.digests {
+            lines.push(format!("  {node}: {}", digest.as_str().unwrap_or_default()));
+        }
+        let names: Vec<&String> = class.digests.keys().collect();
+        for difference in class.differences.iter().take(20) {
+            let numbers = difference.numbers.iter().zip(&names).map(|(number, node)| match number {
+                Some(n) => format!("{node} {n}"),
+                None => format!("not at {node}"),
+            });
+            lines.push(format!("  {}: {}", difference.guid, numbers.collect::<Vec<_>>().join(", ")));
+        }
+        if class.differences.len() > 20 {
+            lines.push(format!("  … {} objects differ in all; --json lists them", grouped(class.differences.len() as u64)));
+        }
+    }
+    lines
+}
+
+pub(crate) fn order(shown: &ShownOrder) -> Vec<String> {
+    let o = &shown.order;
+    let guid = shown.guid.map_or_else(|| "unknown".to_owned(), |g| g.to_string());
+    vec![
+        format!("order {} ({guid})", o.order_num),
+        format!("  employee {}, customer {}, item {}", o.employee, o.customer, o.item),
+        format!("  {}, quantity {}, price {}", o.date_order, o.quantity, o.price),
+    ]
+}
+
+pub(crate) fn orders(orders: &[Order]) -> Vec<String> {
+    let heading = format!("{:>9} {:>8} {:>8} {:19} {:>6} {:>8} {:>8}", "order", "employee", "customer", "date", "item", "quantity", "price");
+    let row = |o: &Order| {
+        format!("{:>9} {:>8} {:>8} {:19} {:>6} {:>8} {:>8}", o.order_num, o.employee, o.customer, o.date_order, o.item, o.quantity, o.price)
+    };
+    [heading].into_iter().chain(orders.iter().map(row)).collect()
+}

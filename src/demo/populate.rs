@@ -1,0 +1,165 @@
+//! Sample data: believable, seeded, repeatable. The same seed gives the same rows on the same day.
+
+use chrono::{Days, Local, NaiveDateTime, TimeDelta};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rusqlite::Connection;
+
+use crate::demo::model::{DATE_FORMAT, Decimal, Order};
+use crate::demo::names::{BUSINESS, COMPANY, FAMILY, GIVEN, ITEM, PLACE, SIZE, STREET};
+use crate::sync::{Error, ErrorKind, Node, Result};
+
+/// Sample orders are dated this many days back at most.
+const DAYS_BACK: i64 = 60;
+
+/// How much sample data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amounts {
+    /// Items.
+    pub items: u32,
+    /// Customers.
+    pub customers: u32,
+    /// Employees.
+    pub employees: u32,
+    /// Orders.
+    pub orders: u32,
+}
+
+/// A source of randomness with a seed, or one that nobody can repeat.
+pub fn rng(seed: Option<u64>) -> StdRng {
+    seed.map_or_else(rand::make_rng, StdRng::seed_from_u64)
+}
+
+/// Adds sample data. Each row is a transaction of the node, all of them one of SQLite: whole or not at all.
+pub fn populate(node: &mut Node, amounts: Amounts, rng: &mut StdRng) -> Result<()> {
+    let tx = node.connection().unchecked_transaction()?;
+    let sample = Sample { conn: &tx };
+    for _ in 0..amounts.items {
+        sample.item(rng)?;
+    }
+    for _ in 0..amounts.customers {
+        sample.customer(rng)?;
+    }
+    for _ in 0..amounts.employees {
+        sample.employee(rng)?;
+    }
+    if amounts.orders > 0 {
+        let parts = Parts::read(&tx)?;
+        let mut insert = tx.prepare(INSERT_ORDER)?;
+        for _ in 0..amounts.orders {
+            let order = parts.order(rng);
+            insert.execute(order_values(&order))?;
+        }
+    }
+    Ok(tx.commit()?)
+}
+
+const INSERT_ORDER: &str = "INSERT INTO orders (employee, customer, date_order, item, quantity, price) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+/// Inserts a random order as one transaction; returns its number.
+pub fn random_order(node: &mut Node, rng: &mut StdRng) -> Result<i64> {
+    node.edit(|edit| {
+        let order = Parts::read(edit.connection())?.order(rng);
+        let sql = format!("{INSERT_ORDER} RETURNING order_num");
+        Ok(edit.connection().prepare_cached(&sql)?.query_row(order_values(&order), |r| r.get(0))?)
+    })
+}
+
+fn order_values(order: &Order) -> (i64, i64, &str, i64, rusqlite::types::Value, rusqlite::types::Value) {
+    use crate::demo::query::to_sql;
+    (order.employee, order.customer, &order.date_order, order.item, to_sql(order.quantity), to_sql(order.price))
+}
+
+fn today() -> NaiveDateTime {
+    Local::now().date_naive().and_hms_opt(0, 0, 0).unwrap_or_default()
+}
+
+fn pick<'a, T>(rng: &mut StdRng, from: &'a [T]) -> &'a T {
+    &from[rng.random_range(0..from.len())]
+}
+
+struct Sample<'a> {
+    conn: &'a Connection,
+}
+
+impl Sample<'_> {
+    fn item(&self, rng: &mut StdRng) -> Result<()> {
+        let description = format!("{} {}", pick(rng, &ITEM), pick(rng, &SIZE));
+        let min_stock = 10 * rng.random_range(1..=50);
+        self.conn
+            .prepare_cached("INSERT INTO items (description, min_stock) VALUES (?1, ?2)")?
+            .execute((description, min_stock))?;
+        Ok(())
+    }
+
+    fn customer(&self, rng: &mut StdRng) -> Result<()> {
+        let (company, business, (country, city)) = (pick(rng, &COMPANY), pick(rng, &BUSINESS), pick(rng, &PLACE));
+        let code = format!("{}{:04}", &company[..3].to_uppercase(), rng.random_range(0..10_000));
+        self.conn
+            .prepare_cached(
+                "INSERT INTO customers (code, cust_name, hq_street, hq_number, hq_city, hq_zip, hq_country)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute((
+                code,
+                format!("{company} {business}"),
+                pick(rng, &STREET),
+                rng.random_range(1..=90),
+                city,
+                format!("{:05}", rng.random_range(1_000..100_000)),
+                country,
+            ))?;
+        Ok(())
+    }
+
+    fn employee(&self, rng: &mut StdRng) -> Result<()> {
+        let name = format!("{}, {}", pick(rng, &FAMILY), pick(rng, &GIVEN));
+        self.conn.prepare_cached("INSERT INTO employees (name) VALUES (?1)")?.execute([name])?;
+        Ok(())
+    }
+}
+
+/// What an order can be made of: the keys that are there.
+struct Parts {
+    employees: Vec<i64>,
+    customers: Vec<i64>,
+    items: Vec<i64>,
+    day: NaiveDateTime,
+}
+
+impl Parts {
+    fn read(conn: &Connection) -> Result<Parts> {
+        let keys = |table: &str, key: &str| -> Result<Vec<i64>> {
+            let keys = conn
+                .prepare_cached(&format!("SELECT {key} FROM {table} ORDER BY {key}"))?
+                .query_map([], |r| r.get(0))?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            if keys.is_empty() {
+                let what = format!("an order needs one of the {table}, and there are none; nothing was changed");
+                return Err(Error::new(ErrorKind::Constraint, what)
+                    .hint(format!("add some first: objsync populate --node NAME --{table} 10")));
+            }
+            Ok(keys)
+        };
+        Ok(Parts {
+            employees: keys("employees", "emp_code")?,
+            customers: keys("customers", "id")?,
+            items: keys("items", "code")?,
+            day: today(),
+        })
+    }
+
+    fn order(&self, rng: &mut StdRng) -> Order {
+        let (days, seconds) = (rng.random_range(1..=DAYS_BACK), rng.random_range(8 * 3600..18 * 3600));
+        let date = self.day.checked_sub_days(Days::new(days as u64)).unwrap_or(self.day) + TimeDelta::seconds(seconds);
+        Order {
+            order_num: 0,
+            employee: *pick(rng, &self.employees),
+            customer: *pick(rng, &self.customers),
+            date_order: date.format(DATE_FORMAT).to_string(),
+            item: *pick(rng, &self.items),
+            quantity: Decimal::whole(rng.random_range(1..=1000)),
+            price: Decimal::from_hundredths(rng.random_range(100..=999_900)),
+        }
+    }
+}

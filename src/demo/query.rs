@@ -1,0 +1,66 @@
+//! Reading orders and what they refer to.
+
+use rusqlite::types::{Value as SqlValue, ValueRef};
+use rusqlite::{OptionalExtension, Row};
+
+use crate::demo::model::{Decimal, Order};
+use crate::sync::{Error, ErrorKind, Node, Result};
+
+const ORDER_COLUMNS: &str = "order_num, employee, customer, date_order, item, quantity, price";
+
+/// An order, or an error that names it.
+pub fn order(node: &Node, number: i64) -> Result<Order> {
+    let sql = format!("SELECT {ORDER_COLUMNS} FROM orders WHERE order_num = ?1");
+    let found = node.connection().prepare_cached(&sql)?.query_row([number], read_order).optional()?;
+    found.ok_or_else(|| {
+        Error::new(ErrorKind::Constraint, format!("there is no order {number} at {}; nothing was changed", node.info().name))
+    })
+}
+
+/// Orders by number, the latest first, at most `limit`.
+pub fn orders(node: &Node, limit: usize) -> Result<Vec<Order>> {
+    let sql = format!("SELECT {ORDER_COLUMNS} FROM orders ORDER BY order_num DESC LIMIT ?1");
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    Ok(node.connection().prepare_cached(&sql)?.query_map([limit], read_order)?.collect::<rusqlite::Result<_>>()?)
+}
+
+fn read_order(r: &Row<'_>) -> rusqlite::Result<Order> {
+    Ok(Order {
+        order_num: r.get(0)?,
+        employee: r.get(1)?,
+        customer: r.get(2)?,
+        date_order: r.get(3)?,
+        item: r.get(4)?,
+        quantity: decimal(r.get_ref(5)?),
+        price: decimal(r.get_ref(6)?),
+    })
+}
+
+/// What may be chosen for a property: key and name, by name.
+pub fn choices(node: &Node, class: &str) -> Result<Vec<(i64, String)>> {
+    let sql = match class {
+        "Employee" => "SELECT emp_code, name FROM employees ORDER BY name, emp_code",
+        "Customer" => "SELECT id, cust_name FROM customers ORDER BY cust_name, id",
+        "Item" => "SELECT code, description FROM items ORDER BY description, code",
+        _ => return Err(Error::new(ErrorKind::Usage, format!("an order refers to no {class}"))),
+    };
+    let rows = node.connection().prepare_cached(sql)?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    Ok(rows)
+}
+
+/// A quantity or price as it is stored. The tables hold at most two decimals, so hundredths are exact.
+pub(crate) fn decimal(value: ValueRef<'_>) -> Decimal {
+    match value {
+        ValueRef::Integer(n) => Decimal::whole(n),
+        ValueRef::Real(r) => Decimal::from_hundredths((r * 100.0).round() as i64),
+        _ => Decimal::whole(0),
+    }
+}
+
+/// The same on the way in: whole numbers as integers, as NUMERIC affinity would have it.
+pub(crate) fn to_sql(value: Decimal) -> SqlValue {
+    match value.hundredths() % 100 {
+        0 => SqlValue::Integer(value.hundredths() / 100),
+        _ => SqlValue::Real(value.hundredths() as f64 / 100.0),
+    }
+}
