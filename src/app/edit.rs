@@ -9,7 +9,7 @@ use crate::demo::model::{Order, OrderDraft, parse_date, parse_price, parse_quant
 use crate::sync::Guid;
 
 /// How many names are offered at once.
-pub const OFFERED: usize = 8;
+pub const OFFERED: usize = 12;
 
 /// A cell being edited.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +28,8 @@ pub struct Editor {
     pub pick: usize,
     /// What it was.
     pub before: String,
+    /// Which of the names offered it was.
+    pub was: usize,
     /// The field has had the focus; before that it asks for it.
     pub focused: bool,
 }
@@ -40,7 +42,21 @@ impl Editor {
             Column::Price => order.price.to_string(),
             _ => snapshot.text(side, order, column),
         };
-        Editor { side, guid, number: order.order_num, column, before: text.clone(), text, pick: 0, focused: false }
+        let mut editor = Editor {
+            side,
+            guid,
+            number: order.order_num,
+            column,
+            before: text.clone(),
+            text,
+            pick: 0,
+            was: 0,
+            focused: false,
+        };
+        let offered = editor.offered(snapshot);
+        editor.was = offered.iter().position(|c| c.name == editor.before).unwrap_or(0);
+        editor.pick = editor.was;
+        editor
     }
 
     /// Whether anything was typed.
@@ -48,12 +64,21 @@ impl Editor {
         self.text != self.before
     }
 
-    /// The names that match what is typed; all of them before anything is typed.
+    /// Whether there may be something to file.
+    pub fn is_touched(&self) -> bool {
+        self.is_changed() || self.pick != self.was
+    }
+
+    /// The names that match what is typed; before anything is typed all of them, with the present one.
     pub fn offered<'a>(&self, snapshot: &'a Snapshot) -> Vec<&'a Choice> {
         let Some(kind) = self.column.choice() else { return Vec::new() };
-        let needle = if self.is_changed() { self.text.trim().to_lowercase() } else { String::new() };
-        let choices = snapshot.choices(self.side, kind).iter();
-        choices.filter(|c| c.name.to_lowercase().contains(&needle)).take(OFFERED).collect()
+        let choices = snapshot.choices(self.side, kind);
+        if !self.is_changed() {
+            let present = choices.iter().position(|c| c.name == self.before).unwrap_or(0);
+            return choices.iter().skip((present + 1).saturating_sub(OFFERED)).take(OFFERED).collect();
+        }
+        let needle = self.text.trim().to_lowercase();
+        choices.iter().filter(|c| c.name.to_lowercase().contains(&needle)).take(OFFERED).collect()
     }
 
     /// The change to file, or why the text is none.
@@ -62,7 +87,8 @@ impl Editor {
             None => draft(self.column, &self.text),
             Some(kind) => {
                 let choices = snapshot.choices(self.side, kind);
-                let exact = choices.iter().find(|c| c.name.eq_ignore_ascii_case(self.text.trim()));
+                // Before anything is typed the field holds the present name, and the arrow keys choose.
+                let exact = choices.iter().find(|c| self.is_changed() && c.name.eq_ignore_ascii_case(self.text.trim()));
                 let chosen = exact.or_else(|| self.offered(snapshot).get(self.pick).copied());
                 match chosen {
                     Some(choice) => Ok(choice_draft(self.column, choice.key)),

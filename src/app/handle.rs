@@ -151,13 +151,16 @@ impl App {
         let (Some(editor), Some(snapshot)) = (&self.state.editor, &self.state.snapshot) else { return };
         let (side, guid, number, column) = (editor.side, editor.guid, editor.number, editor.column);
         let order = snapshot.line(guid).and_then(|l| l.orders[side].clone());
-        let changes =
-            if editor.is_changed() || editor.pick > 0 { editor.draft(snapshot) } else { Ok(OrderDraft::default()) };
+        let changes = if editor.is_touched() { editor.draft(snapshot) } else { Ok(OrderDraft::default()) };
         // A wrong text is filed under no circumstances; the editor stays open with its reason.
         let (Ok(mut changes), Some(order)) = (changes, order) else { return };
         without_what_is_so(&mut changes, &order);
         let files = changes != OrderDraft::default();
-        if files && self.state.blocked().is_err() {
+        if files && let Err(reason) = self.state.blocked() {
+            self.state.status = reason;
+            if let Some(editor) = &mut self.state.editor {
+                editor.focused = false;
+            }
             return;
         }
         self.state.editor = None;

@@ -61,6 +61,9 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, editor: &Editor, ou
     let mine = response.has_focus() || response.lost_focus();
     if mine && escape {
         out.push(Command::CancelEdit);
+    } else if mine && (enter || tab) && reason.is_some() {
+        // The field lets go of the focus on Enter; a wrong text keeps it.
+        response.request_focus();
     } else if mine && enter {
         out.push(Command::FileEdit { next: false });
     } else if mine && tab {
@@ -79,7 +82,8 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, editor: &Editor, ou
         popup.show(|ui| {
             ui.set_min_width(rect.width().max(160.0));
             for (index, choice) in offered.iter().enumerate() {
-                if ui.selectable_label(index == editor.pick, &choice.name).clicked() {
+                let entry = ui.selectable_label(index == editor.pick, &choice.name);
+                if entry.clicked() {
                     out.push(Command::EditText(choice.name.clone()));
                     out.push(Command::FileEdit { next: false });
                 }

@@ -33,6 +33,7 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Comma
     let list = Frame::new().inner_margin(Margin::symmetric(8, 6));
     Panel::left("conflict list").exact_size(340.0).resizable(false).frame(list).show(ui, |ui| {
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 3.0;
             for line in ahead {
                 let pick = ConflictPick::Ahead(line.guid);
                 let tag = ("! will conflict", t.conflict, t.conflict_fill);

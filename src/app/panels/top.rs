@@ -44,7 +44,7 @@ fn environment(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
                 Err(reason) => entry.on_disabled_hover_text(reason),
                 Ok(()) => entry.on_hover_text(command.tooltip(state)),
             };
-            if entry.clicked() {
+            if entry.accessible_name(command.label(state)).clicked() {
                 out.push(command);
                 ui.close();
             }
