@@ -218,15 +218,15 @@ fn applying_sends_the_rule_and_brings_the_sides_together() {
 #[test]
 fn the_legend_filters_and_counts() {
     let mut window = Window::open();
-    assert_eq!(window.app().state().rows.len(), 24);
+    assert_eq!(window.app().state().rows[0].len(), 24);
     window.press("Show Differences: 8");
-    assert_eq!(window.app().state().rows.len(), 8);
+    assert_eq!(window.app().state().rows[0].len(), 8);
     assert!(window.shows("Order 16 at MASTER") && !window.shows("Order 18 at MASTER"));
     window.press("Show Deleted: 1");
-    assert_eq!(window.app().state().rows.len(), 1);
+    assert_eq!(window.app().state().rows[0].len(), 1);
     assert!(window.shows("Order 5 deleted at MASTER"));
     window.press("Show All: 24");
-    assert_eq!(window.app().state().rows.len(), 24);
+    assert_eq!(window.app().state().rows[0].len(), 24);
 }
 
 #[test]
@@ -237,8 +237,8 @@ fn the_text_filter_is_a_sides_own() {
     window.type_text("haddad");
     let app = window.app().state();
     let snapshot = app.snapshot.as_ref().unwrap();
-    assert!(!app.rows.is_empty() && app.rows.len() < 24);
-    for row in &app.rows {
+    assert!(!app.rows[0].is_empty() && app.rows[0].len() < 24);
+    for row in &app.rows[0] {
         let order = snapshot.view.lines[*row].orders[1].as_ref().unwrap();
         assert_eq!(snapshot.name(1, 0, order.employee), "Haddad, Lena");
     }
@@ -250,7 +250,7 @@ fn a_header_sorts_and_sorts_back() {
     window.press("Sort by Quantity at MASTER");
     let quantities = |w: &Window| {
         let snapshot = w.app().state().snapshot.as_ref().unwrap();
-        let orders = w.app().state().rows.iter().map(|r| &snapshot.view.lines[*r].orders);
+        let orders = w.app().state().rows[0].iter().map(|r| &snapshot.view.lines[*r].orders);
         orders.map(|o| o[0].as_ref().or(o[1].as_ref()).unwrap().quantity.hundredths()).collect::<Vec<_>>()
     };
     let up = quantities(&window);
@@ -327,7 +327,7 @@ fn while_the_worker_is_busy_buttons_wait_and_the_window_does_not() {
     assert!(window.harness.get_by_label("Sync both ways").accesskit_node().is_disabled());
     let start = Instant::now();
     window.press("Show Conflict: 1");
-    assert_eq!(window.app().state().rows.len(), 1);
+    assert_eq!(window.app().state().rows[0].len(), 1);
     assert!(start.elapsed() < Duration::from_millis(600), "the window waited for the worker");
     window.until("the spinner's words", |w| w.shows("Inserting 1 order at MASTER"));
     window.idle();

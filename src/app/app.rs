@@ -60,7 +60,8 @@ impl App {
             out.push(Command::Dropped(file.path().to_owned()));
         }
 
-        self.scrolling.to = self.state.scroll_to.take();
+        let look_at = self.state.look_at.take();
+        self.scrolling.to = [0, 1].map(|side| look_at.and_then(|guid| self.state.row_of(side, guid)));
         panels::show(ui, &self.state, &mut self.scrolling, &mut out);
 
         if let Some(mut dialog) = self.state.dialog.take()

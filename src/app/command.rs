@@ -80,6 +80,8 @@ pub enum Command {
     Show(Show),
     /// Text of a pane's filter.
     Filter(SideIndex, String),
+    /// The same object at the same height in both panes, or each pane its own list.
+    SideBySide(bool),
     /// A click on a header; `None` is the order number.
     SortBy(SideIndex, Option<Column>),
     /// How many random orders.

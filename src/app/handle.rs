@@ -5,10 +5,11 @@ use std::time::Instant;
 use eframe::egui::{self, Theme};
 
 use super::app::App;
-use super::command::{Command, Pick, Step};
+use super::command::{Command, Pick};
 use super::dialogs::{Chooser, Dialog, OrderForm, PathField};
 use super::edit::Editor;
 use super::rows::Sort;
+use super::selection::{pick_conflict, select, step};
 use super::snapshot::{COLUMNS, Column, count};
 use super::state::{Activity, ConflictPick, DockTab, PaneTab, Running, State};
 use super::view::{Action, Failure, SideIndex};
@@ -84,9 +85,8 @@ impl App {
                 // What was just made by hand should be seen.
                 if let (Action::NewOrder { side, .. } | Action::RandomOrders { side, .. }, Some((_, guid))) =
                     (&finished.action, done.changed.first())
-                    && let Some(row) = state.row_of(*guid)
                 {
-                    state.scroll_to = Some(row);
+                    state.look_at = Some(*guid);
                     state.selection.side = *side;
                 }
             }
@@ -240,10 +240,15 @@ fn change(state: &mut State, command: Command) {
             state.dock_open = Some(true);
         }
         Command::Select(side, guid, column, pick) => select(state, side, guid, column, pick),
-        Command::Move(step) => step_selection(state, step),
+        Command::Move(by) => step(state, by),
         Command::PickConflict(pick) => pick_conflict(state, pick),
         Command::Rule(rule) => state.rule = rule,
         Command::ScrollTogether(together) => state.scroll_together = together,
+        Command::SideBySide(aligned) => {
+            state.query.side_by_side = aligned;
+            state.look_at = state.selection.cursor;
+            state.refresh_rows();
+        }
         Command::EditText(text) => {
             if let Some(editor) = &mut state.editor {
                 editor.text = text;
@@ -279,7 +284,7 @@ fn start_edit(state: &mut State, side: SideIndex, guid: Guid, column: Column) {
     let Some(order) = snapshot.line(guid).and_then(|l| l.orders[side].as_ref()) else { return };
     state.editor = Some(Editor::new(snapshot, side, guid, order, column));
     select(state, side, guid, Some(column), Pick::One);
-    state.scroll_to = state.row_of(guid);
+    state.look_at = Some(guid);
 }
 
 fn ask_delete(state: &mut State, side: SideIndex) {
@@ -296,72 +301,6 @@ fn ask_delete(state: &mut State, side: SideIndex) {
         format!("It is deleted at {} too once a set with this change is applied there.", state.side_name(1 - side));
     let text = if numbers.len() == 1 { text } else { text.replacen("It is", "They are", 1) };
     state.dialog = Some(Dialog::Confirm { title, text, yes, action: Action::DeleteOrders { side, numbers } });
-}
-
-fn select(state: &mut State, side: SideIndex, guid: Guid, column: Option<Column>, pick: Pick) {
-    let anchor = state.selection.cursor.and_then(|g| state.row_of(g));
-    let here = state.row_of(guid);
-    let range = match (pick, anchor, here) {
-        (Pick::Range, Some(a), Some(b)) => {
-            Some((a.min(b)..=a.max(b)).filter_map(|r| Some(state.line(r)?.guid)).collect())
-        }
-        _ => None,
-    };
-    let selection = &mut state.selection;
-    selection.side = side;
-    selection.column = column.or(selection.column);
-    match (pick, range) {
-        (_, Some(range)) => selection.guids = range,
-        (Pick::Toggle, _) if selection.guids.contains(&guid) => selection.guids.retain(|g| *g != guid),
-        (Pick::Toggle, _) => selection.guids.push(guid),
-        _ => selection.guids = vec![guid],
-    }
-    selection.cursor = if pick == Pick::Range { selection.cursor.or(Some(guid)) } else { Some(guid) };
-    // The dock follows, if there is something to say about this object.
-    if let Some(snapshot) = &state.snapshot {
-        let record = snapshot.view.conflicts.iter().find(|c| c.guid == guid);
-        let ahead = snapshot.line(guid).is_some_and(|l| l.conflict()).then_some(ConflictPick::Ahead(guid));
-        if let Some(pick) = ahead.or(record.map(|c| ConflictPick::Record(c.side, c.record))) {
-            state.conflict = Some(pick);
-        }
-    }
-}
-
-fn step_selection(state: &mut State, step: Step) {
-    if let Step::Columns(by) = step {
-        let at = state.edit_column() as isize + by;
-        state.selection.column = COLUMNS.get(at.clamp(0, COLUMNS.len() as isize - 1) as usize).copied();
-        return;
-    }
-    let last = state.rows.len().saturating_sub(1);
-    let at = state.selection.cursor.and_then(|g| state.row_of(g));
-    let row = match (step, at) {
-        (Step::Rows(by), Some(at)) => at.saturating_add_signed(by).min(last),
-        (Step::Last, _) => last,
-        _ => 0,
-    };
-    if let Some(guid) = state.line(row).map(|l| l.guid) {
-        select(state, state.selection.side, guid, None, Pick::One);
-        state.scroll_to = Some(row);
-    }
-}
-
-fn pick_conflict(state: &mut State, pick: ConflictPick) {
-    state.conflict = Some(pick);
-    let guid = match pick {
-        ConflictPick::Ahead(guid) => Some(guid),
-        ConflictPick::Record(side, record) => {
-            let conflicts = state.snapshot.as_ref().map(|s| s.view.conflicts.as_slice()).unwrap_or_default();
-            conflicts.iter().find(|c| c.side == side && c.record == record).map(|c| c.guid)
-        }
-    };
-    if let Some(guid) = guid
-        && let Some(row) = state.row_of(guid)
-    {
-        state.selection.guids = vec![guid];
-        state.selection.cursor = Some(guid);
-        state.scroll_to = Some(row);
-    }
 }
 
 /// `6 ms`, `1.4 s`.

@@ -17,6 +17,7 @@ pub mod edit;
 mod handle;
 mod panels;
 pub mod rows;
+mod selection;
 pub mod snapshot;
 pub mod state;
 pub mod theme;

@@ -58,7 +58,7 @@ impl Default for Sort {
 }
 
 /// The question; two equal ones on the same snapshot have the same answer.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Query {
     /// The legend.
     pub show: Show,
@@ -66,18 +66,34 @@ pub struct Query {
     pub filters: [String; 2],
     /// The order of rows.
     pub sort: Sort,
+    /// The same object at the same height in both panes; else each pane lists what it has.
+    pub side_by_side: bool,
 }
 
-/// The lines to show, as indices into [`View::lines`](super::view::View::lines).
-pub fn rows(snapshot: &Snapshot, query: &Query) -> Vec<usize> {
+impl Default for Query {
+    fn default() -> Self {
+        Query { show: Show::All, filters: Default::default(), sort: Sort::default(), side_by_side: true }
+    }
+}
+
+/// The lines each pane shows, as indices into [`View::lines`](super::view::View::lines).
+pub fn rows(snapshot: &Snapshot, query: &Query) -> [Vec<usize>; 2] {
     let needles = query.filters.each_ref().map(|f| f.trim().to_lowercase());
     let lines = &snapshot.view.lines;
-    let mut rows: Vec<usize> = (0..lines.len())
-        .filter(|i| query.show.lets_through(&lines[*i]))
-        .filter(|i| (0..2).all(|side| matches(snapshot, &lines[*i], side, &needles[side])))
-        .collect();
-    rows.sort_by(|a, b| compare(snapshot, &lines[*a], &lines[*b], query.sort));
-    rows
+    let answer = |wanted: &dyn Fn(&Line) -> bool, sort: Sort| {
+        let shown = |i: &usize| query.show.lets_through(&lines[*i]) && wanted(&lines[*i]);
+        let mut rows: Vec<usize> = (0..lines.len()).filter(shown).collect();
+        rows.sort_by(|a, b| compare(snapshot, &lines[*a], &lines[*b], sort));
+        rows
+    };
+    if query.side_by_side {
+        let rows = answer(&|line| (0..2).all(|side| matches(snapshot, line, side, &needles[side])), query.sort);
+        return [rows.clone(), rows];
+    }
+    [0, 1].map(|side| {
+        let here = |line: &Line| line.orders[side].is_some() && matches(snapshot, line, side, &needles[side]);
+        answer(&here, Sort { side, ..query.sort })
+    })
 }
 
 fn matches(snapshot: &Snapshot, line: &Line, side: SideIndex, needle: &str) -> bool {
@@ -108,4 +124,63 @@ fn compare(snapshot: &Snapshot, a: &Line, b: &Line, sort: Sort) -> Ordering {
     let forward = if sort.column.is_some() { by_value } else { by_number };
     let directed = if sort.descending { forward.reverse() } else { forward };
     directed.then(by_number.reverse()).then(sa.cmp(&sb)).then(a.guid.cmp(&b.guid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::view::{Mark, View};
+    use crate::demo::model::{Decimal, Order};
+    use crate::sync::Guid;
+
+    fn line(serial: u64, numbers: [Option<i64>; 2], quantity: i64) -> Line {
+        let orders = numbers.map(|n| {
+            n.map(|order_num| Order {
+                order_num,
+                employee: 1,
+                customer: 1,
+                date_order: "2026-11-20 16:44:42".into(),
+                item: 1,
+                quantity: Decimal::whole(quantity),
+                price: Decimal::whole(1),
+            })
+        });
+        let marks = numbers.map(|n| if n.is_some() && numbers.contains(&None) { Mark::New } else { Mark::None });
+        Line { guid: Guid { node: 1, serial }, orders, marks, differs: [false; 6] }
+    }
+
+    fn shown(query: &Query) -> [Vec<u64>; 2] {
+        let lines = vec![
+            line(1, [Some(7), Some(7)], 30),
+            line(2, [Some(9), None], 10),
+            line(3, [None, Some(9)], 20),
+            line(4, [Some(10), None], 5),
+            line(5, [Some(8), Some(8)], 40),
+        ];
+        let snapshot = Snapshot::new(View { lines, ..View::default() }.into());
+        rows(&snapshot, query).map(|r| r.into_iter().map(|i| snapshot.view.lines[i].guid.serial).collect())
+    }
+
+    #[test]
+    fn side_by_side_both_panes_show_the_same_objects() {
+        // Two objects have the number 9, one at either side: MASTER's stands first.
+        let all = vec![4, 2, 3, 5, 1];
+        assert_eq!(shown(&Query::default()), [all.clone(), all]);
+        let sort = Sort { column: Some(Column::Quantity), descending: false, side: 0 };
+        assert_eq!(shown(&Query { sort, ..Query::default() })[1], [4, 2, 3, 1, 5]);
+    }
+
+    #[test]
+    fn apart_each_pane_shows_what_it_has() {
+        let query = Query { side_by_side: false, ..Query::default() };
+        assert_eq!(shown(&query), [vec![4, 2, 5, 1], vec![3, 5, 1]]);
+    }
+
+    #[test]
+    fn the_legend_and_the_filters_narrow_together() {
+        let query = Query { show: Show::New, ..Query::default() };
+        assert_eq!(shown(&query)[0], [4, 2, 3]);
+        let query = Query { filters: [String::new(), "9".into()], ..query };
+        assert_eq!(shown(&query)[0], [3]);
+    }
 }

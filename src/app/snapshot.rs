@@ -111,6 +111,8 @@ pub struct Snapshot {
     pub view: Arc<View>,
     /// Counts of the differences.
     pub counts: Counts,
+    /// Objects that will conflict.
+    pub ahead: Vec<Guid>,
     names: [[HashMap<i64, String>; 3]; 2],
     places: HashMap<Guid, usize>,
 }
@@ -136,7 +138,8 @@ impl Snapshot {
             }
         }
         counts.waiting = view.sides.iter().map(|s| s.requeued.len()).sum();
-        Snapshot { view, counts, names, places }
+        let ahead = view.lines.iter().filter(|l| l.conflict()).map(|l| l.guid).collect();
+        Snapshot { view, counts, ahead, names, places }
     }
 
     /// The line of an object.

@@ -101,8 +101,8 @@ pub struct State {
     pub snapshot: Option<Snapshot>,
     /// Legend, filters, sort.
     pub query: Query,
-    /// The answer to the query, indices into the view's lines.
-    pub rows: Vec<usize>,
+    /// The answer to the query for each pane, indices into the view's lines.
+    pub rows: [Vec<usize>; 2],
     /// What each pane lists.
     pub tabs: [PaneTab; 2],
     /// The selected order.
@@ -117,8 +117,8 @@ pub struct State {
     pub rule: Rule,
     /// Both panes show the same rows.
     pub scroll_together: bool,
-    /// A row to bring into view in the next frame.
-    pub scroll_to: Option<usize>,
+    /// An object to bring into view in the next frame.
+    pub look_at: Option<Guid>,
     /// What the dock shows.
     pub dock: DockTab,
     /// Whether the dock is unfolded; `None` until the window's height is known.
@@ -148,7 +148,7 @@ impl Default for State {
         State {
             snapshot: None,
             query: Query::default(),
-            rows: Vec::new(),
+            rows: Default::default(),
             tabs: Default::default(),
             selection: Selection::default(),
             editor: None,
@@ -156,7 +156,7 @@ impl Default for State {
             random: [1, 1],
             rule: Rule::default(),
             scroll_together: true,
-            scroll_to: None,
+            look_at: None,
             dock: DockTab::default(),
             dock_open: None,
             conflict: None,
@@ -196,19 +196,20 @@ impl State {
 
     /// Asks the query again.
     pub fn refresh_rows(&mut self) {
-        self.rows = self.snapshot.as_ref().map(|s| rows(s, &self.query)).unwrap_or_default();
+        let Some(snapshot) = &self.snapshot else { return };
+        self.rows = rows(snapshot, &self.query);
     }
 
-    /// The line at a place in the table.
-    pub fn line(&self, row: usize) -> Option<&Line> {
+    /// The line at a place in a side's table.
+    pub fn line(&self, side: SideIndex, row: usize) -> Option<&Line> {
         let snapshot = self.snapshot.as_ref()?;
-        snapshot.view.lines.get(*self.rows.get(row)?)
+        snapshot.view.lines.get(*self.rows[side].get(row)?)
     }
 
     /// Where in the table an object stands.
-    pub fn row_of(&self, guid: Guid) -> Option<usize> {
+    pub fn row_of(&self, side: SideIndex, guid: Guid) -> Option<usize> {
         let lines = &self.snapshot.as_ref()?.view.lines;
-        self.rows.iter().position(|i| lines.get(*i).is_some_and(|l| l.guid == guid))
+        self.rows[side].iter().position(|i| lines.get(*i).is_some_and(|l| l.guid == guid))
     }
 
     /// The order under the cursor, at the pane last clicked.

@@ -15,7 +15,7 @@ use crate::app::widgets::{note, pill};
 
 /// List at the left, the chosen one at the right.
 pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Command>) {
-    let ahead: Vec<&Line> = snapshot.view.lines.iter().filter(|l| l.conflict()).collect();
+    let ahead: Vec<&Line> = snapshot.ahead.iter().filter_map(|guid| snapshot.line(*guid)).collect();
     if ahead.is_empty() && snapshot.view.conflicts.is_empty() {
         page(ui, "no conflicts", |ui| {
             note(
@@ -134,6 +134,7 @@ fn decided(ui: &mut Ui, snapshot: &Snapshot, conflict: &ConflictView) {
     table(ui, snapshot, rows.collect());
     let same: Vec<&str> = conflict.properties.iter().filter(|p| !moved(p)).map(|p| p.name.as_str()).collect();
     if !same.is_empty() {
+        ui.add_space(4.0);
         ui.label(RichText::new(format!("{}: the same everywhere", same.join(", "))).color(t.weak));
     }
     ui.add_space(6.0);

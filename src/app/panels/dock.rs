@@ -16,7 +16,9 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let frame = Frame::new().fill(t.surface);
     if state.dock_open == Some(true) {
-        let panel = Panel::bottom("dock").resizable(true).default_size(222.0).size_range(120.0..=480.0).frame(frame);
+        // However small or enlarged the window, the tables keep more than half.
+        let highest = (ui.available_height() * 0.42).max(110.0);
+        let panel = Panel::bottom("dock").resizable(true).default_size(222.0).size_range(110.0..=highest).frame(frame);
         panel.show(ui, |ui| {
             tabs(ui, state, out);
             ui.separator();
@@ -46,9 +48,10 @@ fn tabs(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             (DockTab::Conflicts, "Conflicts", Some(conflicts)),
             (DockTab::Sets, "Sync sets", Some(sets)),
             (DockTab::Activity, "Activity", None),
-            (DockTab::Verify, "Verify result", None),
+            (DockTab::Verify, "Verify", None),
         ] {
-            if tab(ui, open && state.dock == kind, text, badge, t.strong, text).clicked() {
+            let name = if kind == DockTab::Verify { "Verify result" } else { text };
+            if tab(ui, open && state.dock == kind, text, badge, t.strong, name).clicked() {
                 out.push(Command::DockTab(kind));
             }
         }
@@ -126,6 +129,7 @@ fn activity(ui: &mut Ui, state: &State) {
 fn entry(ui: &mut Ui, activity: &Activity) {
     let t = Tokens::of(ui);
     ui.horizontal(|ui| {
+        ui.spacing_mut().interact_size.y = 18.0;
         ui.label(RichText::new(&activity.at).color(t.weak));
         let ink = if activity.failed { t.danger } else { t.strong };
         let text = if activity.failed { format!("! {}", activity.text) } else { activity.text.clone() };
@@ -136,6 +140,7 @@ fn entry(ui: &mut Ui, activity: &Activity) {
     });
     for detail in &activity.details {
         ui.horizontal(|ui| {
+            ui.spacing_mut().interact_size.y = 17.0;
             ui.add_space(66.0);
             ui.add(Label::new(RichText::new(detail).font(regular(TEXT - 0.5))).wrap());
         });

@@ -23,7 +23,6 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             ui.set_max_width(all.width());
             for side in [0, 1] {
                 direction(ui, state, side, out);
-                ui.add_space(4.0);
                 ui.separator();
             }
             drop_target(ui, state, out);
@@ -42,8 +41,7 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
 fn direction(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let width = ui.available_width();
-    ui.spacing_mut().item_spacing.y = 6.0;
-    ui.add_space(2.0);
+    ui.spacing_mut().item_spacing.y = 5.0;
     heading(ui, &format!("{} → {}", state.side_name(side), state.side_name(1 - side)));
     let Some(snapshot) = &state.snapshot else { return };
     let lane = &snapshot.view.lanes[side];
@@ -70,7 +68,9 @@ fn set_card(ui: &mut Ui, state: &State, side: SideIndex, set: &SetCard, out: &mu
     let target = 1 - side;
     card(ui).show(ui, |ui| {
         let width = ui.available_width();
+        let narrow = width < 172.0;
         ui.horizontal(|ui| {
+            ui.spacing_mut().interact_size.y = 18.0;
             ui.label(RichText::new(format!("Set {}", set.id)).font(semibold(TEXT)).color(t.strong));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.label(RichText::new(count(set.objects, "object")).color(t.weak));
@@ -81,6 +81,7 @@ fn set_card(ui: &mut Ui, state: &State, side: SideIndex, set: &SetCard, out: &mu
             .on_hover_text(set.file.display().to_string());
         let c = set.counts;
         ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().interact_size.y = 18.0;
             ui.spacing_mut().item_spacing.x = 4.0;
             for (n, sign, ink, fill, meaning) in [
                 (c.new, "+", t.new, t.new_fill, "new"),
@@ -92,12 +93,14 @@ fn set_card(ui: &mut Ui, state: &State, side: SideIndex, set: &SetCard, out: &mu
                 }
             }
             if c.conflicts > 0 {
-                pill(ui, &format!("! {} ahead", c.conflicts), t.conflict, t.conflict_fill)
+                let text = if narrow { format!("! {}", c.conflicts) } else { format!("! {} ahead", c.conflicts) };
+                pill(ui, &text, t.conflict, t.conflict_fill)
                     .on_hover_text(format!("Applying the set now will find {}.", count(c.conflicts, "conflict")));
             }
         });
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
+            ui.spacing_mut().button_padding.x = 4.0;
             let half = (width - 6.0) / 2.0;
             let apply = Command::Run(Action::Apply { side: target, file: set.file.clone(), rule: state.rule });
             let text = if side == 0 { "Apply →" } else { "← Apply" };
@@ -117,12 +120,13 @@ fn set_card(ui: &mut Ui, state: &State, side: SideIndex, set: &SetCard, out: &mu
 fn drop_target(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let hovering = ui.ctx().input(|i| !i.raw.hovered_files.is_empty());
-    let frame = egui::Frame::new().inner_margin(egui::Margin::same(10));
+    let frame = egui::Frame::new().inner_margin(egui::Margin::symmetric(9, 6));
     let response = frame.show(ui, |ui| {
         let width = ui.available_width();
         ui.vertical_centered(|ui| {
             let open = Command::OpenSetFile;
             command_button_sized(ui, state, out, open, "Open set file…", Look::Plain, width);
+            ui.spacing_mut().interact_size.y = 16.0;
             ui.label(RichText::new("or drop one here").color(t.weak));
         });
     });

@@ -29,8 +29,8 @@ pub struct Scrolling {
     offsets: [f32; 2],
     /// Where both should stand when they scroll together.
     shared: f32,
-    /// A row to bring into view in this frame.
-    pub to: Option<usize>,
+    /// A row of each to bring into view in this frame.
+    pub to: [Option<usize>; 2],
     /// How many rows fit.
     pub page_rows: usize,
 }

@@ -18,28 +18,42 @@ use crate::demo::model::Order;
 
 /// Below this width dates lose their seconds, points.
 const NARROW: f32 = 640.0;
-/// Space at the left and right of a cell's text, points.
-const PAD: f32 = 6.0;
+/// Below this width dates lose their time.
+const TINY: f32 = 500.0;
 
 /// How a table is laid out at its width.
 struct Shape {
     widths: [f32; 8],
     text: f32,
     row: f32,
-    narrow: bool,
+    /// Space at the left and right of a cell's text, points.
+    pad: f32,
+    /// How much of a date is shown, unless the rest is what differs.
+    date_chars: usize,
 }
 
 impl Shape {
     fn for_width(width: f32) -> Shape {
-        let narrow = width < NARROW;
-        // Mark, order, employee, customer, date, item, quantity, price.
-        let shares: [f32; 8] = match narrow {
-            false => [26.0, 60.0, 86.0, 116.0, 156.0, 98.0, 70.0, 78.0],
-            true => [22.0, 54.0, 76.0, 98.0, 114.0, 82.0, 62.0, 64.0],
+        // Mark, order, employee, customer, date, item, quantity, price. The narrow ones are measured: a number or a date
+        // cut in two says something wrong.
+        let (shares, text, pad, date_chars): ([f32; 8], _, _, _) = if width >= NARROW {
+            ([26.0, 60.0, 86.0, 116.0, 156.0, 98.0, 70.0, 78.0], TEXT, 6.0, 19)
+        } else if width >= TINY {
+            ([20.0, 48.0, 70.0, 98.0, 120.0, 80.0, 41.0, 66.0], TEXT - 1.0, 4.0, 16)
+        } else {
+            ([20.0, 48.0, 70.0, 90.0, 78.0, 72.0, 41.0, 66.0], TEXT - 1.0, 4.0, 10)
         };
         let scale = width / shares.iter().sum::<f32>();
-        let text = if narrow { TEXT - 0.5 } else { TEXT };
-        Shape { widths: shares.map(|s| (s * scale).floor()), text, row: if narrow { ROW - 2.0 } else { ROW }, narrow }
+        let row = if width >= NARROW { ROW } else { ROW - 2.0 };
+        Shape { widths: shares.map(|s| (s * scale).floor()), text, row, pad, date_chars }
+    }
+
+    fn title(&self, column: Option<Column>) -> &'static str {
+        match column {
+            None => "Order",
+            Some(Column::Quantity) if self.date_chars < 19 => "Qty",
+            Some(column) => column.title(),
+        }
     }
 }
 
@@ -58,7 +72,7 @@ pub fn show(
     let mut table = TableBuilder::new(ui)
         .id_salt(("orders", side))
         .striped(false)
-        .sense(Sense::click())
+        .sense(Sense::CLICK)
         .cell_layout(Layout::left_to_right(Align::Center))
         .auto_shrink(false)
         .min_scrolled_height(0.0)
@@ -66,32 +80,34 @@ pub fn show(
     for width in shape.widths {
         table = table.column(TableColumn::exact(width).clip(true));
     }
-    if let Some(row) = scrolling.to {
+    if let Some(row) = scrolling.to[side] {
         table = table.scroll_to_row(row, None);
     }
-    let follow =
-        state.scroll_together && scrolling.to.is_none() && (scrolling.shared - scrolling.offsets[side]).abs() > 0.5;
+    // Different rows cannot scroll together.
+    let together = state.scroll_together && state.query.side_by_side;
+    let follow = together && scrolling.to[side].is_none() && (scrolling.shared - scrolling.offsets[side]).abs() > 0.5;
     if follow {
         table = table.vertical_scroll_offset(scrolling.shared);
     }
-    let table = table.header(shape.row + 2.0, |mut row| header(&mut row, state, side, out));
+    let table = table.header(shape.row + 2.0, |mut row| header(&mut row, state, side, &shape, out));
     let mut drawn = 0;
     let output = table.body(|mut body| {
         let clip = body.ui_mut().clip_rect();
-        body.rows(shape.row, state.rows.len(), |mut row| {
+        body.rows(shape.row, state.rows[side].len(), |mut row| {
             drawn += 1;
-            let Some(line) = state.line(row.index()) else { return };
-            Painting { state, snapshot, side, shape: &shape, line, clip }.row(&mut row, out);
+            let Some(line) = state.line(side, row.index()) else { return };
+            let selected = state.selection.guids.contains(&line.guid);
+            Painting { state, snapshot, side, shape: &shape, line, selected, clip }.row(&mut row, out);
         });
     });
-    if state.rows.is_empty() {
+    if state.rows[side].is_empty() {
         empty(ui, output.inner_rect, state, side);
     }
     // Only what the user did to this table moves the other one.
     let offset = output.state.clamped_offset().y;
     if !follow && (offset - scrolling.offsets[side]).abs() > 0.5 {
         scrolling.shared = offset;
-        if state.scroll_together && (offset - scrolling.offsets[1 - side]).abs() > 0.5 {
+        if together && (offset - scrolling.offsets[1 - side]).abs() > 0.5 {
             ui.ctx().request_repaint();
         }
     }
@@ -109,24 +125,30 @@ fn empty(ui: &Ui, rect: Rect, state: &State, side: SideIndex) {
     ui.painter().text(rect.center_top() + vec2(0.0, 40.0), egui::Align2::CENTER_CENTER, text, regular(TEXT), t.weak);
 }
 
-fn header(row: &mut TableRow<'_, '_>, state: &State, side: SideIndex, out: &mut Vec<Command>) {
+fn header(row: &mut TableRow<'_, '_>, state: &State, side: SideIndex, shape: &Shape, out: &mut Vec<Command>) {
     row.col(|_| {});
     let columns = std::iter::once(None).chain(COLUMNS.map(Some));
     for column in columns {
         let title = column.map_or("Order", Column::title);
         let sorted = state.query.sort.column == column;
-        let (_, response) = row.col(|ui| {
+        let mut clicked = None;
+        row.col(|ui| {
             let t = Tokens::of(ui);
+            // Headers can be reached with Tab; the thousand cells cannot, arrows move among them.
+            let response = ui.interact(ui.max_rect(), ui.id().with("sort"), Sense::click());
             let arrow = if state.query.sort.descending { " ▾" } else { " ▴" };
+            let title = shape.title(column);
             let text = if sorted { format!("{title}{arrow}") } else { title.to_owned() };
             let rect = ui.max_rect();
-            let hovered = ui.response().hovered();
+            let hovered = response.hovered() || response.has_focus();
             let ink = if sorted || hovered { t.strong } else { t.weak };
-            let mut cell = Cell::new(text, medium(TEXT - 0.5), ink);
+            let mut cell = Cell::new(text, medium(shape.text - 0.5), ink);
             cell.number = column.is_none_or(Column::is_number);
-            paint(ui, ui.painter(), rect.shrink2(vec2(PAD, 0.0)), &cell);
+            paint(ui, ui.painter(), rect.shrink2(vec2(shape.pad, 0.0)), &cell);
             ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, t.line));
+            clicked = Some(response);
         });
+        let Some(response) = clicked else { continue };
         let order = match (sorted, state.query.sort.descending) {
             (true, true) => ", sorted, largest first",
             (true, false) => ", sorted, smallest first",
@@ -147,6 +169,7 @@ struct Painting<'a> {
     side: SideIndex,
     shape: &'a Shape,
     line: &'a Line,
+    selected: bool,
     /// The table's body; a ghost row's text and the selection's frame reach beyond their cell, but not beyond this.
     clip: Rect,
 }
@@ -158,13 +181,12 @@ impl Painting<'_> {
         let (_, response) = row.col(|ui| self.mark(ui));
         let mut picks = vec![(response, None)];
         let (_, response) = row.col(|ui| self.number(ui, order));
-        let selected = self.state.selection.guids.contains(&self.line.guid);
         response.widget_info(|| {
             let name = match order {
                 Some(order) => format!("Order {} at {side_name}", order.order_num),
                 None => format!("Order {} {}", self.other_number(), self.ghost_words()),
             };
-            WidgetInfo::selected(Role::RowHeader, true, selected, name)
+            WidgetInfo::selected(Role::RowHeader, true, self.selected, name)
         });
         picks.push((response, None));
         for (index, column) in COLUMNS.into_iter().enumerate() {
@@ -223,7 +245,7 @@ impl Painting<'_> {
         self.ground(ui);
         if let Some(mark) = row_mark(t, self.line, self.side) {
             let rect = ui.max_rect();
-            let at = pos2(rect.left() + PAD + 5.0, rect.center().y);
+            let at = pos2(rect.left() + self.shape.pad + 5.0, rect.center().y);
             ui.painter().text(at, egui::Align2::CENTER_CENTER, mark.glyph, semibold(TEXT), mark.ink);
             ui.response().on_hover_text(mark.meaning);
         }
@@ -237,7 +259,7 @@ impl Painting<'_> {
         let mut cell = Cell::new(text, regular(self.shape.text), ink);
         cell.number = true;
         cell.struck = order.is_some() && self.gone_elsewhere();
-        paint(ui, ui.painter(), ui.max_rect().shrink2(vec2(PAD, 0.0)), &cell);
+        paint(ui, ui.painter(), ui.max_rect().shrink2(vec2(self.shape.pad, 0.0)), &cell);
     }
 
     fn value(&self, ui: &Ui, order: &Order, column: Column, differs: bool) {
@@ -247,11 +269,11 @@ impl Painting<'_> {
         let other = self.line.orders[1 - self.side].as_ref();
         let text = match column {
             Column::Employee => short_name(&full),
-            // Seconds go where there is no room, unless they are what differs.
-            Column::Date if self.shape.narrow => {
-                let same_minute =
-                    other.is_some_and(|o| differs && o.date_order.get(..16) == order.date_order.get(..16));
-                full.get(..16).filter(|_| !same_minute).map_or(full.clone(), str::to_owned)
+            // The end of a date goes where there is no room, unless it is what differs.
+            Column::Date => {
+                let start = |o: &Order| o.date_order.get(..self.shape.date_chars).map(str::to_owned);
+                let hides_it = differs && other.is_some_and(|o| start(o) == start(order));
+                start(order).filter(|_| !hides_it).unwrap_or_else(|| full.clone())
             }
             _ => full.clone(),
         };
@@ -271,7 +293,7 @@ impl Painting<'_> {
             // What the other side's change will replace.
             (cell.ink, cell.struck) = (t.weak, self.line.marks[1 - self.side] == Mark::Changed);
         }
-        let cut = paint(ui, ui.painter(), rect.shrink2(vec2(PAD, 0.0)), &cell);
+        let cut = paint(ui, ui.painter(), rect.shrink2(vec2(self.shape.pad, 0.0)), &cell);
         if (cut || cell.text != full) && ui.rect_contains_pointer(rect) {
             ui.response().on_hover_text(full);
         }
@@ -294,7 +316,8 @@ impl Painting<'_> {
         } else if self.line.marks[self.side] == Mark::New {
             fill = t.side_faint[self.side];
         }
-        if self.state.selection.guids.contains(&self.line.guid) {
+        // What a row is stays visible when it is selected; the frame alone says that.
+        if fill == t.surface && self.selected {
             fill = blend(fill, t.side_fill[self.side], 0.55);
         }
         if let Some(since) = self.state.flash.get(&(self.side, self.line.guid)) {
@@ -318,12 +341,12 @@ impl Painting<'_> {
         let left = cell.right() - self.shape.widths.iter().sum::<f32>();
         if ghost {
             let from = left + self.shape.widths[0] + self.shape.widths[1];
-            let rect = Rect::from_min_max(pos2(from + PAD, cell.top()), cell.right_bottom());
+            let rect = Rect::from_min_max(pos2(from + self.shape.pad, cell.top()), cell.right_bottom());
             let mut text = Cell::new(self.ghost_words(), regular(self.shape.text), t.weak);
             text.italic = true;
             paint(ui, &painter, rect, &text);
         }
-        if self.state.selection.guids.contains(&self.line.guid) {
+        if self.selected {
             let stroke = Stroke::new(1.0, t.sides[self.side]);
             let range = left..=cell.right();
             painter.hline(range.clone(), cell.top() + 0.5, stroke);

@@ -149,14 +149,19 @@ pub fn legend(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let mut together = state.scroll_together;
-            if ui.checkbox(&mut together, "Scroll together").changed() {
+            let checkbox = egui::Checkbox::new(&mut together, "Scroll together");
+            let response = ui.add_enabled(state.query.side_by_side, checkbox);
+            if response.on_disabled_hover_text("Only rows side by side can scroll together.").changed() {
                 out.push(Command::ScrollTogether(together));
             }
-            let filtered = state.rows.len() < c.all;
-            if filtered {
+            let mut aligned = state.query.side_by_side;
+            if ui.checkbox(&mut aligned, "Rows side by side").changed() {
+                out.push(Command::SideBySide(aligned));
+            }
+            let shown = state.rows[0].len();
+            if aligned && shown < c.all {
                 ui.label(
-                    RichText::new(format!("{} of {} rows", grouped(state.rows.len() as u64), grouped(c.all as u64)))
-                        .color(t.weak),
+                    RichText::new(format!("{} of {} rows", grouped(shown as u64), grouped(c.all as u64))).color(t.weak),
                 );
             }
         });
