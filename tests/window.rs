@@ -1,5 +1,7 @@
 //! The window driven by label, as a screen reader would: what is pressed, what is asked of the engine, what is shown.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "window/mock.rs"]
 mod mock;
 
@@ -393,4 +395,100 @@ fn a_small_window_folds_the_dock() {
     assert_eq!(small.app().state().dock_open, Some(false));
     assert!(small.shows("Show the dock"));
     assert_eq!(Window::open().app().state().dock_open, Some(true));
+}
+
+#[test]
+fn a_dropped_set_is_asked_about_and_applied_where_it_belongs() {
+    #[derive(Debug)]
+    struct Dropped(std::path::PathBuf);
+    impl egui::DroppedFile for Dropped {
+        fn path(&self) -> &std::path::Path {
+            &self.0
+        }
+        fn bytes(&self) -> Result<Vec<u8>, String> {
+            Ok(Vec::new())
+        }
+    }
+    let mut window = Window::open();
+    let file = std::env::temp_dir().join("from-MASTER.syncset");
+    window.harness.input_mut().dropped_files.push(Arc::new(Dropped(file.clone())));
+    window.harness.run_steps(4);
+    assert!(window.shows("Apply a set file"));
+    assert_eq!(window.actions(), [], "a dropped file must not be applied unasked");
+    window.press("Apply");
+    window.idle();
+    assert_eq!(window.actions(), [Action::ApplyWhereAddressed { file, rule: Rule::ClientWins }]);
+}
+
+#[test]
+fn another_environment_is_opened_by_its_folder() {
+    let mut window = Window::open();
+    window.press("Order 20 at MASTER");
+    window.press("Environment");
+    window.press("Open environment…");
+    assert!(window.harness.get_by_label("Open").accesskit_node().is_disabled(), "an empty path can be opened");
+    let dir = std::env::temp_dir().join("another");
+    window.type_text(dir.to_str().unwrap());
+    window.press("Open");
+    window.idle();
+    assert_eq!(window.actions(), [Action::Open { dir: dir.clone() }]);
+    assert!(window.shows(dir.to_str().unwrap()));
+    assert!(window.app().state().selection.guids.is_empty(), "the selection belongs to the other environment");
+}
+
+#[test]
+fn a_new_order_needs_every_field() {
+    let mut window = Window::open();
+    window.press("New order at CLIENT");
+    assert!(window.harness.get_by_label("Insert").accesskit_node().is_disabled());
+    for (field, name) in [("Employee", "Fofana, Awa"), ("Customer", "Helios Media"), ("Item", "Impeller")] {
+        window.harness.get_by_role_and_label(egui::Role::ComboBox, field).click();
+        window.harness.run_steps(5);
+        window.harness.get_by_role_and_label(egui::Role::Button, name).click();
+        window.harness.run_steps(5);
+    }
+    for (field, text) in [("Quantity", "12"), ("Price", "0.5")] {
+        window.harness.get_by_role_and_label(egui::Role::TextInput, field).focus();
+        window.harness.run_steps(4);
+        window.type_text(text);
+    }
+    assert!(window.shows("price 0.5 is out of range"));
+    window.type_text("5");
+    assert!(window.shows("price 0.55 is out of range"));
+    window.key(Key::Home);
+    window.type_text("1");
+    window.key(Key::Enter);
+    window.idle();
+    let actions = window.actions();
+    let [Action::NewOrder { side: 1, order }] = actions.as_slice() else { panic!("{actions:?}") };
+    assert_eq!((order.employee, order.customer, order.item), (Some(4), Some(3), Some(7)));
+    assert_eq!((order.quantity, order.price), (Some("12".parse().unwrap()), Some("10.55".parse().unwrap())));
+    assert!(window.shows("Order 22 at CLIENT"));
+}
+
+#[test]
+fn the_verdict_leads_to_what_it_speaks_of() {
+    let mut window = Window::open();
+    window.press("Verdict: 8 orders differ · 1 will conflict");
+    assert_eq!(window.app().state().rows[0].len(), 1);
+    assert!(window.shows("Order 16 at MASTER"));
+}
+
+#[test]
+fn both_themes_are_one_key_apart() {
+    let mut window = Window::open();
+    let dark = |w: &Window| w.harness.ctx.theme() == egui::Theme::Dark;
+    let before = dark(&window);
+    window.harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::L);
+    window.harness.run_steps(3);
+    assert_ne!(dark(&window), before);
+}
+
+#[test]
+fn apart_the_panes_list_what_they_have() {
+    let mut window = Window::open();
+    window.press("Rows side by side");
+    assert!(!window.shows("not at CLIENT yet"));
+    let rows = &window.app().state().rows;
+    assert_eq!((rows[0].len(), rows[1].len()), (22, 21));
 }

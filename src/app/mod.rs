@@ -10,6 +10,7 @@
 //! thread; panels read the [`State`](state::State) and push [`Command`](command::Command)s; `App::handle` alone changes
 //! anything. The invariant: nothing that may take long happens on the window's thread, and an idle window paints nothing.
 
+#[expect(clippy::module_inception, reason = "`app::app` holds the `App`")]
 pub mod app;
 pub mod command;
 pub mod dialogs;

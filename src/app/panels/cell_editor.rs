@@ -36,13 +36,7 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, editor: &Editor, ou
         .margin(egui::Margin::symmetric(4, 2))
         .align(if editor.column.is_number() { Align2::RIGHT_CENTER } else { Align2::LEFT_CENTER })
         .background_color(t.field)
-        .event_filter(EventFilter {
-            tab: true,
-            escape: true,
-            horizontal_arrows: true,
-            vertical_arrows: true,
-            ..Default::default()
-        })
+        .event_filter(EventFilter { tab: true, escape: true, horizontal_arrows: true, vertical_arrows: true })
         .desired_width(rect.width());
     let name = format!("{} of order {} at {}", editor.column.title(), editor.number, state.side_name(editor.side));
     let response = ui.put(rect, field).accessible_name(format!("Edit {name}"));

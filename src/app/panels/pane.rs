@@ -11,12 +11,14 @@ use crate::app::snapshot::{Snapshot, bytes, grouped};
 use crate::app::state::{PaneTab, State};
 use crate::app::theme::{SMALL, TEXT, Tokens, mono, regular, semibold};
 use crate::app::view::SideIndex;
-use crate::app::widgets::{Look, command_button, fact, note, pill, tab};
+use crate::app::widgets::{Look, command_button, command_button_sized, fact, note, pill, tab};
 
 /// The pane of a side.
 pub fn show(ui: &mut Ui, state: &State, side: SideIndex, scrolling: &mut Scrolling, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let rect = ui.max_rect();
+    // Whatever does not fit must not reach into the lane.
+    ui.shrink_clip_rect(rect);
     ui.painter().rect_filled(rect, CornerRadius::ZERO, t.surface);
     let accent = egui::Rect::from_min_size(rect.min, vec2(rect.width(), 3.0));
     ui.painter().rect_filled(accent, CornerRadius::ZERO, t.sides[side]);
@@ -27,7 +29,8 @@ pub fn show(ui: &mut Ui, state: &State, side: SideIndex, scrolling: &mut Scrolli
         tools(ui, state, side, out);
     });
     tabs(ui, state, side, out);
-    let body = UiBuilder::new().max_rect(ui.available_rect_before_wrap());
+    let top = egui::pos2(rect.left(), ui.cursor().top());
+    let body = UiBuilder::new().max_rect(egui::Rect::from_min_max(top, rect.max));
     ui.scope_builder(body, |ui| {
         let Some(snapshot) = &state.snapshot else {
             ui.add_space(20.0);
@@ -74,7 +77,9 @@ fn head(ui: &mut Ui, state: &State, side: SideIndex) {
         let to_send = snapshot.view.lanes[side].objects as u64;
         let ink = if to_send > 0 { t.sides[side] } else { t.strong };
         fact(ui, "", &grouped(to_send), " to send", ink);
-        fact(ui, "transaction ", &grouped(s.transaction), "", t.strong);
+        if ui.available_width() > 220.0 {
+            fact(ui, "transaction ", &grouped(s.transaction), "", t.strong);
+        }
         let has = format!("has {}'s changes up to ", snapshot.side_name(1 - side));
         let of = format!(" of {}", grouped(other.transaction));
         // On a narrow pane the sentence would push out the numbers that matter more.
@@ -90,7 +95,13 @@ fn head(ui: &mut Ui, state: &State, side: SideIndex) {
 fn tools(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
     let name = state.side_name(side).to_owned();
     ui.horizontal(|ui| {
-        command_button(ui, state, out, Command::RandomOrders(side), Look::Side(side));
+        let random = Command::RandomOrders(side);
+        let (text, padding) = match ui.available_width() < 460.0 {
+            true => ("+ Random".to_owned(), 6.0),
+            false => (random.button(state), 10.0),
+        };
+        ui.spacing_mut().button_padding.x = padding;
+        command_button_sized(ui, state, out, random, &text, Look::Side(side), 0.0);
         let mut n = state.random[side];
         let count = DragValue::new(&mut n).range(1..=10_000).speed(0.2).prefix("× ");
         let response = ui.add(count).accessible_name(format!("How many random orders at {name}"));

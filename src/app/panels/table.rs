@@ -39,9 +39,9 @@ impl Shape {
         let (shares, text, pad, date_chars): ([f32; 8], _, _, _) = if width >= NARROW {
             ([26.0, 60.0, 86.0, 116.0, 156.0, 98.0, 70.0, 78.0], TEXT, 6.0, 19)
         } else if width >= TINY {
-            ([20.0, 48.0, 70.0, 98.0, 120.0, 80.0, 41.0, 66.0], TEXT - 1.0, 4.0, 16)
+            ([18.0, 54.0, 72.0, 102.0, 116.0, 78.0, 37.0, 64.0], TEXT - 1.0, 4.0, 16)
         } else {
-            ([20.0, 48.0, 70.0, 90.0, 78.0, 72.0, 41.0, 66.0], TEXT - 1.0, 4.0, 10)
+            ([18.0, 54.0, 72.0, 80.0, 77.0, 66.0, 37.0, 64.0], TEXT - 1.0, 4.0, 10)
         };
         let scale = width / shares.iter().sum::<f32>();
         let row = if width >= NARROW { ROW } else { ROW - 2.0 };
@@ -135,7 +135,7 @@ fn header(row: &mut TableRow<'_, '_>, state: &State, side: SideIndex, shape: &Sh
         row.col(|ui| {
             let t = Tokens::of(ui);
             // Headers can be reached with Tab; the thousand cells cannot, arrows move among them.
-            let response = ui.interact(ui.max_rect(), ui.id().with("sort"), Sense::click());
+            let response = ui.interact(ui.max_rect(), ui.scope_id().with("sort"), Sense::click());
             let arrow = if state.query.sort.descending { " ▾" } else { " ▴" };
             let title = shape.title(column);
             let text = if sorted { format!("{title}{arrow}") } else { title.to_owned() };
