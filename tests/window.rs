@@ -31,7 +31,13 @@ impl Window {
     }
 
     fn open_at(width: f32, height: f32) -> Self {
-        let board = Arc::new(Mutex::new(Switchboard::default()));
+        let mut window = Self::start(width, height, Switchboard::default());
+        window.until("the first view", |w| w.app().state().snapshot.is_some());
+        window
+    }
+
+    fn start(width: f32, height: f32, board: Switchboard) -> Self {
+        let board = Arc::new(Mutex::new(board));
         let mut backend = Some(Box::new(MockBackend::new(20, board.clone())));
         let harness = Harness::builder()
             .with_size(egui::vec2(width, height))
@@ -46,9 +52,7 @@ impl Window {
                 },
                 None,
             );
-        let mut window = Window { harness, board };
-        window.until("the first view", |w| w.app().state().snapshot.is_some());
-        window
+        Window { harness, board }
     }
 
     fn app(&self) -> &App {
@@ -491,4 +495,30 @@ fn apart_the_panes_list_what_they_have() {
     assert!(!window.shows("not at CLIENT yet"));
     let rows = &window.app().state().rows;
     assert_eq!((rows[0].len(), rows[1].len()), (22, 21));
+}
+
+#[test]
+fn an_unreadable_environment_can_be_left_and_is_read_when_it_comes_back() {
+    let failure = Failure { message: "master.db is locked.".into(), hint: "Close the other program.".into() };
+    let board = Switchboard { unreadable: Some(failure), ..Switchboard::default() };
+    let mut window = Window::start(1600.0, 1000.0, board);
+    window.until("the error", |w| w.shows("master.db is locked."));
+    assert!(window.shows("Verdict: not readable"));
+    assert!(window.harness.get_by_label("Random order at MASTER").accesskit_node().is_disabled());
+    window.press("Environment");
+    assert!(!window.harness.get_by_label("Open environment…").accesskit_node().is_disabled());
+    window.key(Key::Escape);
+    window.board.lock().unwrap().unreadable = None;
+    window.until("the view", |w| w.shows("Order 20 at MASTER"));
+}
+
+#[test]
+fn what_a_filter_hides_is_no_longer_selected() {
+    let mut window = Window::open();
+    window.press("Order 20 at MASTER");
+    assert_eq!(window.app().state().selected_numbers(0), [20]);
+    window.press("Show New: 4");
+    assert!(window.app().state().selection.cursor.is_none());
+    window.key(Key::Delete);
+    assert!(window.app().state().dialog.is_none(), "Delete acts on an order that nobody sees");
 }

@@ -272,13 +272,20 @@ impl Command {
             Command::RandomOrders(_)
             | Command::NewOrder(_)
             | Command::OpenSetFile
-            | Command::OpenEnvironment
             | Command::SyncBoth
-            | Command::Verify
-            | Command::RestartDemo
-            | Command::Run(_) => state.blocked(),
+            | Command::Verify => state.blocked(),
+            Command::OpenEnvironment | Command::RestartDemo => state.busy(),
+            Command::Run(action) => allowed(action, state),
             _ => Ok(()),
         }
+    }
+}
+
+/// Whether an action can be started now, or why not.
+pub fn allowed(action: &Action, state: &State) -> Result<(), String> {
+    match action {
+        Action::Open { .. } | Action::RestartDemo => state.busy(),
+        _ => state.blocked(),
     }
 }
 

@@ -67,7 +67,8 @@ pub fn pick_conflict(state: &mut State, pick: ConflictPick) {
             conflicts.iter().find(|c| c.side == side && c.record == record).map(|c| c.guid)
         }
     };
-    if let Some(guid) = guid {
+    // An order that the filter hides is not selected: keys would act on what nobody sees.
+    if let Some(guid) = guid.filter(|g| state.row_of(state.selection.side, *g).is_some()) {
         state.selection.guids = vec![guid];
         state.selection.cursor = Some(guid);
         state.look_at = Some(guid);

@@ -111,6 +111,8 @@ pub struct Snapshot {
     pub view: Arc<View>,
     /// Counts of the differences.
     pub counts: Counts,
+    /// How many digits the longest order number has.
+    pub digits: usize,
     /// Objects that will conflict.
     pub ahead: Vec<Guid>,
     names: [[HashMap<i64, String>; 3]; 2],
@@ -138,13 +140,20 @@ impl Snapshot {
             }
         }
         counts.waiting = view.sides.iter().map(|s| s.requeued.len()).sum();
+        let numbers = view.lines.iter().flat_map(|l| l.orders.iter().flatten()).map(|o| o.order_num);
+        let digits = numbers.max().unwrap_or(0).to_string().len();
         let ahead = view.lines.iter().filter(|l| l.conflict()).map(|l| l.guid).collect();
-        Snapshot { view, counts, ahead, names, places }
+        Snapshot { view, counts, digits, ahead, names, places }
     }
 
     /// The line of an object.
     pub fn line(&self, guid: Guid) -> Option<&Line> {
-        self.places.get(&guid).and_then(|i| self.view.lines.get(*i))
+        self.place(guid).and_then(|i| self.view.lines.get(i))
+    }
+
+    /// Where in the view's lines an object is.
+    pub fn place(&self, guid: Guid) -> Option<usize> {
+        self.places.get(&guid).copied()
     }
 
     /// The name of an employee, customer or item (`0` to `2`) at a side; a key nobody has is shown as such.

@@ -184,10 +184,6 @@ impl State {
             self.query.filters = Default::default();
         }
         let Some(snapshot) = &self.snapshot else { return };
-        self.selection.guids.retain(|g| snapshot.line(*g).is_some());
-        if self.selection.cursor.is_some_and(|g| snapshot.line(g).is_none()) {
-            self.selection.cursor = None;
-        }
         if self.editor.as_ref().is_some_and(|e| snapshot.line(e.guid).is_none_or(|l| l.orders[e.side].is_none())) {
             self.editor = None;
         }
@@ -198,6 +194,14 @@ impl State {
     pub fn refresh_rows(&mut self) {
         let Some(snapshot) = &self.snapshot else { return };
         self.rows = rows(snapshot, &self.query);
+        // What cannot be seen must not be deleted or edited by a key.
+        let mut visible = vec![false; snapshot.view.lines.len()];
+        for row in self.rows.iter().flatten() {
+            visible[*row] = true;
+        }
+        let seen = |guid: &Guid| snapshot.place(*guid).is_some_and(|i| visible[i]);
+        self.selection.guids.retain(seen);
+        self.selection.cursor = self.selection.cursor.filter(seen);
     }
 
     /// The line at a place in a side's table.
@@ -238,11 +242,19 @@ impl State {
 
     /// Why no action can be started now.
     pub fn blocked(&self) -> Result<(), String> {
-        match (&self.running, self.snapshot.is_some()) {
+        self.busy()?;
+        match self.snapshot.is_some() {
+            true => Ok(()),
+            false => Err("The environment could not be read yet.".into()),
+        }
+    }
+
+    /// Why the worker takes no action now. Leaving an environment that cannot be read needs no more than that.
+    pub fn busy(&self) -> Result<(), String> {
+        match &self.running {
             _ if self.stopped => Err("The worker has stopped; start the program again.".into()),
-            (Some(running), _) => Err(format!("Wait: {}", super::command::in_words(&running.action, self))),
-            (None, false) => Err("The environment is still being read.".into()),
-            (None, true) => Ok(()),
+            Some(running) => Err(format!("Wait: {}", super::command::in_words(&running.action, self))),
+            None => Ok(()),
         }
     }
 

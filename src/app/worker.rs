@@ -112,7 +112,8 @@ impl Desk {
                     self.post(|outbox| outbox.finished.push(Finished { action, result, took }));
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    if backend.changed() {
+                    // What could not be read may be readable again: a folder mounted, a lock released.
+                    if self.last_failure.is_some() || backend.changed() {
                         self.read(&mut *backend);
                     }
                 }

@@ -48,6 +48,8 @@ pub struct Switchboard {
     pub written_elsewhere: bool,
     /// How long every action takes.
     pub slow: std::time::Duration,
+    /// No view can be read.
+    pub unreadable: Option<Failure>,
     /// The next action panics.
     pub panic_next: bool,
 }
@@ -390,6 +392,9 @@ fn amend(order: &mut Order, d: OrderDraft) {
 impl Backend for MockBackend {
     fn view(&mut self) -> Result<View, Failure> {
         let mut board = self.board.lock().unwrap();
+        if let Some(failure) = &board.unreadable {
+            return Err(failure.clone());
+        }
         if std::mem::take(&mut board.written_elsewhere) {
             drop(board);
             let order = self.random(self.next_number(0));

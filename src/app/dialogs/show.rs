@@ -3,7 +3,7 @@
 use eframe::egui::{self, Button, ComboBox, Frame, Id, Key, Margin, Modal, RichText, Stroke, TextEdit, Ui};
 
 use super::{Dialog, OrderForm, PathField};
-use crate::app::command::{Command, rule_name, rule_sentence};
+use crate::app::command::{Command, allowed, rule_name, rule_sentence};
 use crate::app::snapshot::COLUMNS;
 use crate::app::state::State;
 use crate::app::theme::{TEXT, Tokens, mono, semibold};
@@ -148,7 +148,7 @@ fn order_fields(ui: &mut Ui, state: &State, form: &mut OrderForm) {
 fn buttons(ui: &mut Ui, state: &State, dialog: &Dialog, out: &mut Vec<Command>) -> bool {
     let t = Tokens::of(ui);
     let action = dialog.action(state);
-    let allowed = state.blocked().and(action.clone().map(|_| ()));
+    let allowed = action.as_ref().map_err(String::clone).and_then(|action| allowed(action, state));
     let mut done = false;
     ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
         let dangerous = matches!(dialog, Dialog::Confirm { .. });

@@ -22,7 +22,11 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         panel.show(ui, |ui| {
             tabs(ui, state, out);
             ui.separator();
-            let Some(snapshot) = &state.snapshot else { return };
+            let Some(snapshot) = &state.snapshot else {
+                // A panel shrinks to what is in it, and would stay so.
+                ui.allocate_space(ui.available_size());
+                return;
+            };
             match state.dock {
                 DockTab::Conflicts => conflicts::show(ui, state, snapshot, out),
                 DockTab::Sets => sets(ui, snapshot),

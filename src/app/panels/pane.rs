@@ -34,7 +34,11 @@ pub fn show(ui: &mut Ui, state: &State, side: SideIndex, scrolling: &mut Scrolli
     ui.scope_builder(body, |ui| {
         let Some(snapshot) = &state.snapshot else {
             ui.add_space(20.0);
-            ui.vertical_centered(|ui| ui.label(RichText::new("reading the databases…").color(t.weak)));
+            let text = match state.error.is_some() {
+                true => "The databases could not be read. Open another environment, or restart the demo.",
+                false => "reading the databases…",
+            };
+            ui.vertical_centered(|ui| ui.label(RichText::new(text).color(t.weak)));
             return;
         };
         match state.tabs[side] {
@@ -135,7 +139,10 @@ fn tabs(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
     let waiting = state.snapshot.as_ref().map_or(0, |s| s.view.sides[side].requeued.len());
     let row = ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 0.0;
-        ui.add_space(10.0);
+        if ui.available_width() < 460.0 {
+            ui.spacing_mut().button_padding.x = 6.0;
+        }
+        ui.add_space(8.0);
         for (kind, text, badge) in [
             (PaneTab::Orders, "Orders", None),
             (PaneTab::Customers, "Customers", None),

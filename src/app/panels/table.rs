@@ -33,19 +33,28 @@ struct Shape {
 }
 
 impl Shape {
-    fn for_width(width: f32) -> Shape {
+    fn for_width(width: f32, digits: usize) -> Shape {
         // Mark, order, employee, customer, date, item, quantity, price. The narrow ones are measured: a number or a date
         // cut in two says something wrong.
-        let (shares, text, pad, date_chars): ([f32; 8], _, _, _) = if width >= NARROW {
+        let (mut shares, text, pad, date_chars): ([f32; 8], _, _, _) = if width >= NARROW {
             ([26.0, 60.0, 86.0, 116.0, 156.0, 98.0, 70.0, 78.0], TEXT, 6.0, 19)
         } else if width >= TINY {
-            ([18.0, 54.0, 72.0, 102.0, 116.0, 78.0, 37.0, 64.0], TEXT - 1.0, 4.0, 16)
+            ([18.0, 50.0, 70.0, 98.0, 118.0, 76.0, 46.0, 64.0], TEXT - 1.0, 4.0, 16)
         } else {
-            ([18.0, 54.0, 72.0, 80.0, 77.0, 66.0, 37.0, 64.0], TEXT - 1.0, 4.0, 10)
+            ([18.0, 50.0, 72.0, 80.0, 80.0, 66.0, 46.0, 64.0], TEXT - 1.0, 4.0, 10)
         };
-        let scale = width / shares.iter().sum::<f32>();
+        shares[1] = shares[1].max(digits as f32 * text * 0.65 + 2.0 * pad);
+        let sum = shares.iter().sum::<f32>();
+        let names = shares[2] + shares[3] + shares[5];
+        // What is too much is spread evenly; what is missing is taken from names, which can be read when cut.
+        let scale = |column: usize| match column {
+            _ if width >= sum => width / sum,
+            2 | 3 | 5 => ((width - sum + names) / names).max(0.3),
+            _ => 1.0,
+        };
+        let widths = std::array::from_fn(|i| (shares[i] * scale(i)).floor());
         let row = if width >= NARROW { ROW } else { ROW - 2.0 };
-        Shape { widths: shares.map(|s| (s * scale).floor()), text, row, pad, date_chars }
+        Shape { widths, text, row, pad, date_chars }
     }
 
     fn title(&self, column: Option<Column>) -> &'static str {
@@ -68,7 +77,7 @@ pub fn show(
 ) {
     ui.spacing_mut().item_spacing = vec2(0.0, 0.0);
     let bar = ui.spacing().scroll.allocated_width();
-    let shape = Shape::for_width(ui.available_width() - bar);
+    let shape = Shape::for_width(ui.available_width() - bar, snapshot.digits);
     let mut table = TableBuilder::new(ui)
         .id_salt(("orders", side))
         .striped(false)

@@ -82,6 +82,7 @@ fn verdict_words(snapshot: &Snapshot) -> (String, Option<Command>) {
 fn verdict(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let (text, leads_to) = match &state.snapshot {
+        None if state.error.is_some() => ("not readable".to_owned(), None),
         None => ("checking…".to_owned(), None),
         Some(snapshot) => verdict_words(snapshot),
     };

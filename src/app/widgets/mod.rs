@@ -94,15 +94,16 @@ pub fn tab(ui: &mut Ui, chosen: bool, text: &str, badge: Option<usize>, accent: 
     let galley = ui.painter().layout_no_wrap(text.to_owned(), medium(TEXT), ink);
     let count = badge.map(|n| ui.painter().layout_no_wrap(n.to_string(), medium(SMALL), ink));
     let extra = count.as_ref().map_or(0.0, |c| c.size().x + 18.0);
-    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + extra + 20.0, 30.0), Sense::click());
+    let pad = ui.spacing().button_padding.x;
+    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + extra + 2.0 * pad, 30.0), Sense::click());
     let painter = ui.painter();
     if response.hovered() || response.has_focus() {
         painter.rect_filled(rect.shrink(2.0), CornerRadius::same(4), t.raised);
     }
     let y = rect.center().y;
-    painter.galley(egui::pos2(rect.left() + 10.0, y - galley.size().y / 2.0), galley.clone(), ink);
+    painter.galley(egui::pos2(rect.left() + pad, y - galley.size().y / 2.0), galley.clone(), ink);
     if let Some(count) = count {
-        let left = rect.left() + 10.0 + galley.size().x + 6.0;
+        let left = rect.left() + pad + galley.size().x + 6.0;
         let ground = egui::Rect::from_min_size(egui::pos2(left, y - 8.0), vec2(count.size().x + 12.0, 16.0));
         painter.rect_filled(ground, CornerRadius::same(8), t.raised);
         painter.galley(ground.center() - count.size() / 2.0, count, ink);
