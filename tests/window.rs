@@ -522,3 +522,35 @@ fn what_a_filter_hides_is_no_longer_selected() {
     window.key(Key::Delete);
     assert!(window.app().state().dialog.is_none(), "Delete acts on an order that nobody sees");
 }
+
+#[test]
+fn news_wakes_a_window_that_sleeps() {
+    let mut window = Window::open();
+    window.harness.run();
+    assert!(!window.harness.ctx.has_requested_repaint());
+    window.board.lock().unwrap().written_elsewhere = true;
+    let start = Instant::now();
+    while !window.harness.ctx.has_requested_repaint() {
+        assert!(start.elapsed() < Duration::from_secs(1), "no frame was asked for");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn every_input_has_a_name_and_every_dialog_settles() {
+    let mut window = Window::open();
+    // `run` fails on unnamed inputs and on frames without end.
+    window.harness.run();
+    for dialog in ["Prepare set from MASTER", "New order at CLIENT"] {
+        window.press(dialog);
+        window.harness.run();
+        window.press("Cancel");
+    }
+    window.edit_cell("Item of order 20 at MASTER");
+    window.harness.run();
+    window.key(Key::Escape);
+    for tab in ["Sync sets", "Activity", "Verify result", "Requeued at MASTER", "Items at CLIENT"] {
+        window.press(tab);
+        window.harness.run();
+    }
+}

@@ -84,7 +84,7 @@ pub struct Line {
 impl Line {
     /// Both sides have changes that the other has not seen, and not the same ones.
     pub fn conflict(&self) -> bool {
-        self.marks.iter().any(|m| *m == Mark::Conflict)
+        self.marks.contains(&Mark::Conflict)
     }
 }
 
