@@ -218,7 +218,8 @@ fn change(state: &mut State, command: Command) {
         }
         Command::ToggleDock => state.dock_open = Some(state.dock_open != Some(true)),
         Command::Show(show) => {
-            // Pressing the chosen one again shows everything.
+            // Pressing the chosen one again shows everything; what it speaks of are orders.
+            state.tabs = [PaneTab::Orders; 2];
             state.query.show = if state.query.show == show { Default::default() } else { show };
             state.refresh_rows();
         }
@@ -283,6 +284,7 @@ fn start_edit(state: &mut State, side: SideIndex, guid: Guid, column: Column) {
     let Some(snapshot) = &state.snapshot else { return };
     let Some(order) = snapshot.line(guid).and_then(|l| l.orders[side].as_ref()) else { return };
     state.editor = Some(Editor::new(snapshot, side, guid, order, column));
+    state.tabs[side] = PaneTab::Orders;
     select(state, side, guid, Some(column), Pick::One);
     state.look_at = Some(guid);
 }

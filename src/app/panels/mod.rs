@@ -59,7 +59,7 @@ pub fn show(ui: &mut Ui, state: &State, scrolling: &mut Scrolling, out: &mut Vec
 fn centre(ui: &mut Ui, state: &State, scrolling: &mut Scrolling, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let all = ui.max_rect();
-    let lane_width = (all.width() * 0.147).clamp(190.0, 236.0);
+    let lane_width = if all.width() < 1400.0 { 180.0 } else { (all.width() * 0.147).min(236.0) };
     let pane_width = ((all.width() - lane_width) / 2.0).floor();
     let column = |left: f32, right: f32| Rect::from_min_max(pos2(left, all.top()), pos2(right, all.bottom()));
     let panes = [column(all.left(), all.left() + pane_width), column(all.right() - pane_width, all.right())];

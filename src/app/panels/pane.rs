@@ -87,7 +87,7 @@ fn head(ui: &mut Ui, state: &State, side: SideIndex) {
         let has = format!("has {}'s changes up to ", snapshot.side_name(1 - side));
         let of = format!(" of {}", grouped(other.transaction));
         // On a narrow pane the sentence would push out the numbers that matter more.
-        if ui.available_width() > 230.0 {
+        if ui.available_width() > 280.0 {
             fact(ui, &has, &grouped(s.received), &of, t.strong);
         } else {
             fact(ui, "has ", &grouped(s.received), &of, t.strong).on_hover_text(format!("{has}{}{of}", s.received));

@@ -34,9 +34,15 @@ impl Cell {
     }
 }
 
-/// Paints a cell; text that does not fit ends in an ellipsis. Returns whether it was cut.
+/// Paints a cell; a number or date that does not fit is written smaller, other text ends in an ellipsis. Returns whether it was
+/// cut.
 pub fn paint(ui: &Ui, painter: &Painter, rect: Rect, cell: &Cell) -> bool {
-    let (galley, after) = layout(ui, cell, rect.width());
+    let (mut galley, mut after) = layout(ui, cell, rect.width());
+    if galley.elided && (cell.number || cell.tabular) {
+        // Half a number or date says something wrong.
+        let font = FontId { size: cell.font.size * 0.84, ..cell.font.clone() };
+        (galley, after) = layout(ui, &Cell { font, ..cell.clone() }, rect.width());
+    }
     let x = if cell.number { rect.right() - galley.size().x - after } else { rect.left() };
     let cut = galley.elided;
     painter.galley(pos2(x, rect.center().y - galley.size().y / 2.0), galley, cell.ink);
