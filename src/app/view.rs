@@ -84,7 +84,7 @@ pub struct Line {
 impl Line {
     /// Both sides have changes that the other has not seen, and not the same ones.
     pub fn conflict(&self) -> bool {
-        self.marks.iter().any(|m| *m == Mark::Conflict)
+        self.marks.contains(&Mark::Conflict)
     }
 }
 
@@ -221,6 +221,7 @@ pub struct SetView {
 
 /// What the window can ask for. Each ends in a [`Done`] or a [`Failure`].
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "each variant's sentence names its fields")]
 pub enum Action {
     /// Insert that many random orders, one transaction each.
     RandomOrders { side: SideIndex, count: usize },

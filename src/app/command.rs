@@ -1,0 +1,350 @@
+//! Everything the user can ask of the window, as one enum.
+//!
+//! Buttons, menu entries and shortcuts are made from it: the words, the tooltip, the keys, and why it cannot be done now.
+//! Panels push commands; [`App::handle`](super::app::App) alone carries them out.
+
+use std::path::PathBuf;
+
+use eframe::egui::{Key, KeyboardShortcut, Modifiers};
+
+use super::dialogs::Dialog;
+use super::rows::Show;
+use super::snapshot::Column;
+use super::state::{ConflictPick, DockTab, PaneTab, State};
+use super::view::{Action, SideIndex};
+use crate::sync::{Guid, Rule};
+
+/// A step on the way through the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// That many rows down (or up).
+    Rows(isize),
+    /// To the first row.
+    First,
+    /// To the last row.
+    Last,
+    /// That many columns right (or left).
+    Columns(isize),
+}
+
+/// How a click changes the selection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// Only this one.
+    One,
+    /// This one too, or no longer.
+    Toggle,
+    /// All from the cursor to this one.
+    Range,
+}
+
+/// What the user asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Random orders, as many as the pane's count says.
+    RandomOrders(SideIndex),
+    /// The form for a new order.
+    NewOrder(SideIndex),
+    /// The inline editor on the selected cell.
+    EditOrder(SideIndex),
+    /// Delete the selected orders; asks first.
+    DeleteOrders(SideIndex),
+    /// The dialog for a set from this side.
+    Prepare(SideIndex),
+    /// Apply the oldest set prepared at this side.
+    ApplyNext(SideIndex),
+    /// Choose a set file to apply.
+    OpenSetFile,
+    /// Choose another environment's folder.
+    OpenEnvironment,
+    /// Both directions, CLIENT first.
+    SyncBoth,
+    /// Compare both databases.
+    Verify,
+    /// A new demo; asks first.
+    RestartDemo,
+    /// Put the cursor into a pane's filter.
+    FocusFilter(SideIndex),
+    /// Fold or unfold the dock.
+    ToggleDock,
+    /// Dark or light.
+    ToggleTheme,
+
+    /// Hand an action to the worker.
+    Run(Action),
+    /// Open a dialog.
+    Ask(Dialog),
+    /// Open the machine's file chooser for the open dialog's path.
+    Browse,
+    /// The legend.
+    Show(Show),
+    /// Text of a pane's filter.
+    Filter(SideIndex, String),
+    /// The same object at the same height in both panes, or each pane its own list.
+    SideBySide(bool),
+    /// A click on a header; `None` is the order number.
+    SortBy(SideIndex, Option<Column>),
+    /// How many random orders.
+    RandomCount(SideIndex, usize),
+    /// What a pane lists.
+    PaneTab(SideIndex, PaneTab),
+    /// What the dock shows.
+    DockTab(DockTab),
+    /// Select an order, perhaps at a cell.
+    Select(SideIndex, Guid, Option<Column>, Pick),
+    /// Move the selection.
+    Move(Step),
+    /// Show a conflict.
+    PickConflict(ConflictPick),
+    /// How conflicts are decided.
+    Rule(Rule),
+    /// One scroll for both panes, or each its own.
+    ScrollTogether(bool),
+    /// Edit a cell.
+    StartEdit(SideIndex, Guid, Column),
+    /// Text in the inline editor.
+    EditText(String),
+    /// The inline editor has got the focus it asked for.
+    EditFocused,
+    /// Which of the names offered is marked.
+    EditPick(usize),
+    /// File the edit; `next`: go on to the next cell.
+    FileEdit {
+        /// Go on to the next cell.
+        next: bool,
+    },
+    /// Leave the cell as it was.
+    CancelEdit,
+    /// The error was read.
+    DismissError,
+    /// A file was dropped on the window.
+    Dropped(PathBuf),
+}
+
+/// Commands with keys; those with more modifiers first, since `Ctrl R` also matches `Ctrl Shift R`.
+pub const WITH_SHORTCUTS: [Command; 18] = [
+    Command::RandomOrders(1),
+    Command::NewOrder(1),
+    Command::Prepare(1),
+    Command::ApplyNext(1),
+    Command::FocusFilter(1),
+    Command::OpenEnvironment,
+    Command::ToggleTheme,
+    Command::RandomOrders(0),
+    Command::NewOrder(0),
+    Command::Prepare(0),
+    Command::ApplyNext(0),
+    Command::FocusFilter(0),
+    Command::OpenSetFile,
+    Command::SyncBoth,
+    Command::ToggleDock,
+    Command::Verify,
+    Command::EditOrder(0),
+    Command::DeleteOrders(0),
+];
+
+impl Command {
+    /// The whole name: menu entry and what a screen reader says.
+    pub fn label(&self, state: &State) -> String {
+        let at = |side: &SideIndex| state.side_name(*side).to_owned();
+        match self {
+            Command::RandomOrders(side) => format!("Random order at {}", at(side)),
+            Command::NewOrder(side) => format!("New order at {}", at(side)),
+            Command::EditOrder(side) => format!("Edit order at {}", at(side)),
+            Command::DeleteOrders(side) => format!("Delete orders at {}", at(side)),
+            Command::Prepare(side) => format!("Prepare set from {}", at(side)),
+            Command::ApplyNext(side) => format!("Apply the next set from {}", at(side)),
+            Command::OpenSetFile => "Open set file…".into(),
+            Command::OpenEnvironment => "Open environment…".into(),
+            Command::SyncBoth => "Sync both ways".into(),
+            Command::Verify => "Verify".into(),
+            Command::RestartDemo => "Restart demo…".into(),
+            Command::FocusFilter(side) => format!("Filter orders at {}", at(side)),
+            Command::ToggleDock if state.dock_open == Some(false) => "Show the dock".into(),
+            Command::ToggleDock => "Hide the dock".into(),
+            Command::ToggleTheme => "Dark or light".into(),
+            Command::DismissError => "Dismiss the error".into(),
+            _ => String::new(),
+        }
+    }
+
+    /// What is written on its button, where the place already says the side.
+    pub fn button(&self, state: &State) -> String {
+        match self {
+            Command::RandomOrders(side) if state.random[*side] > 1 => "+ Random orders".into(),
+            Command::RandomOrders(_) => "+ Random order".into(),
+            Command::NewOrder(_) => "New…".into(),
+            Command::EditOrder(_) => "Edit".into(),
+            Command::DeleteOrders(_) => "Delete".into(),
+            Command::Prepare(_) => "Prepare set…".into(),
+            Command::SyncBoth => "⇄  Sync both ways".into(),
+            Command::DismissError => "Dismiss".into(),
+            _ => self.label(state),
+        }
+    }
+
+    /// What it does, in a sentence.
+    pub fn tooltip(&self, state: &State) -> String {
+        match self {
+            Command::RandomOrders(side) => format!(
+                "Inserts {} at {}, each in a transaction of its own.",
+                super::snapshot::count(state.random[*side], "random order"),
+                state.side_name(*side)
+            ),
+            Command::NewOrder(_) => "Opens a form for an order of your own.".into(),
+            Command::EditOrder(_) => "Edits the selected cell in its place.".into(),
+            Command::DeleteOrders(_) => "Deletes the selected orders; asks first.".into(),
+            Command::Prepare(side) => format!(
+                "Writes what {} has not been sent into a file. Nothing changes at {} until it is applied.",
+                state.side_name(1 - side),
+                state.side_name(1 - side)
+            ),
+            Command::OpenSetFile => "Applies a set file at the node it is addressed to.".into(),
+            Command::OpenEnvironment => "Shows the databases in another folder.".into(),
+            Command::SyncBoth => {
+                format!("Sends {}'s changes to {}, then the other way round.", state.side_name(1), state.side_name(0))
+            }
+            Command::Verify => "Compares the contents of both databases.".into(),
+            Command::RestartDemo => "Replaces this environment by a new demo; asks first.".into(),
+            Command::ToggleTheme => "Switches between dark and light.".into(),
+            _ => String::new(),
+        }
+    }
+
+    /// The keys.
+    pub fn shortcut(&self) -> Option<KeyboardShortcut> {
+        let per_side = |side: SideIndex, key| {
+            let modifiers = if side == 0 { Modifiers::COMMAND } else { Modifiers::COMMAND | Modifiers::SHIFT };
+            Some(KeyboardShortcut::new(modifiers, key))
+        };
+        match self {
+            Command::RandomOrders(side) => per_side(*side, Key::R),
+            Command::NewOrder(side) => per_side(*side, Key::N),
+            Command::Prepare(side) => per_side(*side, Key::P),
+            Command::ApplyNext(side) => per_side(*side, Key::Enter),
+            Command::FocusFilter(side) => per_side(*side, Key::F),
+            Command::OpenSetFile => per_side(0, Key::O),
+            Command::OpenEnvironment => per_side(1, Key::O),
+            Command::SyncBoth => per_side(0, Key::B),
+            Command::ToggleDock => per_side(0, Key::J),
+            Command::ToggleTheme => per_side(1, Key::L),
+            Command::Verify => Some(KeyboardShortcut::new(Modifiers::NONE, Key::F9)),
+            Command::EditOrder(_) => Some(KeyboardShortcut::new(Modifiers::NONE, Key::F2)),
+            Command::DeleteOrders(_) => Some(KeyboardShortcut::new(Modifiers::NONE, Key::Delete)),
+            _ => None,
+        }
+    }
+
+    /// Whether it can be done now, or why not.
+    pub fn enabled(&self, state: &State) -> Result<(), String> {
+        match self {
+            Command::EditOrder(side) => {
+                state.blocked()?;
+                match state.current(*side) {
+                    Some(_) => Ok(()),
+                    None => Err(format!("Select an order that {} has.", state.side_name(*side))),
+                }
+            }
+            Command::DeleteOrders(side) => {
+                state.blocked()?;
+                match state.selected_numbers(*side).is_empty() {
+                    false => Ok(()),
+                    true => Err(format!("Select orders that {} has.", state.side_name(*side))),
+                }
+            }
+            Command::ApplyNext(side) => {
+                state.blocked()?;
+                let prepared = state.snapshot.as_ref().and_then(|s| s.view.lanes[*side].prepared.first());
+                match prepared {
+                    Some(_) => Ok(()),
+                    None => Err(format!("No set from {} is prepared.", state.side_name(*side))),
+                }
+            }
+            Command::Prepare(side) => {
+                state.blocked()?;
+                match &state.snapshot {
+                    Some(s) if s.view.lanes[*side].objects == 0 => {
+                        Err(format!("{} has everything already: there is nothing to send.", s.side_name(1 - side)))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Command::RandomOrders(_)
+            | Command::NewOrder(_)
+            | Command::OpenSetFile
+            | Command::SyncBoth
+            | Command::Verify => state.blocked(),
+            Command::OpenEnvironment | Command::RestartDemo => state.busy(),
+            Command::Run(action) => allowed(action, state),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether an action can be started now, or why not.
+pub fn allowed(action: &Action, state: &State) -> Result<(), String> {
+    match action {
+        Action::Open { .. } | Action::RestartDemo => state.busy(),
+        _ => state.blocked(),
+    }
+}
+
+/// What the worker is doing: `preparing a set from MASTER`.
+pub fn in_words(action: &Action, state: &State) -> String {
+    let at = |side: &SideIndex| state.side_name(*side).to_owned();
+    match action {
+        Action::RandomOrders { side, count } => {
+            format!("inserting {} at {}", super::snapshot::count(*count, "order"), at(side))
+        }
+        Action::NewOrder { side, .. } => format!("inserting an order at {}", at(side)),
+        Action::EditOrder { side, number, .. } => format!("changing order {number} at {}", at(side)),
+        Action::DeleteOrders { side, .. } => format!("deleting orders at {}", at(side)),
+        Action::Prepare { side, id, .. } => format!("preparing set {id} from {}", at(side)),
+        Action::Apply { side, .. } => format!("applying a set at {}", at(side)),
+        Action::ApplyWhereAddressed { .. } => "applying a set".into(),
+        Action::SaveSetAs { .. } => "saving a set".into(),
+        Action::SyncBoth { .. } => "synchronizing both ways".into(),
+        Action::Verify => "comparing both databases".into(),
+        Action::RestartDemo => "making a new demo".into(),
+        Action::Open { .. } => "opening an environment".into(),
+    }
+}
+
+/// A rule's name.
+pub fn rule_name(rule: Rule) -> &'static str {
+    match rule {
+        Rule::ClientWins => "Client wins",
+        Rule::LatestWins => "Latest wins",
+    }
+}
+
+/// What a rule does, in a sentence.
+pub fn rule_sentence(rule: Rule, state: &State) -> String {
+    match rule {
+        Rule::ClientWins => {
+            format!("What was changed at {} beats what was changed at {}.", state.side_name(1), state.side_name(0))
+        }
+        Rule::LatestWins => "What was changed last, by the clocks of both nodes, beats what was changed before.".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shortcuts_do_not_clash_and_reach_their_command() {
+        let mut seen: Vec<KeyboardShortcut> = Vec::new();
+        for command in WITH_SHORTCUTS {
+            let keys = command.shortcut().unwrap_or_else(|| panic!("{command:?} has no shortcut"));
+            assert!(!seen.contains(&keys), "{command:?} shares its keys");
+            let taken = |s: &KeyboardShortcut| {
+                s.logical_key == keys.logical_key
+                    && keys.modifiers.contains(s.modifiers)
+                    && keys.modifiers != s.modifiers
+            };
+            assert!(!seen.iter().any(taken), "{command:?} comes after one that would swallow its keys");
+            seen.push(keys);
+        }
+    }
+}

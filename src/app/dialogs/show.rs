@@ -1,0 +1,180 @@
+//! Draws a dialog. Only its own fields change here; what it asks for is pushed as a command.
+
+use eframe::egui::{self, Button, ComboBox, Frame, Id, Key, Margin, Modal, RichText, Stroke, TextEdit, Ui};
+
+use super::{Dialog, OrderForm, PathField};
+use crate::app::command::{Command, allowed, rule_name, rule_sentence};
+use crate::app::snapshot::COLUMNS;
+use crate::app::state::State;
+use crate::app::theme::{TEXT, Tokens, mono, semibold};
+use crate::app::widgets::note;
+
+/// Draws the dialog; `false` when it is done with.
+pub fn show(ui: &Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command>) -> bool {
+    let t = Tokens::of(ui);
+    let title = dialog.title(state);
+    let frame = Frame::new()
+        .fill(t.surface)
+        .stroke(Stroke::new(1.0, t.border))
+        .corner_radius(8)
+        .inner_margin(Margin::same(16))
+        .shadow(ui.visuals().window_shadow);
+    let modal = Modal::new(Id::unique("dialog")).backdrop_color(t.shade).frame(frame);
+    let answer = modal.show(ui.ctx(), |ui| {
+        ui.set_width(460.0);
+        ui.label(RichText::new(&title).font(semibold(15.0)).color(t.strong));
+        ui.add_space(6.0);
+        fields(ui, state, dialog, out);
+        ui.add_space(10.0);
+        buttons(ui, state, dialog, out)
+    });
+    let cancelled = ui.input(|i| i.key_pressed(Key::Escape)) && !answer.any_popup_open;
+    !(answer.inner || cancelled)
+}
+
+fn fields(ui: &mut Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command>) {
+    match dialog {
+        Dialog::Prepare { side, id, path } => {
+            let lane = state.snapshot.as_ref().map(|s| &s.view.lanes[*side]);
+            let (objects, transactions) = lane.map_or((0, 0), |l| (l.objects, l.transactions));
+            note(
+                ui,
+                &format!(
+                    "{objects} objects in {transactions} transactions that {} has not been sent. Nothing changes at {} until the set is applied.",
+                    state.side_name(1 - *side),
+                    state.side_name(1 - *side)
+                ),
+            );
+            ui.add_space(6.0);
+            let label = ui.label("Set id");
+            ui.add(TextEdit::singleline(id).desired_width(120.0)).labelled_by(label.id);
+            path_row(ui, state, path, "File", "the usual name, in the environment's folder", false, out);
+            if path.exists && !path.is_dir {
+                ui.colored_label(t_waiting(ui), "! There is a file already. It will be replaced.");
+            }
+        }
+        Dialog::SaveAs { file, path, .. } => {
+            ui.label(RichText::new(file.display().to_string()).font(mono(11.5)));
+            path_row(ui, state, path, "Copy to", "a file", true, out);
+            if path.exists && !path.is_dir {
+                ui.colored_label(t_waiting(ui), "! There is a file already. It will be replaced.");
+            }
+        }
+        Dialog::OpenSet { path } => {
+            note(ui, "The set is applied at the node it is addressed to. A set made for other databases is refused.");
+            path_row(ui, state, path, "Set file", "a .syncset file", true, out);
+            ui.add_space(4.0);
+            note(ui, &format!("On conflict: {}. {}", rule_name(state.rule), rule_sentence(state.rule, state)));
+        }
+        Dialog::OpenEnvironment { path } => {
+            note(ui, "A folder that holds the two databases of an environment.");
+            path_row(ui, state, path, "Folder", "a folder", true, out);
+        }
+        Dialog::NewOrder(form) => order_fields(ui, state, form),
+        Dialog::Confirm { text, .. } => {
+            ui.label(text.as_str());
+        }
+    }
+}
+
+fn t_waiting(ui: &Ui) -> egui::Color32 {
+    Tokens::of(ui).waiting
+}
+
+fn path_row(
+    ui: &mut Ui,
+    state: &State,
+    path: &mut PathField,
+    label: &str,
+    hint: &str,
+    focus: bool,
+    out: &mut Vec<Command>,
+) {
+    ui.add_space(4.0);
+    let label = ui.label(label);
+    ui.horizontal(|ui| {
+        let field = TextEdit::singleline(&mut path.text).hint_text(hint).desired_width(360.0);
+        let response = ui.add(field).labelled_by(label.id);
+        if focus && ui.memory(|m| m.focused().is_none()) {
+            response.request_focus();
+        }
+        if response.changed() {
+            path.note = None;
+            path.look(state);
+        }
+        if ui.button("Browse…").clicked() {
+            out.push(Command::Browse);
+        }
+    });
+    if let Some(text) = &path.note {
+        note(ui, text);
+    }
+}
+
+fn order_fields(ui: &mut Ui, state: &State, form: &mut OrderForm) {
+    let Some(snapshot) = &state.snapshot else { return };
+    let t = Tokens::of(ui);
+    for column in COLUMNS {
+        ui.horizontal(|ui| {
+            let size = egui::vec2(80.0, 24.0);
+            let layout = egui::Layout::left_to_right(egui::Align::Center);
+            let label = ui.allocate_ui_with_layout(size, layout, |ui| {
+                ui.set_min_width(80.0);
+                ui.label(column.title())
+            });
+            if let Some(kind) = column.choice() {
+                let chosen = form.chosen[kind].map(|key| snapshot.name(form.side, kind, key));
+                let combo = ComboBox::from_id_salt(("new order", kind))
+                    .width(320.0)
+                    .selected_text(chosen.unwrap_or_else(|| "Choose…".into()));
+                let combo = combo.show_ui(ui, |ui| {
+                    for choice in snapshot.choices(form.side, kind) {
+                        ui.selectable_value(&mut form.chosen[kind], Some(choice.key), &choice.name);
+                    }
+                });
+                combo.response.labelled_by(label.inner.id);
+            } else if let Some(text) = form.text_mut(column) {
+                ui.add(TextEdit::singleline(text).desired_width(200.0)).labelled_by(label.inner.id);
+                let empty = text.is_empty();
+                if let (false, Err(reason)) = (empty, form.field(column)) {
+                    ui.add(egui::Label::new(RichText::new(reason).size(TEXT - 1.0).color(t.danger)).wrap());
+                }
+            }
+        });
+    }
+}
+
+/// `true` when the dialog is done with.
+fn buttons(ui: &mut Ui, state: &State, dialog: &Dialog, out: &mut Vec<Command>) -> bool {
+    let t = Tokens::of(ui);
+    let action = dialog.action(state);
+    let allowed = action.as_ref().map_err(String::clone).and_then(|action| allowed(action, state));
+    let mut done = false;
+    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        let dangerous = matches!(dialog, Dialog::Confirm { .. });
+        let (ink, fill) = if dangerous { (t.danger, t.danger_fill) } else { (t.sides[0], t.side_fill[0]) };
+        let yes = Button::new(RichText::new(dialog.yes()).color(ink)).fill(fill).stroke(Stroke::new(1.0, ink));
+        let mut response = ui.add_enabled(allowed.is_ok(), yes);
+        if let Err(reason) = &allowed {
+            response = response.on_disabled_hover_text(reason);
+        }
+        let cancel = ui.button("Cancel");
+        // Enter files the form from any field, but never something that cannot be taken back.
+        let enter = !dangerous
+            && !cancel.has_focus()
+            && !egui::Popup::is_any_open(ui.ctx())
+            && ui.input(|i| i.key_pressed(Key::Enter));
+        if let Ok(action) = action
+            && allowed.is_ok()
+            && (response.clicked() || enter)
+        {
+            out.push(Command::Run(action));
+            done = true;
+        }
+        done |= cancel.clicked();
+        if let Err(reason) = &allowed {
+            ui.add(egui::Label::new(RichText::new(reason).size(TEXT - 1.0).color(t.weak)).truncate());
+        }
+    });
+    done
+}

@@ -1,0 +1,315 @@
+//! The one place where the window's state changes.
+
+use std::time::Instant;
+
+use eframe::egui::{self, Theme};
+
+use super::app::App;
+use super::command::{Command, Pick};
+use super::dialogs::{Chooser, Dialog, OrderForm, PathField};
+use super::edit::Editor;
+use super::rows::Sort;
+use super::selection::{pick_conflict, select, step};
+use super::snapshot::{COLUMNS, Column, count};
+use super::state::{Activity, ConflictPick, DockTab, PaneTab, Running, State};
+use super::view::{Action, Failure, SideIndex};
+use super::worker::Finished;
+use crate::demo::model::OrderDraft;
+use crate::sync::Guid;
+
+impl App {
+    /// Takes what the worker and the file chooser have brought.
+    pub(super) fn take_news(&mut self, ctx: &egui::Context) {
+        let news = self.worker.take();
+        if let Some(view) = news.view {
+            self.state.show_view(view);
+        }
+        if let Some(failure) = news.failure {
+            self.fail(failure);
+        }
+        let now = ctx.input(|i| i.time);
+        for finished in news.finished {
+            self.finish(finished, now);
+        }
+        if news.stopped {
+            self.state.stopped = true;
+            self.state.running = None;
+            self.fail(Failure {
+                message: "The worker has stopped, which is a fault in this program. What it had committed is kept."
+                    .into(),
+                hint: "Start the program again.".into(),
+            });
+        }
+        if let Some(path) = self.chooser.as_ref().and_then(Chooser::take) {
+            self.chooser = None;
+            self.chosen(path);
+        }
+    }
+
+    fn chosen(&mut self, path: Option<std::path::PathBuf>) {
+        let Some(mut dialog) = self.state.dialog.take() else { return };
+        if let Some(field) = dialog.path_mut() {
+            match path {
+                Some(path) => *field = PathField::filled(path, &self.state),
+                None => field.note = Some("No file was chosen. If no chooser came up, type the path.".into()),
+            }
+        }
+        self.state.dialog = Some(dialog);
+    }
+
+    fn finish(&mut self, finished: Finished, now: f64) {
+        let state = &mut self.state;
+        state.running = None;
+        let at = chrono::Local::now().format("%H:%M:%S").to_string();
+        match finished.result {
+            Ok(done) => {
+                let activity = Activity {
+                    at,
+                    text: done.text.clone(),
+                    details: done.details,
+                    took: Some(finished.took),
+                    failed: false,
+                };
+                if finished.action == Action::Verify {
+                    state.verified = Some(activity.clone());
+                    state.dock = DockTab::Verify;
+                    state.dock_open = Some(true);
+                }
+                state.note(activity);
+                state.status = format!("{} — {}", done.text, duration(finished.took));
+                state.flash = done.changed.iter().map(|key| (*key, now)).collect();
+                if let Some((side, record)) = done.conflict {
+                    state.conflict = Some(ConflictPick::Record(side, record));
+                    state.dock = DockTab::Conflicts;
+                }
+                // What was just made by hand should be seen.
+                if let (Action::NewOrder { side, .. } | Action::RandomOrders { side, .. }, Some((_, guid))) =
+                    (&finished.action, done.changed.first())
+                {
+                    state.look_at = Some(*guid);
+                    state.selection.side = *side;
+                }
+            }
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        let at = chrono::Local::now().format("%H:%M:%S").to_string();
+        let details = Some(failure.hint.clone()).filter(|h| !h.is_empty()).into_iter().collect();
+        self.state.note(Activity { at, text: failure.message.clone(), details, took: None, failed: true });
+        self.state.error = Some(failure);
+    }
+
+    /// Carries out a command.
+    pub(super) fn handle(&mut self, ctx: &egui::Context, command: Command) {
+        if let Err(reason) = command.enabled(&self.state) {
+            // A shortcut pressed at the wrong moment; the button would have said the same.
+            self.state.status = reason;
+            return;
+        }
+        match command {
+            Command::Run(action) => self.run(action),
+            Command::RandomOrders(side) => {
+                self.run(Action::RandomOrders { side, count: self.state.random[side] });
+            }
+            Command::SyncBoth => self.run(Action::SyncBoth { rule: self.state.rule }),
+            Command::Verify => self.run(Action::Verify),
+            Command::ApplyNext(side) => {
+                let card = self.state.snapshot.as_ref().and_then(|s| s.view.lanes[side].prepared.first().cloned());
+                if let Some(card) = card {
+                    self.run(Action::Apply { side: 1 - side, file: card.file, rule: self.state.rule });
+                }
+            }
+            Command::FileEdit { next } => self.file_edit(next),
+            Command::Browse => self.browse(ctx),
+            Command::ToggleTheme => {
+                let dark = ctx.theme() == Theme::Dark;
+                ctx.set_theme(if dark { Theme::Light } else { Theme::Dark });
+            }
+            other => change(&mut self.state, other),
+        }
+    }
+
+    fn run(&mut self, action: Action) {
+        match self.worker.send(action.clone()) {
+            Ok(()) => self.state.running = Some(Running { action, since: Instant::now() }),
+            Err(_) => self.fail(Failure {
+                message: "The worker takes no more work; nothing was changed.".into(),
+                hint: "Wait a moment. If it stays so, start the program again.".into(),
+            }),
+        }
+    }
+
+    fn browse(&mut self, ctx: &egui::Context) {
+        let Some(dialog) = &self.state.dialog else { return };
+        let dir = self.state.snapshot.as_ref().map(|s| s.view.dir.clone()).unwrap_or_default();
+        self.chooser = Chooser::open(dialog, dir, ctx.clone());
+    }
+
+    fn file_edit(&mut self, next: bool) {
+        let (Some(editor), Some(snapshot)) = (&self.state.editor, &self.state.snapshot) else { return };
+        let (side, guid, number, column) = (editor.side, editor.guid, editor.number, editor.column);
+        let order = snapshot.line(guid).and_then(|l| l.orders[side].clone());
+        let changes = if editor.is_touched() { editor.draft(snapshot) } else { Ok(OrderDraft::default()) };
+        // A wrong text is filed under no circumstances; the editor stays open with its reason.
+        let (Ok(mut changes), Some(order)) = (changes, order) else { return };
+        without_what_is_so(&mut changes, &order);
+        let files = changes != OrderDraft::default();
+        if files && let Err(reason) = self.state.blocked() {
+            self.state.status = reason;
+            if let Some(editor) = &mut self.state.editor {
+                editor.focused = false;
+            }
+            return;
+        }
+        self.state.editor = None;
+        if files {
+            self.run(Action::EditOrder { side, number, changes });
+        }
+        if next && let (Some(column), Some(snapshot)) = (COLUMNS.get(column as usize + 1), &self.state.snapshot) {
+            self.state.editor = Some(Editor::new(snapshot, side, guid, &order, *column));
+            self.state.selection.column = Some(*column);
+        }
+    }
+}
+
+/// Drops what is as it was, so that no change is filed that changes nothing.
+fn without_what_is_so(changes: &mut OrderDraft, order: &crate::demo::model::Order) {
+    changes.employee = changes.employee.filter(|v| *v != order.employee);
+    changes.customer = changes.customer.filter(|v| *v != order.customer);
+    changes.item = changes.item.filter(|v| *v != order.item);
+    changes.quantity = changes.quantity.filter(|v| *v != order.quantity);
+    changes.price = changes.price.filter(|v| *v != order.price);
+    changes.date_order = changes.date_order.take().filter(|v| *v != order.date_order);
+}
+
+/// Commands that need nothing but the state.
+fn change(state: &mut State, command: Command) {
+    match command {
+        Command::NewOrder(side) => state.dialog = Some(Dialog::NewOrder(OrderForm::new(side))),
+        Command::EditOrder(side) => {
+            if let Some((guid, _)) = state.current(side) {
+                start_edit(state, side, guid, state.edit_column());
+            }
+        }
+        Command::StartEdit(side, guid, column) => start_edit(state, side, guid, column),
+        Command::DeleteOrders(side) => ask_delete(state, side),
+        Command::Prepare(side) => {
+            let next = state.snapshot.as_ref().map_or(0, |s| s.view.lanes[side].next_id);
+            state.dialog = Some(Dialog::Prepare { side, id: next.to_string(), path: PathField::default() });
+        }
+        Command::OpenSetFile => state.dialog = Some(Dialog::OpenSet { path: PathField::default() }),
+        Command::OpenEnvironment => state.dialog = Some(Dialog::OpenEnvironment { path: PathField::default() }),
+        Command::RestartDemo => {
+            let dir = state.snapshot.as_ref().map(|s| s.view.dir.display().to_string()).unwrap_or_default();
+            state.dialog = Some(Dialog::Confirm {
+                title: "Restart the demo?".into(),
+                text: format!("Both databases and all sets in {dir} are replaced by new ones. This cannot be undone."),
+                yes: "Restart demo".into(),
+                action: Action::RestartDemo,
+            });
+        }
+        Command::Dropped(path) => state.dialog = Some(Dialog::OpenSet { path: PathField::filled(path, state) }),
+        Command::Ask(dialog) => state.dialog = Some(dialog),
+        Command::FocusFilter(side) => {
+            state.tabs[side] = PaneTab::Orders;
+            state.focus_filter = Some(side);
+        }
+        Command::ToggleDock => state.dock_open = Some(state.dock_open != Some(true)),
+        Command::Show(show) => {
+            // Pressing the chosen one again shows everything; what it speaks of are orders.
+            state.tabs = [PaneTab::Orders; 2];
+            state.query.show = if state.query.show == show { Default::default() } else { show };
+            state.refresh_rows();
+        }
+        Command::Filter(side, text) => {
+            state.query.filters[side] = text;
+            state.focus_filter = None;
+            state.refresh_rows();
+        }
+        Command::SortBy(side, column) => {
+            let sort = state.query.sort;
+            let descending = if sort.column == column { !sort.descending } else { column.is_none() };
+            state.query.sort = Sort { column, descending, side };
+            state.refresh_rows();
+        }
+        Command::RandomCount(side, count) => state.random[side] = count,
+        Command::PaneTab(side, tab) => state.tabs[side] = tab,
+        Command::DockTab(tab) => {
+            state.dock = tab;
+            state.dock_open = Some(true);
+        }
+        Command::Select(side, guid, column, pick) => select(state, side, guid, column, pick),
+        Command::Move(by) => step(state, by),
+        Command::PickConflict(pick) => pick_conflict(state, pick),
+        Command::Rule(rule) => state.rule = rule,
+        Command::ScrollTogether(together) => state.scroll_together = together,
+        Command::SideBySide(aligned) => {
+            state.query.side_by_side = aligned;
+            state.look_at = state.selection.cursor;
+            state.refresh_rows();
+        }
+        Command::EditText(text) => {
+            if let Some(editor) = &mut state.editor {
+                editor.text = text;
+                editor.pick = 0;
+            }
+        }
+        Command::EditFocused => {
+            if let Some(editor) = &mut state.editor {
+                editor.focused = true;
+            }
+        }
+        Command::EditPick(pick) => {
+            if let Some(editor) = &mut state.editor {
+                editor.pick = pick;
+            }
+        }
+        Command::CancelEdit => state.editor = None,
+        Command::DismissError => state.error = None,
+        // Handled by the app, which has the worker and the context.
+        Command::Run(_)
+        | Command::RandomOrders(_)
+        | Command::ApplyNext(_)
+        | Command::SyncBoth
+        | Command::Verify
+        | Command::FileEdit { .. }
+        | Command::Browse
+        | Command::ToggleTheme => {}
+    }
+}
+
+fn start_edit(state: &mut State, side: SideIndex, guid: Guid, column: Column) {
+    let Some(snapshot) = &state.snapshot else { return };
+    let Some(order) = snapshot.line(guid).and_then(|l| l.orders[side].as_ref()) else { return };
+    state.editor = Some(Editor::new(snapshot, side, guid, order, column));
+    state.tabs[side] = PaneTab::Orders;
+    select(state, side, guid, Some(column), Pick::One);
+    state.look_at = Some(guid);
+}
+
+fn ask_delete(state: &mut State, side: SideIndex) {
+    let numbers = state.selected_numbers(side);
+    let name = state.side_name(side);
+    let (title, yes) = match numbers.as_slice() {
+        [number] => (format!("Delete order {number} at {name}?"), "Delete order".to_owned()),
+        many => {
+            let orders = count(many.len(), "order");
+            (format!("Delete {orders} at {name}?"), format!("Delete {orders}"))
+        }
+    };
+    let text =
+        format!("It is deleted at {} too once a set with this change is applied there.", state.side_name(1 - side));
+    let text = if numbers.len() == 1 { text } else { text.replacen("It is", "They are", 1) };
+    state.dialog = Some(Dialog::Confirm { title, text, yes, action: Action::DeleteOrders { side, numbers } });
+}
+
+/// `6 ms`, `1.4 s`.
+pub(super) fn duration(took: std::time::Duration) -> String {
+    match took.as_millis() {
+        0 => "under 1 ms".into(),
+        ms @ 1..1000 => format!("{ms} ms"),
+        _ => format!("{:.1} s", took.as_secs_f64()),
+    }
+}

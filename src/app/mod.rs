@@ -1,0 +1,50 @@
+//! The window: both databases side by side, what differs, what travels, who won.
+//!
+//! ```text
+//! Backend ──view──▶ worker ──outbox──▶ App ──▶ panels (read State, push Commands)
+//!    ▲                 ▲                ▲                     │
+//!    └────run(Action)──┴────channel─────┴──── handle(Command)─┘
+//! ```
+//!
+//! The window knows [`view`]'s plain data only: nothing of SQLite. A [`Backend`](view::Backend) lives on the worker's
+//! thread; panels read the [`State`](state::State) and push [`Command`](command::Command)s; `App::handle` alone changes
+//! anything. The invariant: nothing that may take long happens on the window's thread, and an idle window paints nothing.
+
+#[expect(clippy::module_inception, reason = "`app::app` holds the `App`")]
+pub mod app;
+pub mod command;
+pub mod dialogs;
+pub mod edit;
+mod handle;
+mod panels;
+pub mod rows;
+mod selection;
+pub mod snapshot;
+pub mod state;
+pub mod theme;
+pub mod view;
+mod widgets;
+pub mod worker;
+
+use eframe::egui;
+
+use view::Backend;
+
+/// The window's title.
+pub const TITLE: &str = "Object Synchronization";
+
+/// Opens the window and returns when it is closed.
+pub fn run(backend: Box<dyn Backend>) -> eframe::Result {
+    let viewport = egui::ViewportBuilder::default()
+        .with_title(TITLE)
+        .with_app_id("objsync")
+        .with_inner_size([1600.0, 1000.0])
+        .with_min_inner_size([1000.0, 640.0])
+        .with_drag_and_drop(true);
+    let options = eframe::NativeOptions { viewport, persist_window: false, ..Default::default() };
+    let create: eframe::AppCreator<'_> = Box::new(move |cc| {
+        theme::install(&cc.egui_ctx);
+        Ok(Box::new(app::App::new(&cc.egui_ctx, backend)))
+    });
+    eframe::run_native("objsync", options, create)
+}

@@ -1,0 +1,210 @@
+//! One node: its head, its tools, its tabs, and the list the chosen tab shows.
+
+use eframe::egui::{
+    self, Align, CornerRadius, DragValue, Frame, Label, Layout, Margin, RichText, ScrollArea, Sense, TextEdit, Ui,
+    UiBuilder, vec2,
+};
+
+use super::{Scrolling, table};
+use crate::app::command::Command;
+use crate::app::snapshot::{Snapshot, bytes, grouped};
+use crate::app::state::{PaneTab, State};
+use crate::app::theme::{SMALL, TEXT, Tokens, mono, regular, semibold};
+use crate::app::view::SideIndex;
+use crate::app::widgets::{Look, command_button, command_button_sized, fact, note, pill, tab};
+
+/// The pane of a side.
+pub fn show(ui: &mut Ui, state: &State, side: SideIndex, scrolling: &mut Scrolling, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
+    let rect = ui.max_rect();
+    // Whatever does not fit must not reach into the lane.
+    ui.shrink_clip_rect(rect);
+    ui.painter().rect_filled(rect, CornerRadius::ZERO, t.surface);
+    let accent = egui::Rect::from_min_size(rect.min, vec2(rect.width(), 3.0));
+    ui.painter().rect_filled(accent, CornerRadius::ZERO, t.sides[side]);
+    ui.add_space(3.0);
+    Frame::new().inner_margin(Margin { left: 14, right: 14, top: 7, bottom: 4 }).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 6.0;
+        head(ui, state, side);
+        tools(ui, state, side, out);
+    });
+    tabs(ui, state, side, out);
+    let top = egui::pos2(rect.left(), ui.cursor().top());
+    let body = UiBuilder::new().max_rect(egui::Rect::from_min_max(top, rect.max));
+    ui.scope_builder(body, |ui| {
+        let Some(snapshot) = &state.snapshot else {
+            ui.add_space(20.0);
+            let text = match state.error.is_some() {
+                true => "The databases could not be read. Open another environment, or restart the demo.",
+                false => "reading the databases…",
+            };
+            ui.vertical_centered(|ui| ui.label(RichText::new(text).color(t.weak)));
+            return;
+        };
+        match state.tabs[side] {
+            PaneTab::Orders => table::show(ui, state, snapshot, side, scrolling, out),
+            PaneTab::Employees => names(ui, snapshot, side, 0, "employees"),
+            PaneTab::Customers => names(ui, snapshot, side, 1, "customers"),
+            PaneTab::Items => names(ui, snapshot, side, 2, "items"),
+            PaneTab::Requeued => requeued(ui, snapshot, side),
+        }
+    });
+}
+
+fn head(ui: &mut Ui, state: &State, side: SideIndex) {
+    let t = Tokens::of(ui);
+    let Some(snapshot) = &state.snapshot else {
+        ui.label(RichText::new(state.side_name(side)).font(semibold(16.0)).color(t.sides[side]));
+        return;
+    };
+    let s = &snapshot.view.sides[side];
+    let interact = std::mem::replace(&mut ui.spacing_mut().interact_size.y, 18.0);
+    ui.horizontal(|ui| {
+        let (dot, _) = ui.allocate_exact_size(vec2(10.0, 12.0), Sense::hover());
+        ui.painter().circle_filled(dot.center(), 4.5, t.sides[side]);
+        ui.label(RichText::new(snapshot.side_name(side)).font(semibold(16.0)).color(t.sides[side]));
+        let short = match (s.guid.get(..4), s.guid.get(s.guid.len().saturating_sub(4)..)) {
+            (Some(head), Some(tail)) if s.guid.len() > 8 => format!("{head}…{tail}"),
+            _ => s.guid.clone(),
+        };
+        ui.label(RichText::new(short).font(mono(SMALL)).color(t.weak)).on_hover_text(format!("Node GUID {}", s.guid));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let file = s.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            ui.label(RichText::new(format!("{file} · {}", bytes(s.bytes))).color(t.weak))
+                .on_hover_text(s.file.display().to_string());
+        });
+    });
+    let other = &snapshot.view.sides[1 - side];
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 16.0;
+        fact(ui, "", &grouped(s.orders as u64), if s.orders == 1 { " order" } else { " orders" }, t.strong);
+        let to_send = snapshot.view.lanes[side].objects as u64;
+        let ink = if to_send > 0 { t.sides[side] } else { t.strong };
+        fact(ui, "", &grouped(to_send), " to send", ink);
+        if ui.available_width() > 220.0 {
+            fact(ui, "transaction ", &grouped(s.transaction), "", t.strong);
+        }
+        let has = format!("has {}'s changes up to ", snapshot.side_name(1 - side));
+        let of = format!(" of {}", grouped(other.transaction));
+        // On a narrow pane the sentence would push out the numbers that matter more.
+        if ui.available_width() > 280.0 {
+            fact(ui, &has, &grouped(s.received), &of, t.strong);
+        } else {
+            fact(ui, "has ", &grouped(s.received), &of, t.strong).on_hover_text(format!("{has}{}{of}", s.received));
+        }
+    });
+    ui.spacing_mut().interact_size.y = interact;
+}
+
+fn tools(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
+    let name = state.side_name(side).to_owned();
+    ui.horizontal(|ui| {
+        let random = Command::RandomOrders(side);
+        let (text, padding) = match ui.available_width() < 460.0 {
+            true => ("+ Random".to_owned(), 6.0),
+            false => (random.button(state), 10.0),
+        };
+        ui.spacing_mut().button_padding.x = padding;
+        command_button_sized(ui, state, out, random, &text, Look::Side(side), 0.0);
+        let mut n = state.random[side];
+        let count = DragValue::new(&mut n).range(1..=10_000).speed(0.2).prefix("× ");
+        let response = ui.add(count).accessible_name(format!("How many random orders at {name}"));
+        if response.on_hover_text("How many at once: drag, or click and type").changed() {
+            out.push(Command::RandomCount(side, n));
+        }
+        for command in [Command::NewOrder(side), Command::EditOrder(side), Command::DeleteOrders(side)] {
+            command_button(ui, state, out, command, Look::Plain);
+        }
+        let width = ui.available_width().min(190.0);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let mut text = state.query.filters[side].clone();
+            let field = TextEdit::singleline(&mut text).hint_text("Filter orders  ( / )").desired_width(width - 16.0);
+            let response = ui.add(field).accessible_name(format!("Orders at {name} filter"));
+            if state.focus_filter == Some(side) && !response.has_focus() {
+                response.request_focus();
+            }
+            let escaped = response.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Escape));
+            if escaped && !text.is_empty() {
+                out.push(Command::Filter(side, String::new()));
+            } else if response.changed() || (response.has_focus() && state.focus_filter == Some(side)) {
+                out.push(Command::Filter(side, text));
+            }
+        });
+    });
+}
+
+fn tabs(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
+    let name = state.side_name(side);
+    let waiting = state.snapshot.as_ref().map_or(0, |s| s.view.sides[side].requeued.len());
+    let row = ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 0.0;
+        if ui.available_width() < 460.0 {
+            ui.spacing_mut().button_padding.x = 6.0;
+        }
+        ui.add_space(8.0);
+        for (kind, text, badge) in [
+            (PaneTab::Orders, "Orders", None),
+            (PaneTab::Customers, "Customers", None),
+            (PaneTab::Employees, "Employees", None),
+            (PaneTab::Items, "Items", None),
+            (PaneTab::Requeued, "Requeued", Some(waiting)),
+        ] {
+            let label = format!("{text} at {name}");
+            if tab(ui, state.tabs[side] == kind, text, badge, t.sides[side], &label).clicked() {
+                out.push(Command::PaneTab(side, kind));
+            }
+        }
+    });
+    let y = row.response.rect.bottom();
+    ui.painter().hline(ui.max_rect().x_range(), y, egui::Stroke::new(1.0, t.line));
+    ui.add_space(-ui.spacing().item_spacing.y + 1.0);
+}
+
+fn names(ui: &mut Ui, snapshot: &Snapshot, side: SideIndex, kind: usize, what: &str) {
+    let t = Tokens::of(ui);
+    let choices = snapshot.choices(side, kind);
+    if choices.is_empty() {
+        ui.add_space(20.0);
+        ui.vertical_centered(|ui| note(ui, &format!("{} has no {what}.", snapshot.side_name(side))));
+        return;
+    }
+    ScrollArea::vertical().id_salt(("names", side, kind)).auto_shrink(false).show_rows(
+        ui,
+        20.0,
+        choices.len(),
+        |ui, rows| {
+            for choice in &choices[rows] {
+                ui.horizontal(|ui| {
+                    ui.add_space(14.0);
+                    ui.allocate_ui_with_layout(vec2(60.0, 20.0), Layout::right_to_left(Align::Center), |ui| {
+                        ui.label(RichText::new(choice.key.to_string()).color(t.weak));
+                    });
+                    ui.add_space(8.0);
+                    ui.label(&choice.name);
+                });
+            }
+        },
+    );
+}
+
+fn requeued(ui: &mut Ui, snapshot: &Snapshot, side: SideIndex) {
+    let t = Tokens::of(ui);
+    let waiting = &snapshot.view.sides[side].requeued;
+    ScrollArea::vertical().id_salt(("requeued", side)).auto_shrink(false).show(ui, |ui| {
+        Frame::new().inner_margin(Margin::same(14)).show(ui, |ui| {
+            if waiting.is_empty() {
+                note(ui, "Nothing waits. An object that cannot be applied yet, because something it refers to has not arrived, waits here and is tried again after every set.");
+            }
+            for object in waiting {
+                ui.horizontal(|ui| {
+                    pill(ui, "? waits", t.waiting, t.waiting_fill);
+                    ui.label(RichText::new(&object.title).font(semibold(TEXT)).color(t.strong));
+                    ui.label(RichText::new(format!("came in {}", object.set)).color(t.weak));
+                });
+                ui.add(Label::new(RichText::new(&object.reason).font(regular(TEXT))).wrap());
+                ui.add_space(8.0);
+            }
+        });
+    });
+}

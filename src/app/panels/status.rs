@@ -1,0 +1,64 @@
+//! The status line and the error bar.
+
+use eframe::egui::{self, Align, Label, Layout, RichText, Sense, Spinner, Ui};
+
+use crate::app::app::SLOW;
+use crate::app::command::{Command, in_words};
+use crate::app::state::State;
+use crate::app::theme::{SMALL, Tokens, medium, regular};
+use crate::app::view::Failure;
+use crate::app::widgets::{Look, command_button};
+
+/// The last result, or what is being done.
+pub fn line(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
+    ui.horizontal(|ui| {
+        ui.set_min_height(18.0);
+        ui.spacing_mut().interact_size.y = 18.0;
+        let running = state.running.as_ref().filter(|r| r.since.elapsed() >= SLOW);
+        let text = match running {
+            Some(running) => {
+                ui.add(Spinner::new().size(12.0).color(t.waiting));
+                let seconds = running.since.elapsed().as_secs();
+                format!("{}…  {seconds} s", first_upper(&in_words(&running.action, state)))
+            }
+            None => {
+                let (rect, _) = ui.allocate_exact_size(egui::vec2(10.0, 12.0), Sense::hover());
+                let ink = if state.error.is_some() { t.danger } else { t.weak };
+                ui.painter().circle_filled(rect.center(), 3.5, ink);
+                if state.status.is_empty() { "Ready".to_owned() } else { state.status.clone() }
+            }
+        };
+        ui.add(Label::new(RichText::new(&text).font(regular(12.0)).color(t.text)).truncate());
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let weak = |text: &str| RichText::new(text).font(regular(12.0)).color(t.weak);
+            ui.label(weak("Changes by other programs appear here"));
+            if let Some(snapshot) = &state.snapshot {
+                ui.add_space(10.0);
+                ui.add(Label::new(weak(&snapshot.view.dir.display().to_string())).truncate());
+            }
+        });
+    });
+    let _ = out;
+}
+
+/// What failed, what was not changed, what to do next. Stays until dismissed.
+pub fn error(ui: &mut Ui, error: &Failure, state: &State, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
+    ui.with_layout(Layout::right_to_left(Align::TOP), |ui| {
+        command_button(ui, state, out, Command::DismissError, Look::Plain);
+        ui.with_layout(Layout::top_down(Align::LEFT), |ui| {
+            ui.add(
+                Label::new(RichText::new(format!("!  {}", error.message)).font(medium(13.0)).color(t.danger)).wrap(),
+            );
+            if !error.hint.is_empty() {
+                ui.add(Label::new(RichText::new(&error.hint).font(regular(SMALL + 1.0)).color(t.text)).wrap());
+            }
+        });
+    });
+}
+
+fn first_upper(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

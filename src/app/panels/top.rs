@@ -1,0 +1,190 @@
+//! The top bar with the verdict, and the legend, which is the filter.
+
+use eframe::egui::{
+    self, Align, Button, Color32, CornerRadius, Layout, Response, RichText, Role, Stroke, Ui, WidgetInfo,
+};
+
+use crate::app::TITLE;
+use crate::app::command::Command;
+use crate::app::rows::Show;
+use crate::app::snapshot::{Snapshot, count, grouped};
+use crate::app::state::{PaneTab, State};
+use crate::app::theme::{TEXT, Tokens, medium, semibold};
+use crate::app::widgets::{Look, command_button};
+
+/// Title, environment, verdict; at the right what concerns the whole window.
+pub fn bar(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(TITLE).font(semibold(15.0)).color(t.strong));
+        ui.add_space(6.0);
+        environment(ui, state, out);
+        ui.add_space(6.0);
+        verdict(ui, state, out);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            theme_button(ui, state, out);
+            command_button(ui, state, out, Command::Verify, Look::Plain);
+        });
+    });
+}
+
+fn environment(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
+    let dir = state.snapshot.as_ref().map(|s| s.view.dir.clone()).unwrap_or_default();
+    let name = dir.file_name().map_or("environment".into(), |n| n.to_string_lossy().into_owned());
+    let button = Button::new(RichText::new(format!("{name} ▾")).color(t.text)).frame_when_inactive(false);
+    let response = ui.add(button).accessible_name("Environment").on_hover_text(dir.display().to_string());
+    egui::Popup::menu(&response).show(|ui| {
+        ui.set_min_width(220.0);
+        for command in [Command::OpenEnvironment, Command::OpenSetFile, Command::RestartDemo] {
+            let enabled = command.enabled(state);
+            let keys = command.shortcut().map(|s| ui.ctx().format_shortcut(&s)).unwrap_or_default();
+            let entry = ui.add_enabled(enabled.is_ok(), Button::new(command.label(state)).shortcut_text(keys));
+            let entry = match enabled {
+                Err(reason) => entry.on_disabled_hover_text(reason),
+                Ok(()) => entry.on_hover_text(command.tooltip(state)),
+            };
+            if entry.accessible_name(command.label(state)).clicked() {
+                out.push(command);
+                ui.close();
+            }
+        }
+    });
+}
+
+/// What the window says about the two databases as a whole.
+fn verdict_words(snapshot: &Snapshot) -> (String, Option<Command>) {
+    let c = snapshot.counts;
+    let mut parts = Vec::new();
+    if c.differ > 0 {
+        parts.push(format!("{} {}", count(c.differ, "order"), if c.differ == 1 { "differs" } else { "differ" }));
+    }
+    if c.conflict > 0 {
+        parts.push(format!("{} will conflict", grouped(c.conflict as u64)));
+    }
+    if c.waiting > 0 {
+        parts.push(format!("{} waiting", grouped(c.waiting as u64)));
+    }
+    let waits_at = (0..2).find(|side| !snapshot.view.sides[*side].requeued.is_empty());
+    let leads_to = match (c.conflict, c.differ, waits_at) {
+        (1.., _, _) => Some(Command::Show(Show::Conflict)),
+        (_, 1.., _) => Some(Command::Show(Show::Differences)),
+        (_, _, Some(side)) => Some(Command::PaneTab(side, PaneTab::Requeued)),
+        _ => None,
+    };
+    if parts.is_empty() && !snapshot.view.equal {
+        let objects: usize = snapshot.view.lanes.iter().map(|l| l.objects).sum();
+        return (format!("{} to send", count(objects, "object")), None);
+    }
+    if parts.is_empty() { ("In sync".into(), None) } else { (parts.join(" · "), leads_to) }
+}
+
+fn verdict(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
+    let (text, leads_to) = match &state.snapshot {
+        None if state.error.is_some() => ("not readable".to_owned(), None),
+        None => ("checking…".to_owned(), None),
+        Some(snapshot) => verdict_words(snapshot),
+    };
+    let (ink, fill) = match &state.snapshot {
+        None => (t.weak, t.raised),
+        Some(s) if s.view.equal && leads_to.is_none() => (t.new, t.new_fill),
+        Some(_) => (t.waiting, t.waiting_fill),
+    };
+    let button = Button::new(RichText::new(&text).font(medium(TEXT)).color(ink))
+        .fill(fill)
+        .stroke(Stroke::NONE)
+        .corner_radius(CornerRadius::same(12));
+    let response = ui.add(button).accessible_name(format!("Verdict: {text}"));
+    let response = if leads_to.is_some() { response.on_hover_text("Shows only these") } else { response };
+    if response.clicked()
+        && let Some(command) = leads_to
+        && command != Command::Show(state.query.show)
+    {
+        out.push(command);
+    }
+}
+
+/// A sun or a moon, painted: no bundled font has a moon.
+fn theme_button(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
+    let dark = ui.visuals().dark_mode;
+    let response = ui.add(Button::new("").min_size(egui::vec2(30.0, 26.0)));
+    let name = if dark { "Switch to light" } else { "Switch to dark" };
+    let keys = Command::ToggleTheme.shortcut().map(|s| ui.ctx().format_shortcut(&s)).unwrap_or_default();
+    let response = response.accessible_name(name).on_hover_text(format!("{name}   {keys}"));
+    let (centre, painter) = (response.rect.center(), ui.painter());
+    if dark {
+        painter.circle_filled(centre, 6.0, t.text);
+        painter.circle_filled(centre + egui::vec2(3.0, -2.0), 5.0, t.control);
+    } else {
+        painter.circle_filled(centre, 4.0, t.text);
+        for ray in 0..8 {
+            let to = egui::Vec2::angled(ray as f32 * std::f32::consts::TAU / 8.0);
+            painter.line_segment([centre + to * 6.0, centre + to * 8.5], Stroke::new(1.5, t.text));
+        }
+    }
+    if response.clicked() && Command::ToggleTheme.enabled(state).is_ok() {
+        out.push(Command::ToggleTheme);
+    }
+}
+
+/// The marks with their meaning and counts; a click filters by them.
+pub fn legend(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
+    let c = state.snapshot.as_ref().map(|s| s.counts).unwrap_or_default();
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 8.0;
+        ui.label(RichText::new("Show").color(t.weak));
+        for (show, sign, name, n, ink) in [
+            (Show::All, "", "All", c.all, t.strong),
+            (Show::Differences, "", "Differences", c.differ, t.strong),
+            (Show::New, "+ ", "New", c.new, t.new),
+            (Show::Changed, "≠ ", "Changed", c.changed, t.sides[0]),
+            (Show::Deleted, "− ", "Deleted", c.deleted, t.danger),
+            (Show::Conflict, "! ", "Conflict", c.conflict, t.conflict),
+        ] {
+            if chip(ui, state.query.show == show, sign, name, n, ink).clicked() {
+                out.push(Command::Show(show));
+            }
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let mut together = state.scroll_together;
+            let checkbox = egui::Checkbox::new(&mut together, "Scroll together");
+            let response = ui.add_enabled(state.query.side_by_side, checkbox);
+            if response.on_disabled_hover_text("Only rows side by side can scroll together.").changed() {
+                out.push(Command::ScrollTogether(together));
+            }
+            let mut aligned = state.query.side_by_side;
+            if ui.checkbox(&mut aligned, "Rows side by side").changed() {
+                out.push(Command::SideBySide(aligned));
+            }
+            let shown = state.rows[0].len();
+            if aligned && shown < c.all {
+                ui.label(
+                    RichText::new(format!("{} of {} rows", grouped(shown as u64), grouped(c.all as u64))).color(t.weak),
+                );
+            }
+        });
+    });
+}
+
+fn chip(ui: &mut Ui, chosen: bool, sign: &str, name: &str, n: usize, ink: Color32) -> Response {
+    let t = Tokens::of(ui);
+    let text = format!("{sign}{name} {}", grouped(n as u64));
+    let font = if chosen { semibold(12.0) } else { medium(12.0) };
+    let (fill, border) = if chosen { (t.control_hovered, t.strong_border) } else { (Color32::TRANSPARENT, t.border) };
+    let button = Button::new(RichText::new(&text).font(font).color(ink))
+        .fill(fill)
+        .stroke(Stroke::new(1.0, border))
+        .corner_radius(CornerRadius::same(11))
+        .min_size(egui::vec2(0.0, 22.0));
+    let response = ui.scope(|ui| {
+        ui.spacing_mut().button_padding.y = 2.0;
+        ui.spacing_mut().interact_size.y = 22.0;
+        ui.add(button)
+    });
+    let response = response.inner;
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, format!("Show {name}: {n}")));
+    response
+}

@@ -1,0 +1,186 @@
+//! Which lines are shown, and in what order.
+//!
+//! Both panes are drawn from one list of lines, so the same object stands at the same height on both sides. A pure
+//! function of snapshot and question; the window keeps the answer until either changes.
+
+use std::cmp::Ordering;
+
+use super::snapshot::{COLUMNS, Column, Difference, Snapshot, difference};
+use super::view::{Line, SideIndex};
+
+/// What the legend lets through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Show {
+    /// Everything.
+    #[default]
+    All,
+    /// What differs.
+    Differences,
+    /// `+`
+    New,
+    /// `≠`
+    Changed,
+    /// `−`
+    Deleted,
+    /// `!`
+    Conflict,
+}
+
+impl Show {
+    fn lets_through(self, line: &Line) -> bool {
+        let kind = difference(line);
+        match self {
+            Show::All => true,
+            Show::Differences => kind.is_some(),
+            Show::New => kind == Some(Difference::New),
+            Show::Changed => kind == Some(Difference::Changed),
+            Show::Deleted => kind == Some(Difference::Deleted),
+            Show::Conflict => kind == Some(Difference::Conflict),
+        }
+    }
+}
+
+/// By what the rows are sorted; `None` is the order number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sort {
+    /// The column.
+    pub column: Option<Column>,
+    /// Largest first.
+    pub descending: bool,
+    /// Whose value counts where both sides have one.
+    pub side: SideIndex,
+}
+
+impl Default for Sort {
+    fn default() -> Self {
+        Sort { column: None, descending: true, side: 0 }
+    }
+}
+
+/// The question; two equal ones on the same snapshot have the same answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// The legend.
+    pub show: Show,
+    /// Text that must occur in the order at that side; empty: anything.
+    pub filters: [String; 2],
+    /// The order of rows.
+    pub sort: Sort,
+    /// The same object at the same height in both panes; else each pane lists what it has.
+    pub side_by_side: bool,
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        Query { show: Show::All, filters: Default::default(), sort: Sort::default(), side_by_side: true }
+    }
+}
+
+/// The lines each pane shows, as indices into [`View::lines`](super::view::View::lines).
+pub fn rows(snapshot: &Snapshot, query: &Query) -> [Vec<usize>; 2] {
+    let needles = query.filters.each_ref().map(|f| f.trim().to_lowercase());
+    let lines = &snapshot.view.lines;
+    let answer = |wanted: &dyn Fn(&Line) -> bool, sort: Sort| {
+        let shown = |i: &usize| query.show.lets_through(&lines[*i]) && wanted(&lines[*i]);
+        let mut rows: Vec<usize> = (0..lines.len()).filter(shown).collect();
+        rows.sort_by(|a, b| compare(snapshot, &lines[*a], &lines[*b], sort));
+        rows
+    };
+    if query.side_by_side {
+        let rows = answer(&|line| (0..2).all(|side| matches(snapshot, line, side, &needles[side])), query.sort);
+        return [rows.clone(), rows];
+    }
+    [0, 1].map(|side| {
+        let here = |line: &Line| line.orders[side].is_some() && matches(snapshot, line, side, &needles[side]);
+        answer(&here, Sort { side, ..query.sort })
+    })
+}
+
+fn matches(snapshot: &Snapshot, line: &Line, side: SideIndex, needle: &str) -> bool {
+    if needle.is_empty() {
+        return true;
+    }
+    let Some(order) = &line.orders[side] else { return false };
+    // Numbers match as shown and as typed without separators.
+    order.order_num.to_string().contains(needle)
+        || order.quantity.to_string() == needle
+        || order.price.to_string().starts_with(needle)
+        || COLUMNS.iter().any(|c| snapshot.text(side, order, *c).to_lowercase().contains(needle))
+}
+
+fn compare(snapshot: &Snapshot, a: &Line, b: &Line, sort: Sort) -> Ordering {
+    let pick = |line: &Line| [sort.side, 1 - sort.side].into_iter().find(|s| line.orders[*s].is_some());
+    let (Some(sa), Some(sb)) = (pick(a), pick(b)) else { return a.guid.cmp(&b.guid) };
+    let (Some(oa), Some(ob)) = (&a.orders[sa], &b.orders[sb]) else { return a.guid.cmp(&b.guid) };
+    let by_value = match sort.column {
+        None => Ordering::Equal,
+        Some(Column::Date) => oa.date_order.cmp(&ob.date_order),
+        Some(Column::Quantity) => oa.quantity.cmp(&ob.quantity),
+        Some(Column::Price) => oa.price.cmp(&ob.price),
+        Some(column) => snapshot.text(sa, oa, column).cmp(&snapshot.text(sb, ob, column)),
+    };
+    // Equal numbers can be two objects, one at either side: MASTER's first, then always in the same order.
+    let by_number = oa.order_num.cmp(&ob.order_num);
+    let forward = if sort.column.is_some() { by_value } else { by_number };
+    let directed = if sort.descending { forward.reverse() } else { forward };
+    directed.then(by_number.reverse()).then(sa.cmp(&sb)).then(a.guid.cmp(&b.guid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::view::{Mark, View};
+    use crate::demo::model::{Decimal, Order};
+    use crate::sync::Guid;
+
+    fn line(serial: u64, numbers: [Option<i64>; 2], quantity: i64) -> Line {
+        let orders = numbers.map(|n| {
+            n.map(|order_num| Order {
+                order_num,
+                employee: 1,
+                customer: 1,
+                date_order: "2026-11-20 16:44:42".into(),
+                item: 1,
+                quantity: Decimal::whole(quantity),
+                price: Decimal::whole(1),
+            })
+        });
+        let marks = numbers.map(|n| if n.is_some() && numbers.contains(&None) { Mark::New } else { Mark::None });
+        Line { guid: Guid { node: 1, serial }, orders, marks, differs: [false; 6] }
+    }
+
+    fn shown(query: &Query) -> [Vec<u64>; 2] {
+        let lines = vec![
+            line(1, [Some(7), Some(7)], 30),
+            line(2, [Some(9), None], 10),
+            line(3, [None, Some(9)], 20),
+            line(4, [Some(10), None], 5),
+            line(5, [Some(8), Some(8)], 40),
+        ];
+        let snapshot = Snapshot::new(View { lines, ..View::default() }.into());
+        rows(&snapshot, query).map(|r| r.into_iter().map(|i| snapshot.view.lines[i].guid.serial).collect())
+    }
+
+    #[test]
+    fn side_by_side_both_panes_show_the_same_objects() {
+        // Two objects have the number 9, one at either side: MASTER's stands first.
+        let all = vec![4, 2, 3, 5, 1];
+        assert_eq!(shown(&Query::default()), [all.clone(), all]);
+        let sort = Sort { column: Some(Column::Quantity), descending: false, side: 0 };
+        assert_eq!(shown(&Query { sort, ..Query::default() })[1], [4, 2, 3, 1, 5]);
+    }
+
+    #[test]
+    fn apart_each_pane_shows_what_it_has() {
+        let query = Query { side_by_side: false, ..Query::default() };
+        assert_eq!(shown(&query), [vec![4, 2, 5, 1], vec![3, 5, 1]]);
+    }
+
+    #[test]
+    fn the_legend_and_the_filters_narrow_together() {
+        let query = Query { show: Show::New, ..Query::default() };
+        assert_eq!(shown(&query)[0], [4, 2, 3]);
+        let query = Query { filters: [String::new(), "9".into()], ..query };
+        assert_eq!(shown(&query)[0], [3]);
+    }
+}

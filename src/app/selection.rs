@@ -1,0 +1,76 @@
+//! How clicks and keys move the selection. One object is selected on both sides at once.
+
+use super::command::{Pick, Step};
+use super::snapshot::{COLUMNS, Column};
+use super::state::{ConflictPick, State};
+use super::view::{Line, SideIndex};
+use crate::sync::Guid;
+
+/// Selects an order; the dock follows if there is something to say about it.
+pub fn select(state: &mut State, side: SideIndex, guid: Guid, column: Option<Column>, pick: Pick) {
+    let anchor = state.selection.cursor.and_then(|g| state.row_of(side, g));
+    let here = state.row_of(side, guid);
+    let range = match (pick, anchor, here) {
+        (Pick::Range, Some(a), Some(b)) => {
+            Some((a.min(b)..=a.max(b)).filter_map(|r| Some(state.line(side, r)?.guid)).collect())
+        }
+        _ => None,
+    };
+    let selection = &mut state.selection;
+    selection.side = side;
+    selection.column = column.or(selection.column);
+    match (pick, range) {
+        (_, Some(range)) => selection.guids = range,
+        (Pick::Toggle, _) if selection.guids.contains(&guid) => selection.guids.retain(|g| *g != guid),
+        (Pick::Toggle, _) => selection.guids.push(guid),
+        _ => selection.guids = vec![guid],
+    }
+    selection.cursor = if pick == Pick::Range { selection.cursor.or(Some(guid)) } else { Some(guid) };
+    // The dock follows, if there is something to say about this object.
+    if let Some(snapshot) = &state.snapshot {
+        let record = snapshot.view.conflicts.iter().find(|c| c.guid == guid);
+        let ahead = snapshot.line(guid).is_some_and(Line::conflict).then_some(ConflictPick::Ahead(guid));
+        if let Some(pick) = ahead.or(record.map(|c| ConflictPick::Record(c.side, c.record))) {
+            state.conflict = Some(pick);
+        }
+    }
+}
+
+/// Moves the cursor.
+pub fn step(state: &mut State, step: Step) {
+    if let Step::Columns(by) = step {
+        let at = state.edit_column() as isize + by;
+        state.selection.column = COLUMNS.get(at.clamp(0, COLUMNS.len() as isize - 1) as usize).copied();
+        return;
+    }
+    let side = state.selection.side;
+    let last = state.rows[side].len().saturating_sub(1);
+    let at = state.selection.cursor.and_then(|g| state.row_of(side, g));
+    let row = match (step, at) {
+        (Step::Rows(by), Some(at)) => at.saturating_add_signed(by).min(last),
+        (Step::Last, _) => last,
+        _ => 0,
+    };
+    if let Some(guid) = state.line(side, row).map(|l| l.guid) {
+        select(state, side, guid, None, Pick::One);
+        state.look_at = Some(guid);
+    }
+}
+
+/// Shows a conflict and selects its order.
+pub fn pick_conflict(state: &mut State, pick: ConflictPick) {
+    state.conflict = Some(pick);
+    let guid = match pick {
+        ConflictPick::Ahead(guid) => Some(guid),
+        ConflictPick::Record(side, record) => {
+            let conflicts = state.snapshot.as_ref().map(|s| s.view.conflicts.as_slice()).unwrap_or_default();
+            conflicts.iter().find(|c| c.side == side && c.record == record).map(|c| c.guid)
+        }
+    };
+    // An order that the filter hides is not selected: keys would act on what nobody sees.
+    if let Some(guid) = guid.filter(|g| state.row_of(state.selection.side, *g).is_some()) {
+        state.selection.guids = vec![guid];
+        state.selection.cursor = Some(guid);
+        state.look_at = Some(guid);
+    }
+}

@@ -1,0 +1,282 @@
+//! A [`View`] with what the panels need at hand: names by key, the kind of every difference, the counts.
+//!
+//! Made once when a view arrives, never while painting.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::view::{Line, Mark, SideIndex, View};
+use crate::demo::model::Order;
+use crate::sync::Guid;
+
+/// Which columns an order has, left to right, after its number.
+pub const COLUMNS: [Column; 6] =
+    [Column::Employee, Column::Customer, Column::Date, Column::Item, Column::Quantity, Column::Price];
+
+/// A column of the order table; the order of [`Line::differs`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Column {
+    /// Who sold it.
+    Employee,
+    /// To whom.
+    Customer,
+    /// When.
+    Date,
+    /// What.
+    Item,
+    /// How many.
+    Quantity,
+    /// For how much.
+    Price,
+}
+
+impl Column {
+    /// The header.
+    pub fn title(self) -> &'static str {
+        ["Employee", "Customer", "Date", "Item", "Quantity", "Price"][self as usize]
+    }
+
+    /// Numbers stand right-aligned.
+    pub fn is_number(self) -> bool {
+        matches!(self, Column::Quantity | Column::Price)
+    }
+
+    /// The column chosen among names, if it is one: an index into [`Snapshot::choices`].
+    pub fn choice(self) -> Option<usize> {
+        match self {
+            Column::Employee => Some(0),
+            Column::Customer => Some(1),
+            Column::Item => Some(2),
+            _ => None,
+        }
+    }
+}
+
+/// How the two sides differ in an order. Also what the legend counts and filters by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// Made at one side, not at the other yet.
+    New,
+    /// Changed at one side.
+    Changed,
+    /// Deleted at one side, still at the other.
+    Deleted,
+    /// Changed at both sides.
+    Conflict,
+    /// Different for another reason, such as a set that waits in the requeue.
+    Other,
+}
+
+/// How the two sides differ in this order, if they do.
+pub fn difference(line: &Line) -> Option<Difference> {
+    let has = |mark| line.marks.contains(&mark);
+    if has(Mark::Conflict) {
+        Some(Difference::Conflict)
+    } else if has(Mark::New) {
+        Some(Difference::New)
+    } else if has(Mark::Deleted) {
+        Some(Difference::Deleted)
+    } else if has(Mark::Changed) {
+        Some(Difference::Changed)
+    } else if line.orders.iter().any(Option::is_none) || line.differs.iter().any(|d| *d) {
+        Some(Difference::Other)
+    } else {
+        None
+    }
+}
+
+/// How many orders differ, by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All lines.
+    pub all: usize,
+    /// Lines that differ at all.
+    pub differ: usize,
+    /// `+`
+    pub new: usize,
+    /// `≠`
+    pub changed: usize,
+    /// `−`
+    pub deleted: usize,
+    /// `!`
+    pub conflict: usize,
+    /// `?`, objects in either requeue.
+    pub waiting: usize,
+}
+
+/// A view, indexed.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The view itself.
+    pub view: Arc<View>,
+    /// Counts of the differences.
+    pub counts: Counts,
+    /// How many digits the longest order number has.
+    pub digits: usize,
+    /// Objects that will conflict.
+    pub ahead: Vec<Guid>,
+    names: [[HashMap<i64, String>; 3]; 2],
+    places: HashMap<Guid, usize>,
+}
+
+impl Snapshot {
+    /// Indexes a view.
+    pub fn new(view: Arc<View>) -> Self {
+        let names = [0, 1].map(|side: SideIndex| {
+            let s = &view.sides[side];
+            [&s.employees, &s.customers, &s.items]
+                .map(|choices| choices.iter().map(|c| (c.key, c.name.clone())).collect::<HashMap<_, _>>())
+        });
+        let places = view.lines.iter().enumerate().map(|(i, l)| (l.guid, i)).collect();
+        let mut counts = Counts { all: view.lines.len(), ..Counts::default() };
+        for kind in view.lines.iter().filter_map(difference) {
+            counts.differ += 1;
+            match kind {
+                Difference::New => counts.new += 1,
+                Difference::Changed => counts.changed += 1,
+                Difference::Deleted => counts.deleted += 1,
+                Difference::Conflict => counts.conflict += 1,
+                Difference::Other => {}
+            }
+        }
+        counts.waiting = view.sides.iter().map(|s| s.requeued.len()).sum();
+        let numbers = view.lines.iter().flat_map(|l| l.orders.iter().flatten()).map(|o| o.order_num);
+        let digits = numbers.max().unwrap_or(0).to_string().len();
+        let ahead = view.lines.iter().filter(|l| l.conflict()).map(|l| l.guid).collect();
+        Snapshot { view, counts, digits, ahead, names, places }
+    }
+
+    /// The line of an object.
+    pub fn line(&self, guid: Guid) -> Option<&Line> {
+        self.place(guid).and_then(|i| self.view.lines.get(i))
+    }
+
+    /// Where in the view's lines an object is.
+    pub fn place(&self, guid: Guid) -> Option<usize> {
+        self.places.get(&guid).copied()
+    }
+
+    /// The name of an employee, customer or item (`0` to `2`) at a side; a key nobody has is shown as such.
+    pub fn name(&self, side: SideIndex, kind: usize, key: i64) -> String {
+        self.names[side][kind].get(&key).cloned().unwrap_or_else(|| format!("unknown ({key})"))
+    }
+
+    /// The names to choose from, `0` employees, `1` customers, `2` items.
+    pub fn choices(&self, side: SideIndex, kind: usize) -> &[super::view::Choice] {
+        let s = &self.view.sides[side];
+        [&s.employees, &s.customers, &s.items][kind]
+    }
+
+    /// A property as people read it.
+    pub fn text(&self, side: SideIndex, order: &Order, column: Column) -> String {
+        match column {
+            Column::Employee => self.name(side, 0, order.employee),
+            Column::Customer => self.name(side, 1, order.customer),
+            Column::Item => self.name(side, 2, order.item),
+            Column::Date => order.date_order.clone(),
+            Column::Quantity => grouped_decimal(order.quantity, false),
+            Column::Price => grouped_decimal(order.price, true),
+        }
+    }
+
+    /// A side's name; before the first view its usual one.
+    pub fn side_name(&self, side: SideIndex) -> &str {
+        match self.view.sides[side].name.as_str() {
+            "" => ["MASTER", "CLIENT"][side],
+            name => name,
+        }
+    }
+}
+
+/// `1,034`.
+pub fn grouped(n: u64) -> String {
+    group(&n.to_string())
+}
+
+fn group(digits: &str) -> String {
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `4,533.28`; with `cents` always two places, else as written.
+pub fn grouped_decimal(value: crate::demo::model::Decimal, cents: bool) -> String {
+    let text = value.to_string();
+    let (sign, text) = match text.strip_prefix('-') {
+        Some(rest) => ("−", rest),
+        None => ("", text.as_str()),
+    };
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let fraction = if cents {
+        format!(".{fraction:0<2}")
+    } else if fraction.is_empty() {
+        String::new()
+    } else {
+        format!(".{fraction}")
+    };
+    format!("{sign}{}{fraction}", group(whole))
+}
+
+/// `Haddad, Lena` and `Lena Haddad` as `Haddad, L.`; one word stays.
+pub fn short_name(name: &str) -> String {
+    let (last, first) = match name.split_once(',') {
+        Some((last, first)) => (last.trim(), first.trim()),
+        None => match name.rsplit_once(' ') {
+            Some((first, last)) => (last.trim(), first.trim()),
+            None => return name.to_owned(),
+        },
+    };
+    match first.chars().next() {
+        Some(initial) if name.chars().filter(|c| c.is_ascii_digit()).count() == 0 => format!("{last}, {initial}."),
+        _ => name.to_owned(),
+    }
+}
+
+/// `1 order`, `1,012 orders`.
+pub fn count(n: usize, singular: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{} {singular}{plural}", grouped(n as u64))
+}
+
+/// `412 KB`.
+pub fn bytes(n: u64) -> String {
+    match n {
+        0..1024 => format!("{n} B"),
+        1024..1_048_576 => format!("{} KB", grouped(n.div_ceil(1024))),
+        _ => format!("{:.1} MB", n as f64 / 1_048_576.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        assert_eq!(
+            ["0", "12", "999", "1,000", "1,234,567"],
+            [0, 12, 999, 1000, 1_234_567].map(grouped).each_ref().map(|s| s.as_str())
+        );
+        let price = |s: &str| grouped_decimal(s.parse().unwrap(), true);
+        assert_eq!((price("4533.28"), price("512"), price("8.5")), ("4,533.28".into(), "512.00".into(), "8.50".into()));
+        assert_eq!(grouped_decimal("1000".parse().unwrap(), false), "1,000");
+        assert_eq!(grouped_decimal("-12.5".parse().unwrap(), false), "−12.5");
+    }
+
+    #[test]
+    fn names_shorten_to_the_initial() {
+        for (full, short) in [
+            ("Haddad, Lena", "Haddad, L."),
+            ("Lena Haddad", "Haddad, L."),
+            ("Cher", "Cher"),
+            ("unknown (7)", "unknown (7)"),
+        ] {
+            assert_eq!(short_name(full), short);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! What the window remembers between frames.
+//!
+//! Panels get it read-only; it changes in [`App::handle`](super::app::App) alone.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::dialogs::Dialog;
+use super::edit::Editor;
+use super::rows::{Query, rows};
+use super::snapshot::{COLUMNS, Column, Snapshot};
+use super::view::{Action, Failure, Line, SideIndex, View};
+use crate::demo::model::Order;
+use crate::sync::{Guid, Rule};
+
+/// How long changed rows stay highlighted, seconds.
+pub const FLASH_SECONDS: f64 = 2.0;
+/// How many activities are kept.
+const ACTIVITIES: usize = 500;
+
+/// What a pane lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PaneTab {
+    /// The order table.
+    #[default]
+    Orders,
+    /// Names of customers.
+    Customers,
+    /// Names of employees.
+    Employees,
+    /// Names of items.
+    Items,
+    /// What waits.
+    Requeued,
+}
+
+/// What the dock shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DockTab {
+    /// Conflict records, and conflicts ahead.
+    #[default]
+    Conflicts,
+    /// Sets sent and received.
+    Sets,
+    /// Every step in words.
+    Activity,
+    /// The last comparison.
+    Verify,
+}
+
+/// Which conflict the dock shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConflictPick {
+    /// Decided: side and record.
+    Record(SideIndex, i64),
+    /// Foretold for an order.
+    Ahead(Guid),
+}
+
+/// One line in the activity list.
+#[derive(Clone, Debug)]
+pub struct Activity {
+    /// Local time `HH:MM:SS`.
+    pub at: String,
+    /// What happened.
+    pub text: String,
+    /// Line by line.
+    pub details: Vec<String>,
+    /// How long it took, if it was an action.
+    pub took: Option<Duration>,
+    /// It failed; nothing was changed.
+    pub failed: bool,
+}
+
+/// An action the worker has and the window waits for.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Which.
+    pub action: Action,
+    /// Since when.
+    pub since: Instant,
+}
+
+/// The selected order and cell.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// All selected objects; the cursor is among them.
+    pub guids: Vec<Guid>,
+    /// The one that keys move and the dock shows.
+    pub cursor: Option<Guid>,
+    /// The pane last clicked.
+    pub side: SideIndex,
+    /// The column that F2 edits.
+    pub column: Option<Column>,
+}
+
+/// Everything the window remembers.
+pub struct State {
+    /// The newest view; `None` until the first one arrives.
+    pub snapshot: Option<Snapshot>,
+    /// Legend, filters, sort.
+    pub query: Query,
+    /// The answer to the query for each pane, indices into the view's lines.
+    pub rows: [Vec<usize>; 2],
+    /// What each pane lists.
+    pub tabs: [PaneTab; 2],
+    /// The selected order.
+    pub selection: Selection,
+    /// The open inline editor.
+    pub editor: Option<Editor>,
+    /// The open dialog.
+    pub dialog: Option<Dialog>,
+    /// How many random orders a click makes, per side.
+    pub random: [usize; 2],
+    /// How conflicts are decided.
+    pub rule: Rule,
+    /// Both panes show the same rows.
+    pub scroll_together: bool,
+    /// An object to bring into view in the next frame.
+    pub look_at: Option<Guid>,
+    /// What the dock shows.
+    pub dock: DockTab,
+    /// Whether the dock is unfolded; `None` until the window's height is known.
+    pub dock_open: Option<bool>,
+    /// The conflict shown.
+    pub conflict: Option<ConflictPick>,
+    /// What happened, newest first.
+    pub activity: VecDeque<Activity>,
+    /// The last comparison and when it was made.
+    pub verified: Option<Activity>,
+    /// The last failure, until dismissed.
+    pub error: Option<Failure>,
+    /// The last good result.
+    pub status: String,
+    /// What the worker is doing.
+    pub running: Option<Running>,
+    /// The worker has ended: nothing can be done any more.
+    pub stopped: bool,
+    /// Rows changed by the last action, with the time they were, in the window's seconds.
+    pub flash: HashMap<(SideIndex, Guid), f64>,
+    /// The filter field that asks for the focus.
+    pub focus_filter: Option<SideIndex>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State {
+            snapshot: None,
+            query: Query::default(),
+            rows: Default::default(),
+            tabs: Default::default(),
+            selection: Selection::default(),
+            editor: None,
+            dialog: None,
+            random: [1, 1],
+            rule: Rule::default(),
+            scroll_together: true,
+            look_at: None,
+            dock: DockTab::default(),
+            dock_open: None,
+            conflict: None,
+            activity: VecDeque::new(),
+            verified: None,
+            error: None,
+            status: String::new(),
+            running: None,
+            stopped: false,
+            flash: HashMap::new(),
+            focus_filter: None,
+        }
+    }
+}
+
+impl State {
+    /// Takes a new view; selection and editor stay where their objects still are.
+    pub fn show_view(&mut self, view: Arc<View>) {
+        let other_environment = self.snapshot.as_ref().is_some_and(|s| s.view.dir != view.dir);
+        self.snapshot = Some(Snapshot::new(view));
+        if other_environment {
+            self.selection = Selection::default();
+            self.editor = None;
+            self.conflict = None;
+            self.query.filters = Default::default();
+        }
+        let Some(snapshot) = &self.snapshot else { return };
+        if self.editor.as_ref().is_some_and(|e| snapshot.line(e.guid).is_none_or(|l| l.orders[e.side].is_none())) {
+            self.editor = None;
+        }
+        self.refresh_rows();
+    }
+
+    /// Asks the query again.
+    pub fn refresh_rows(&mut self) {
+        let Some(snapshot) = &self.snapshot else { return };
+        self.rows = rows(snapshot, &self.query);
+        // What cannot be seen must not be deleted or edited by a key.
+        let mut visible = vec![false; snapshot.view.lines.len()];
+        for row in self.rows.iter().flatten() {
+            visible[*row] = true;
+        }
+        let seen = |guid: &Guid| snapshot.place(*guid).is_some_and(|i| visible[i]);
+        self.selection.guids.retain(seen);
+        self.selection.cursor = self.selection.cursor.filter(seen);
+    }
+
+    /// The line at a place in a side's table.
+    pub fn line(&self, side: SideIndex, row: usize) -> Option<&Line> {
+        let snapshot = self.snapshot.as_ref()?;
+        snapshot.view.lines.get(*self.rows[side].get(row)?)
+    }
+
+    /// Where in the table an object stands.
+    pub fn row_of(&self, side: SideIndex, guid: Guid) -> Option<usize> {
+        let lines = &self.snapshot.as_ref()?.view.lines;
+        self.rows[side].iter().position(|i| lines.get(*i).is_some_and(|l| l.guid == guid))
+    }
+
+    /// The order under the cursor, at the pane last clicked.
+    pub fn current(&self, side: SideIndex) -> Option<(Guid, &Order)> {
+        let guid = self.selection.cursor?;
+        let line = self.snapshot.as_ref()?.line(guid)?;
+        Some((guid, line.orders[side].as_ref()?))
+    }
+
+    /// Numbers of the selected orders at a side.
+    pub fn selected_numbers(&self, side: SideIndex) -> Vec<i64> {
+        let Some(snapshot) = &self.snapshot else { return Vec::new() };
+        let orders = self.selection.guids.iter().filter_map(|g| snapshot.line(*g)?.orders[side].as_ref());
+        orders.map(|o| o.order_num).collect()
+    }
+
+    /// A side's name.
+    pub fn side_name(&self, side: SideIndex) -> &str {
+        self.snapshot.as_ref().map_or(["MASTER", "CLIENT"][side], |s| s.side_name(side))
+    }
+
+    /// The column that F2 edits.
+    pub fn edit_column(&self) -> Column {
+        self.selection.column.unwrap_or(COLUMNS[4])
+    }
+
+    /// Why no action can be started now.
+    pub fn blocked(&self) -> Result<(), String> {
+        self.busy()?;
+        match self.snapshot.is_some() {
+            true => Ok(()),
+            false => Err("The environment could not be read yet.".into()),
+        }
+    }
+
+    /// Why the worker takes no action now. Leaving an environment that cannot be read needs no more than that.
+    pub fn busy(&self) -> Result<(), String> {
+        match &self.running {
+            _ if self.stopped => Err("The worker has stopped; start the program again.".into()),
+            Some(running) => Err(format!("Wait: {}", super::command::in_words(&running.action, self))),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes something that happened.
+    pub fn note(&mut self, activity: Activity) {
+        self.activity.push_front(activity);
+        self.activity.truncate(ACTIVITIES);
+    }
+}

@@ -1,0 +1,151 @@
+//! Small things that several panels draw: buttons made from commands, pills, tabs, marks, text in cells.
+
+mod cell;
+mod mark;
+
+use eframe::egui::{
+    self, Button, Color32, CornerRadius, Frame, Margin, Response, RichText, Role, Sense, Stroke, Ui, WidgetInfo, vec2,
+};
+
+pub use cell::{Cell, paint};
+pub use mark::row_mark;
+
+use super::command::Command;
+use super::state::State;
+use super::theme::{SMALL, TEXT, Tokens, medium, regular, semibold};
+use super::view::SideIndex;
+
+/// How a button stands out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Look {
+    /// As any button.
+    #[default]
+    Plain,
+    /// In a side's colour: the step that leads on.
+    Side(SideIndex),
+}
+
+/// A button for a command: its words, tooltip with keys, and the reason when it cannot be done now.
+pub fn command_button(ui: &mut Ui, state: &State, out: &mut Vec<Command>, command: Command, look: Look) -> Response {
+    let text = command.button(state);
+    command_button_sized(ui, state, out, command, &text, look, 0.0)
+}
+
+/// The same with other words and at least a width.
+pub fn command_button_sized(
+    ui: &mut Ui,
+    state: &State,
+    out: &mut Vec<Command>,
+    command: Command,
+    text: &str,
+    look: Look,
+    min_width: f32,
+) -> Response {
+    let t = Tokens::of(ui);
+    let enabled = command.enabled(state);
+    let mut button = match look {
+        Look::Plain => Button::new(text),
+        Look::Side(side) => Button::new(RichText::new(text).color(t.sides[side]))
+            .fill(t.side_fill[side])
+            .stroke(Stroke::new(1.0, t.sides[side])),
+    };
+    button = button.min_size(vec2(min_width, 0.0)).wrap_mode(egui::TextWrapMode::Extend);
+    // A button's text stands where the layout's alignment says; a wide one looks right centred.
+    let centred = egui::Layout::top_down(egui::Align::Center);
+    let response = match min_width > 0.0 {
+        true => {
+            let size = vec2(min_width, ui.spacing().interact_size.y);
+            ui.allocate_ui_with_layout(size, centred, |ui| ui.add_enabled(enabled.is_ok(), button)).inner
+        }
+        false => ui.add_enabled(enabled.is_ok(), button),
+    };
+    let label = command.label(state);
+    let response = if label.is_empty() { response } else { response.accessible_name(label) };
+    let response = match &enabled {
+        Err(reason) => response.on_disabled_hover_text(reason),
+        Ok(()) => {
+            let keys = command.shortcut().map(|s| ui.ctx().format_shortcut(&s));
+            let tip = [Some(command.tooltip(state)).filter(|s| !s.is_empty()), keys].into_iter().flatten();
+            let tip = tip.collect::<Vec<_>>().join("   ");
+            if tip.is_empty() { response } else { response.on_hover_text(tip) }
+        }
+    };
+    if response.clicked() {
+        out.push(command);
+    }
+    response
+}
+
+/// A small text on a coloured ground.
+pub fn pill(ui: &mut Ui, text: &str, ink: Color32, ground: Color32) -> Response {
+    let font = medium(SMALL);
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, ink);
+    let (rect, response) = ui.allocate_exact_size(galley.size() + vec2(12.0, 4.0), Sense::hover());
+    ui.painter().rect_filled(rect, CornerRadius::same(8), ground);
+    ui.painter().galley(rect.center() - galley.size() / 2.0, galley, ink);
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+    response
+}
+
+/// A tab with an optional count, underlined in `accent` when chosen.
+pub fn tab(ui: &mut Ui, chosen: bool, text: &str, badge: Option<usize>, accent: Color32, name: &str) -> Response {
+    let t = Tokens::of(ui);
+    let ink = if chosen { t.strong } else { t.weak };
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), medium(TEXT), ink);
+    let count = badge.map(|n| ui.painter().layout_no_wrap(n.to_string(), medium(SMALL), ink));
+    let extra = count.as_ref().map_or(0.0, |c| c.size().x + 18.0);
+    let pad = ui.spacing().button_padding.x;
+    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + extra + 2.0 * pad, 30.0), Sense::click());
+    let painter = ui.painter();
+    if response.hovered() || response.has_focus() {
+        painter.rect_filled(rect.shrink(2.0), CornerRadius::same(4), t.raised);
+    }
+    let y = rect.center().y;
+    painter.galley(egui::pos2(rect.left() + pad, y - galley.size().y / 2.0), galley.clone(), ink);
+    if let Some(count) = count {
+        let left = rect.left() + pad + galley.size().x + 6.0;
+        let ground = egui::Rect::from_min_size(egui::pos2(left, y - 8.0), vec2(count.size().x + 12.0, 16.0));
+        painter.rect_filled(ground, CornerRadius::same(8), t.raised);
+        painter.galley(ground.center() - count.size() / 2.0, count, ink);
+    }
+    if chosen {
+        painter.hline(rect.x_range(), rect.bottom() - 1.0, Stroke::new(2.0, accent));
+    }
+    response.widget_info(|| WidgetInfo::selected(Role::Tab, true, chosen, name));
+    response
+}
+
+/// A rounded frame for something that is a thing: a prepared set.
+pub fn card(ui: &Ui) -> Frame {
+    let t = Tokens::of(ui);
+    Frame::new()
+        .fill(t.raised)
+        .stroke(Stroke::new(1.0, t.border))
+        .corner_radius(CornerRadius::same(7))
+        .inner_margin(Margin::same(9))
+}
+
+/// `label` small and weak, in one line with `value` strong before it: `1,010 orders`.
+pub fn fact(ui: &mut Ui, before: &str, value: &str, after: &str, ink: Color32) -> Response {
+    let t = Tokens::of(ui);
+    let mut job = egui::text::LayoutJob::default();
+    let mut add = |text: &str, font, color| {
+        job.append(text, 0.0, egui::TextFormat { font_id: font, color, ..Default::default() });
+    };
+    add(before, regular(TEXT), t.text);
+    add(value, semibold(TEXT), ink);
+    add(after, regular(TEXT), t.text);
+    ui.label(job)
+}
+
+/// A heading inside a panel.
+pub fn heading(ui: &mut Ui, text: &str) -> Response {
+    let t = Tokens::of(ui);
+    ui.label(RichText::new(text).font(semibold(TEXT)).color(t.strong))
+}
+
+/// A note in small weak letters, wrapped.
+pub fn note(ui: &mut Ui, text: &str) -> Response {
+    let t = Tokens::of(ui);
+    ui.add(egui::Label::new(RichText::new(text).font(regular(12.0)).color(t.weak)).wrap())
+}
