@@ -177,6 +177,8 @@ pub(crate) fn tour() -> Result<ExitCode> {
         }
         println!();
     })?;
-    println!("Try it yourself: `objsync install --dir demo`, then `objsync --help`; with a display, `objsync --dir demo` opens the window.");
+    println!(
+        "Try it yourself: `objsync install --dir demo`, then `objsync --help`; with a display, `objsync --dir demo` opens the window."
+    );
     Ok(ExitCode::SUCCESS)
 }

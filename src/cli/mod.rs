@@ -43,8 +43,9 @@ fn default_dir() -> Result<PathBuf> {
         return Ok(dir.into());
     }
     let dirs = directories::ProjectDirs::from("", "", "objsync");
-    dirs.map(|d| d.data_dir().to_owned())
-        .ok_or_else(|| Error::new(ErrorKind::Usage, "this machine tells no data folder of the user").hint("name a folder with --dir"))
+    dirs.map(|d| d.data_dir().to_owned()).ok_or_else(|| {
+        Error::new(ErrorKind::Usage, "this machine tells no data folder of the user").hint("name a folder with --dir")
+    })
 }
 
 fn dir_or_default(dir: Option<PathBuf>) -> Result<PathBuf> {

@@ -52,8 +52,19 @@ fn grouped(n: u64) -> String {
 pub(crate) fn status(status: &Status) -> Vec<String> {
     let mut lines = vec![format!("{}: {}", status.dir.display(), if status.equal { "in sync" } else { "not in sync" })];
     for node in &status.nodes {
-        lines.push(format!("{} ({}, {}), transaction {}, {}", node.name, node.role.name(), node.guid, grouped(node.transaction), node.file.display()));
-        let counts: Vec<_> = node.classes.iter().map(|c| format!("{} {}{}", grouped(c.count), c.table, if c.journaled { " (journaled)" } else { "" })).collect();
+        lines.push(format!(
+            "{} ({}, {}), transaction {}, {}",
+            node.name,
+            node.role.name(),
+            node.guid,
+            grouped(node.transaction),
+            node.file.display()
+        ));
+        let counts: Vec<_> = node
+            .classes
+            .iter()
+            .map(|c| format!("{} {}{}", grouped(c.count), c.table, if c.journaled { " (journaled)" } else { "" }))
+            .collect();
         lines.push(format!("  {}", counts.join(", ")));
         for peer in &node.peers {
             lines.push(format!(
@@ -76,7 +87,11 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
 
 pub(crate) fn prepared(p: &Prepared) -> Vec<String> {
     let range = match p.first_transaction > p.last_transaction {
-        true => format!("nothing new since {}'s transaction {}; it carries the acknowledgement", p.source, grouped(p.last_transaction)),
+        true => format!(
+            "nothing new since {}'s transaction {}; it carries the acknowledgement",
+            p.source,
+            grouped(p.last_transaction)
+        ),
         false => format!(
             "{} objects in {} transactions ({} to {})",
             grouped(p.objects as u64),
@@ -98,7 +113,14 @@ pub(crate) fn waiting(waiting: &[Waiting]) -> Vec<String> {
     }
     let line = |w: &Waiting| {
         let number = w.source_number.map_or_else(|| w.guid.to_string(), |n| n.to_string());
-        format!("{} {number} (set {} from {}, transaction {}): {}", w.class, w.set, w.source, grouped(w.transaction), w.reason)
+        format!(
+            "{} {number} (set {} from {}, transaction {}): {}",
+            w.class,
+            w.set,
+            w.source,
+            grouped(w.transaction),
+            w.reason
+        )
     };
     waiting.iter().map(line).collect()
 }
@@ -119,7 +141,10 @@ pub(crate) fn verification(found: &Verification) -> Vec<String> {
             lines.push(format!("  {}: {}", difference.guid, numbers.collect::<Vec<_>>().join(", ")));
         }
         if class.differences.len() > 20 {
-            lines.push(format!("  … {} objects differ in all; --json lists them", grouped(class.differences.len() as u64)));
+            lines.push(format!(
+                "  … {} objects differ in all; --json lists them",
+                grouped(class.differences.len() as u64)
+            ));
         }
     }
     lines
@@ -136,9 +161,15 @@ pub(crate) fn order(shown: &ShownOrder) -> Vec<String> {
 }
 
 pub(crate) fn orders(orders: &[Order]) -> Vec<String> {
-    let heading = format!("{:>9} {:>8} {:>8} {:19} {:>6} {:>8} {:>8}", "order", "employee", "customer", "date", "item", "quantity", "price");
+    let heading = format!(
+        "{:>9} {:>8} {:>8} {:19} {:>6} {:>8} {:>8}",
+        "order", "employee", "customer", "date", "item", "quantity", "price"
+    );
     let row = |o: &Order| {
-        format!("{:>9} {:>8} {:>8} {:19} {:>6} {:>8} {:>8}", o.order_num, o.employee, o.customer, o.date_order, o.item, o.quantity, o.price)
+        format!(
+            "{:>9} {:>8} {:>8} {:19} {:>6} {:>8} {:>8}",
+            o.order_num, o.employee, o.customer, o.date_order, o.item, o.quantity, o.price
+        )
     };
     [heading].into_iter().chain(orders.iter().map(row)).collect()
 }

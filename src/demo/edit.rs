@@ -18,7 +18,8 @@ pub fn new_order(node: &mut Node, draft: &OrderDraft) -> Result<i64> {
         check_references(edit, draft)?;
         let names: Vec<_> = columns.iter().map(|(c, _)| *c).collect();
         let places: Vec<_> = (1..=columns.len()).map(|i| format!("?{i}")).collect();
-        let sql = format!("INSERT INTO orders ({}) VALUES ({}) RETURNING order_num", names.join(", "), places.join(", "));
+        let sql =
+            format!("INSERT INTO orders ({}) VALUES ({}) RETURNING order_num", names.join(", "), places.join(", "));
         let values = rusqlite::params_from_iter(columns.iter().map(|(_, v)| v));
         edit.connection().prepare_cached(&sql)?.query_row(values, |r| r.get(0)).map_err(unchanged)
     })
@@ -68,13 +69,20 @@ fn columns(draft: &OrderDraft) -> Vec<(&'static str, SqlValue)> {
 
 /// Says which reference is unknown, where SQLite would only say that one is.
 fn check_references(edit: &Edit<'_>, draft: &OrderDraft) -> Result<()> {
-    let given = [("employee", "employees", "emp_code", draft.employee), ("customer", "customers", "id", draft.customer), ("item", "items", "code", draft.item)];
+    let given = [
+        ("employee", "employees", "emp_code", draft.employee),
+        ("customer", "customers", "id", draft.customer),
+        ("item", "items", "code", draft.item),
+    ];
     for (what, table, column, key) in given {
         let Some(key) = key else { continue };
         let sql = format!("SELECT EXISTS(SELECT 1 FROM {table} WHERE {column} = ?1)");
         if !edit.connection().prepare_cached(&sql)?.query_row([key], |r| r.get::<_, bool>(0))? {
             let node = &edit.node().info().name;
-            return Err(Error::new(ErrorKind::Constraint, format!("there is no {what} {key} at {node}; nothing was changed")));
+            return Err(Error::new(
+                ErrorKind::Constraint,
+                format!("there is no {what} {key} at {node}; nothing was changed"),
+            ));
         }
     }
     Ok(())

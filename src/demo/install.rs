@@ -56,11 +56,15 @@ pub fn install(dir: &Path, what: &Installation) -> Result<Environment> {
     }
     if Environment::exists(dir) && !what.overwrite {
         let text = format!("{} holds an environment already; nothing was changed", dir.display());
-        return Err(Error::new(ErrorKind::Storage, text).hint("name another folder with --dir, or replace it on purpose with --overwrite"));
+        return Err(Error::new(ErrorKind::Storage, text)
+            .hint("name another folder with --dir, or replace it on purpose with --overwrite"));
     }
     let failed = |e: std::io::Error| {
-        Error::new(ErrorKind::Storage, format!("the environment could not be made, nothing was changed: {e}: {}", dir.display()))
-            .hint("check that the folder can be written, or name another one with --dir")
+        Error::new(
+            ErrorKind::Storage,
+            format!("the environment could not be made, nothing was changed: {e}: {}", dir.display()),
+        )
+        .hint("check that the folder can be written, or name another one with --dir")
     };
     std::fs::create_dir_all(dir.join(SETS)).map_err(failed)?;
     let beside = tempfile::Builder::new().prefix(".objsync-install-").tempdir_in(dir).map_err(failed)?;

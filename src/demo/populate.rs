@@ -54,7 +54,8 @@ pub fn populate(node: &mut Node, amounts: Amounts, rng: &mut StdRng) -> Result<(
     Ok(tx.commit()?)
 }
 
-const INSERT_ORDER: &str = "INSERT INTO orders (employee, customer, date_order, item, quantity, price) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const INSERT_ORDER: &str =
+    "INSERT INTO orders (employee, customer, date_order, item, quantity, price) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 /// Inserts a random order as one transaction; returns its number.
 pub fn random_order(node: &mut Node, rng: &mut StdRng) -> Result<i64> {

@@ -13,7 +13,10 @@ pub fn order(node: &Node, number: i64) -> Result<Order> {
     let sql = format!("SELECT {ORDER_COLUMNS} FROM orders WHERE order_num = ?1");
     let found = node.connection().prepare_cached(&sql)?.query_row([number], read_order).optional()?;
     found.ok_or_else(|| {
-        Error::new(ErrorKind::Constraint, format!("there is no order {number} at {}; nothing was changed", node.info().name))
+        Error::new(
+            ErrorKind::Constraint,
+            format!("there is no order {number} at {}; nothing was changed", node.info().name),
+        )
     })
 }
 
@@ -44,7 +47,11 @@ pub fn choices(node: &Node, class: &str) -> Result<Vec<(i64, String)>> {
         "Item" => "SELECT code, description FROM items ORDER BY description, code",
         _ => return Err(Error::new(ErrorKind::Usage, format!("an order refers to no {class}"))),
     };
-    let rows = node.connection().prepare_cached(sql)?.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let rows = node
+        .connection()
+        .prepare_cached(sql)?
+        .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
     Ok(rows)
 }
 

@@ -69,14 +69,23 @@ pub const TOUR: Scenario = Scenario {
             text: "Two databases, MASTER and CLIENT, hold the same orders. CLIENT is a copy of MASTER, so there is nothing to send.",
             act: Act::Look,
         },
-        Step { text: "At MASTER, three orders come in. CLIENT knows nothing of them: it is not connected.", act: Act::RandomOrders(MASTER, 3) },
-        Step { text: "At CLIENT, two orders come in meanwhile, numbered alike. They are other orders all the same.", act: Act::RandomOrders(CLIENT, 2) },
+        Step {
+            text: "At MASTER, three orders come in. CLIENT knows nothing of them: it is not connected.",
+            act: Act::RandomOrders(MASTER, 3),
+        },
+        Step {
+            text: "At CLIENT, two orders come in meanwhile, numbered alike. They are other orders all the same.",
+            act: Act::RandomOrders(CLIENT, 2),
+        },
         Step { text: "What MASTER has not sent yet is put into a file, a sync set.", act: Act::Prepare(MASTER, 1000) },
         Step {
             text: "CLIENT applies the set. Its own numbers stay; what comes gets the next free ones, and the report says so.",
             act: Act::Apply(MASTER, 1000),
         },
-        Step { text: "The other way: CLIENT prepares a set of its own orders, not of what it has just received …", act: Act::Prepare(CLIENT, 1000) },
+        Step {
+            text: "The other way: CLIENT prepares a set of its own orders, not of what it has just received …",
+            act: Act::Prepare(CLIENT, 1000),
+        },
         Step { text: "… and MASTER applies it.", act: Act::Apply(CLIENT, 1000) },
         Step { text: "Row by row, both hold the same now.", act: Act::Verify },
         Step {
@@ -85,20 +94,39 @@ pub const TOUR: Scenario = Scenario {
         },
         Step {
             text: "CLIENT: quantity 460 and price 446.",
-            act: Act::Change { side: CLIENT, number: 1000, quantity: Some(Decimal::whole(460)), price: Some(Decimal::whole(446)) },
+            act: Act::Change {
+                side: CLIENT,
+                number: 1000,
+                quantity: Some(Decimal::whole(460)),
+                price: Some(Decimal::whole(446)),
+            },
         },
         Step { text: "CLIENT sends first, as the original's documentation advises.", act: Act::Prepare(CLIENT, 1001) },
-        Step { text: "MASTER applies it and finds the conflict: neither had seen the other's change. The rule decides.", act: Act::Apply(CLIENT, 1001) },
-        Step { text: "Nothing is lost: the record keeps both states and says who won and why.", act: Act::Conflict(MASTER) },
+        Step {
+            text: "MASTER applies it and finds the conflict: neither had seen the other's change. The rule decides.",
+            act: Act::Apply(CLIENT, 1001),
+        },
+        Step {
+            text: "Nothing is lost: the record keeps both states and says who won and why.",
+            act: Act::Conflict(MASTER),
+        },
         Step { text: "The decision travels like any other change.", act: Act::Prepare(MASTER, 1001) },
-        Step { text: "CLIENT takes it; there it is no conflict any more, because it was made with CLIENT's change in sight.", act: Act::Apply(MASTER, 1001) },
+        Step {
+            text: "CLIENT takes it; there it is no conflict any more, because it was made with CLIENT's change in sight.",
+            act: Act::Apply(MASTER, 1001),
+        },
         Step { text: "Both sides are level again.", act: Act::Verify },
     ],
 };
 
 impl Scenario {
     /// Plays all steps; `tell` is given each step's text, and then, in words, what came of it.
-    pub fn play(&self, env: &mut Environment, rng: &mut StdRng, mut tell: impl FnMut(&Step, Vec<String>)) -> Result<()> {
+    pub fn play(
+        &self,
+        env: &mut Environment,
+        rng: &mut StdRng,
+        mut tell: impl FnMut(&Step, Vec<String>),
+    ) -> Result<()> {
         for step in self.steps {
             let outcome = step.act.run(env, rng)?;
             tell(step, outcome);
@@ -118,7 +146,12 @@ impl Act {
                     .map(|_| {
                         let number = random_order(node, rng)?;
                         let order = query::order(node, number)?;
-                        Ok(format!("{}: order {number}, quantity {}, price {}", node.info().name, order.quantity, order.price))
+                        Ok(format!(
+                            "{}: order {number}, quantity {}, price {}",
+                            node.info().name,
+                            order.quantity,
+                            order.price
+                        ))
                     })
                     .collect()
             }
@@ -126,7 +159,12 @@ impl Act {
                 let node = &mut env.nodes[side];
                 change_order(node, number, &OrderDraft { quantity, price, ..OrderDraft::default() })?;
                 let order = query::order(node, number)?;
-                Ok(vec![format!("{}: order {number} has quantity {} and price {} now", node.info().name, order.quantity, order.price)])
+                Ok(vec![format!(
+                    "{}: order {number} has quantity {} and price {} now",
+                    node.info().name,
+                    order.quantity,
+                    order.price
+                )])
             }
             Act::Delete(side, number) => {
                 let node = &mut env.nodes[side];
@@ -140,7 +178,11 @@ impl Act {
                 let name = prepared.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 Ok(vec![format!(
                     "{name}: {} objects, {}'s transactions {} to {}, {} bytes",
-                    prepared.objects, prepared.source, prepared.first_transaction, prepared.last_transaction, prepared.bytes
+                    prepared.objects,
+                    prepared.source,
+                    prepared.first_transaction,
+                    prepared.last_transaction,
+                    prepared.bytes
                 )])
             }
             Act::Apply(source, id) => {
@@ -157,7 +199,9 @@ impl Act {
                 let orders = found.classes.iter().filter(|c| c.journaled);
                 Ok(orders
                     .flat_map(|c| {
-                        let digests = c.digests.iter().map(|(node, d)| format!("{node}: {} digest {}…", c.name, &d.as_str().unwrap_or_default()[..16]));
+                        let digests = c.digests.iter().map(|(node, d)| {
+                            format!("{node}: {} digest {}…", c.name, &d.as_str().unwrap_or_default()[..16])
+                        });
                         digests.chain([format!("{} objects differ", c.differences.len())]).collect::<Vec<_>>()
                     })
                     .collect())
@@ -198,8 +242,14 @@ pub fn conflict_lines(record: &ConflictRecord) -> Vec<String> {
         serde_json::Value::String(text) => text.clone(),
         value => value.to_string(),
     };
-    let mut lines =
-        vec![format!("conflict {}: {} {number}, {} (set {} from {})", record.id, record.class, record.kind.words(), record.set, record.source)];
+    let mut lines = vec![format!(
+        "conflict {}: {} {number}, {} (set {} from {})",
+        record.id,
+        record.class,
+        record.kind.words(),
+        record.set,
+        record.source
+    )];
     for property in &record.properties {
         let before: Vec<_> = record.ancestors.iter().map(|a| shown(a, property)).collect();
         lines.push(format!(

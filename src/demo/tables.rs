@@ -39,7 +39,12 @@ CREATE TABLE orders (
 
 /// The classes: Order is journaled; the others are identified, so that references to them travel.
 pub fn classes() -> Vec<ClassSpec> {
-    [("Item", "items", false), ("Customer", "customers", false), ("Employee", "employees", false), (ORDER, "orders", true)]
-        .map(|(name, table, journaled)| ClassSpec { name: name.to_owned(), table: table.to_owned(), journaled })
-        .to_vec()
+    [
+        ("Item", "items", false),
+        ("Customer", "customers", false),
+        ("Employee", "employees", false),
+        (ORDER, "orders", true),
+    ]
+    .map(|(name, table, journaled)| ClassSpec { name: name.to_owned(), table: table.to_owned(), journaled })
+    .to_vec()
 }

@@ -109,17 +109,32 @@ impl Node {
         let (us, source, target) = (&self.info, &header.source, &header.target);
         if target.guid != us.guid {
             let also = if target.name == us.name { " (of the same name)" } else { "" };
-            let what = format!("the set is addressed to {} {}, another node than {} {}{also}; nothing was changed", target.name, target.guid, us.name, us.guid);
+            let what = format!(
+                "the set is addressed to {} {}, another node than {} {}{also}; nothing was changed",
+                target.name, target.guid, us.name, us.guid
+            );
             return Err(Error::refused(Refusal::WrongNode, what)
                 .hint(format!("apply it at {}, or have {} prepare a set for {}", target.name, source.name, us.name)));
         }
         let differences = schema::differences(&self.classes, &header.classes);
         if !differences.is_empty() {
-            let what = format!("{} and {} do not agree on what is synchronized: {}; nothing was changed", us.name, source.name, differences.join("; "));
-            return Err(Error::refused(Refusal::Schema, what).hint("make the tables and classes of both nodes alike, then prepare the set again"));
+            let what = format!(
+                "{} and {} do not agree on what is synchronized: {}; nothing was changed",
+                us.name,
+                source.name,
+                differences.join("; ")
+            );
+            return Err(Error::refused(Refusal::Schema, what)
+                .hint("make the tables and classes of both nodes alike, then prepare the set again"));
         }
         let number = self.number()?;
-        let known = set.objects.iter().map(|o| o.state.vector.get(us.guid)).chain([header.received_from(us.guid)]).max().unwrap_or(0);
+        let known = set
+            .objects
+            .iter()
+            .map(|o| o.state.vector.get(us.guid))
+            .chain([header.received_from(us.guid)])
+            .max()
+            .unwrap_or(0);
         if known > number {
             let what = format!(
                 "the set knows transaction {known} of {}, whose last one is {number}: this file was restored from a backup, or is a copy; nothing was changed",
@@ -135,7 +150,9 @@ impl Node {
         let went_back = header.clock > times.seen_clock && header.number < times.seen_number;
         let given_again = set.objects.iter().any(|o| {
             let stamp = o.state.stamp;
-            stamp.author == source.guid && o.state.vector.get(source.guid) <= times.seen_number && stamp.time > times.seen_clock
+            stamp.author == source.guid
+                && o.state.vector.get(source.guid) <= times.seen_number
+                && stamp.time > times.seen_clock
         });
         if times.seen_number > 0 && (went_back || given_again) {
             return Err(self.source_restored(set, times.seen_number));
@@ -149,8 +166,9 @@ impl Node {
             "{source} had reached transaction {seen} and gives numbers up to there a second time (now at {}): its file was restored from a backup, or is a copy; nothing was changed",
             set.header.number
         );
-        Error::refused(Refusal::Restored, what)
-            .hint(format!("at {source}, make the file a new node (objsync rejoin --node {source}) and prepare the set again"))
+        Error::refused(Refusal::Restored, what).hint(format!(
+            "at {source}, make the file a new node (objsync rejoin --node {source}) and prepare the set again"
+        ))
     }
 
     fn note_names(&mut self, set: &SyncSet) -> Result<()> {

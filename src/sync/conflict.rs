@@ -138,7 +138,13 @@ impl Node {
             Chosen::Theirs => (self.side(class, theirs), self.side(class, ours)),
         };
         let properties = match (&ours.content, &theirs.content) {
-            (Some(a), Some(b)) => class.properties.iter().enumerate().filter(|(i, _)| a[*i] != b[*i]).map(|(_, p)| p.name.clone()).collect(),
+            (Some(a), Some(b)) => class
+                .properties
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| a[*i] != b[*i])
+                .map(|(_, p)| p.name.clone())
+                .collect(),
             _ => Vec::new(),
         };
         let mut record = ConflictRecord {
@@ -166,7 +172,9 @@ impl Node {
         };
         let json = serde_json::to_string(&record).map_err(|e| Error::storage(e.to_string()))?;
         self.conn
-            .prepare_cached("INSERT INTO objsync_conflict (class, object, at, number, record) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .prepare_cached(
+                "INSERT INTO objsync_conflict (class, object, at, number, record) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
             .execute((class.id, self.nodes.id(found.guid)?, record.at, found.commit, json))?;
         record.id = self.conn.last_insert_rowid();
         Ok(record)
@@ -181,8 +189,8 @@ impl Node {
             .collect::<rusqlite::Result<Vec<_>>>()?;
         rows.into_iter()
             .map(|(id, json)| {
-                let record: ConflictRecord =
-                    serde_json::from_str(&json).map_err(|e| Error::storage(format!("conflict record {id} is damaged: {e}")))?;
+                let record: ConflictRecord = serde_json::from_str(&json)
+                    .map_err(|e| Error::storage(format!("conflict record {id} is damaged: {e}")))?;
                 Ok(ConflictRecord { id, ..record })
             })
             .collect()
@@ -190,8 +198,11 @@ impl Node {
 
     /// How many conflict records there are.
     pub fn conflict_count(&self) -> Result<usize> {
-        let count: Option<usize> =
-            self.conn.prepare_cached("SELECT count(*) FROM objsync_conflict")?.query_row([], |r| r.get(0)).optional()?;
+        let count: Option<usize> = self
+            .conn
+            .prepare_cached("SELECT count(*) FROM objsync_conflict")?
+            .query_row([], |r| r.get(0))
+            .optional()?;
         Ok(count.unwrap_or(0))
     }
 }
@@ -200,7 +211,9 @@ fn why(decision: Decision, winner: &ConflictSide, loser: &ConflictSide) -> Strin
     match decision.because {
         Because::OtherUnchanged => format!("{} changed nothing", loser.author),
         Because::Role => format!("made at {}, a {}, which wins over the {}", winner.author, winner.role, loser.role),
-        Because::Later => format!("made later, at {} ({} against {})", winner.author, clock_time(winner.time), clock_time(loser.time)),
+        Because::Later => {
+            format!("made later, at {} ({} against {})", winner.author, clock_time(winner.time), clock_time(loser.time))
+        }
         Because::TieBreak => format!("made at the same time; {} comes first by role and node", winner.author),
     }
 }

@@ -30,7 +30,9 @@ impl Node {
             let conn = Connection::open(&part)?;
             store::configure(&conn)?;
             become_new_node(&conn, &info)?;
-            conn.execute_batch("DELETE FROM objsync_set; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;")?;
+            conn.execute_batch(
+                "DELETE FROM objsync_set; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;",
+            )?;
             drop(conn);
             Ok(std::fs::rename(&part, file)?)
         })();
@@ -87,7 +89,10 @@ fn become_new_node(conn: &Connection, info: &NodeInfo) -> Result<()> {
         (info.guid.0 as i64, &info.name, info.role.name()),
     )?;
     let new = conn.last_insert_rowid();
-    conn.execute("INSERT INTO objsync_lineage (node, place, ancestor, number) VALUES (?1, 0, ?2, ?3)", (new, old, number))?;
+    conn.execute(
+        "INSERT INTO objsync_lineage (node, place, ancestor, number) VALUES (?1, 0, ?2, ?3)",
+        (new, old, number),
+    )?;
     conn.execute(
         "INSERT INTO objsync_lineage (node, place, ancestor, number)
          SELECT ?1, place + 1, ancestor, number FROM objsync_lineage WHERE node = ?2",

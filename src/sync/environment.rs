@@ -135,7 +135,11 @@ impl Environment {
         let found = self.nodes.iter().position(|n| n.info().name.eq_ignore_ascii_case(name));
         found.ok_or_else(|| {
             let names: Vec<_> = self.nodes.iter().map(|n| n.info().name.as_str()).collect();
-            Error::usage(format!("there is no node `{name}` in {}; there are {}", self.dir.display(), names.join(" and ")))
+            Error::usage(format!(
+                "there is no node `{name}` in {}; there are {}",
+                self.dir.display(),
+                names.join(" and ")
+            ))
         })
     }
 
@@ -186,7 +190,8 @@ impl Environment {
     /// Gaps that lost files left are healed. The rule may differ by direction only with rules that are not here yet.
     pub fn sync(&mut self, rule: Rule) -> Result<Vec<Report>> {
         let clients: Vec<usize> = (1..self.nodes.len()).collect();
-        let pairs: Vec<(usize, usize)> = clients.iter().map(|&c| (c, 0)).chain(clients.iter().map(|&c| (0, c))).collect();
+        let pairs: Vec<(usize, usize)> =
+            clients.iter().map(|&c| (c, 0)).chain(clients.iter().map(|&c| (0, c))).collect();
         pairs.into_iter().map(|(source, target)| self.exchange(source, target, rule)).collect()
     }
 
@@ -199,7 +204,8 @@ impl Environment {
             id += 1;
             file = self.set_file(None, source, id)?;
         }
-        let prepared = self.prepare(source, target, &PrepareOptions { id, file, since, upto: None, overwrite: false })?;
+        let prepared =
+            self.prepare(source, target, &PrepareOptions { id, file, since, upto: None, overwrite: false })?;
         self.nodes[target].apply(&prepared.file, ApplyOptions { rule, hold: None })
     }
 
@@ -210,7 +216,10 @@ impl Environment {
         self.nodes.iter().position(|n| n.info().guid == target.guid).ok_or_else(|| {
             Error::refused(
                 crate::sync::error::Refusal::WrongNode,
-                format!("the set is addressed to {} {}, which is not in this environment; nothing was changed", target.name, target.guid),
+                format!(
+                    "the set is addressed to {} {}, which is not in this environment; nothing was changed",
+                    target.name, target.guid
+                ),
             )
             .hint(format!("apply it where {} is", target.name))
         })
@@ -269,8 +278,14 @@ impl Node {
         self.classes()
             .iter()
             .map(|class| {
-                let count = self.conn.query_row(&format!("SELECT count(*) FROM {}", class.objects()), [], |r| r.get(0))?;
-                Ok(ClassStatus { name: class.name.clone(), table: class.table.clone(), journaled: class.journaled, count })
+                let count =
+                    self.conn.query_row(&format!("SELECT count(*) FROM {}", class.objects()), [], |r| r.get(0))?;
+                Ok(ClassStatus {
+                    name: class.name.clone(),
+                    table: class.table.clone(),
+                    journaled: class.journaled,
+                    count,
+                })
             })
             .collect()
     }
@@ -278,8 +293,10 @@ impl Node {
 
 fn database_files(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let mut files: Vec<PathBuf> =
-        entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == "db") && p.is_file()).collect();
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|e| Some(e.ok()?.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "db") && p.is_file())
+        .collect();
     files.sort();
     files
 }

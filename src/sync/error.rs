@@ -131,11 +131,11 @@ impl From<rusqlite::Error> for Error {
             Some(NotADatabase) => Error::storage("the file is not a database"),
             Some(DatabaseCorrupt) => Error::storage(format!("the database file is damaged ({text})"))
                 .hint("check it with the sqlite3 command `.recover`, or put a backup in its place"),
-            Some(ReadOnly | PermissionDenied) => {
-                Error::storage("the database cannot be written; nothing was changed")
-                    .hint("check the permissions of the file and of its folder")
+            Some(ReadOnly | PermissionDenied) => Error::storage("the database cannot be written; nothing was changed")
+                .hint("check the permissions of the file and of its folder"),
+            Some(DiskFull) => {
+                Error::storage("the disk is full; nothing was changed").hint("free some space, then try again")
             }
-            Some(DiskFull) => Error::storage("the disk is full; nothing was changed").hint("free some space, then try again"),
             Some(CannotOpen) => Error::storage("the database file cannot be opened"),
             _ => Error::storage(format!("SQLite: {text}")),
         }

@@ -140,7 +140,9 @@ impl Node {
             Some(row) => {
                 self.write_row(class, row, had_row)?;
                 if before.is_some() && !had_row {
-                    self.conn.prepare_cached(&format!("DELETE FROM {} WHERE object = ?1", class.tombstones()))?.execute([id])?;
+                    self.conn
+                        .prepare_cached(&format!("DELETE FROM {} WHERE object = ?1", class.tombstones()))?
+                        .execute([id])?;
                 }
                 (class.objects(), Some(row.key))
             }
@@ -148,7 +150,9 @@ impl Node {
                 if had_row {
                     let sql = format!("DELETE FROM {} WHERE {} = ?1", quote(&class.table), quote(&class.key));
                     self.conn.prepare_cached(&sql)?.execute([old_key])?;
-                    self.conn.prepare_cached(&format!("DELETE FROM {} WHERE object = ?1", class.objects()))?.execute([id])?;
+                    self.conn
+                        .prepare_cached(&format!("DELETE FROM {} WHERE object = ?1", class.objects()))?
+                        .execute([id])?;
                 }
                 (class.tombstones(), old_key)
             }
@@ -194,7 +198,8 @@ impl Node {
             match value {
                 Value::Reference(guid) => {
                     let key = row.references.get(guid);
-                    let key = key.ok_or_else(|| Error::new(ErrorKind::Constraint, format!("{guid} is unknown here")))?;
+                    let key =
+                        key.ok_or_else(|| Error::new(ErrorKind::Constraint, format!("{guid} is unknown here")))?;
                     statement.raw_bind_parameter(i + 2, key)?;
                 }
                 value => statement.raw_bind_parameter(i + 2, value)?,
@@ -243,7 +248,8 @@ impl Edit<'_> {
         for (value, property) in values.iter().zip(&class.properties) {
             if let (Value::Reference(target), Some(name)) = (value, &property.references) {
                 let found = self.node.key_of(self.node.class(name)?, *target)?;
-                let found = found.ok_or_else(|| Error::new(ErrorKind::Constraint, format!("{name} {target} is unknown here")))?;
+                let found = found
+                    .ok_or_else(|| Error::new(ErrorKind::Constraint, format!("{name} {target} is unknown here")))?;
                 references.insert(*target, found);
             }
         }
@@ -271,7 +277,8 @@ impl Node {
                 return Ok(wanted);
             }
         }
-        let max: Option<i64> = self.conn.prepare_cached(&format!("SELECT max({key}) FROM {table}"))?.query_row([], |r| r.get(0))?;
+        let max: Option<i64> =
+            self.conn.prepare_cached(&format!("SELECT max({key}) FROM {table}"))?.query_row([], |r| r.get(0))?;
         let highest = max.into_iter().chain(taken.last().copied()).max().unwrap_or(0);
         highest.checked_add(1).map(|next| next.max(1)).ok_or_else(|| {
             Error::new(ErrorKind::Constraint, format!("no number above {highest} is free in the table {}", class.table))

@@ -58,7 +58,15 @@ pub struct Guid {
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (n, s) = (self.node.0, self.serial);
-        write!(f, "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", n >> 32, n >> 16 & 0xffff, n & 0xffff, s >> 48, s & 0xffff_ffff_ffff)
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            n >> 32,
+            n >> 16 & 0xffff,
+            n & 0xffff,
+            s >> 48,
+            s & 0xffff_ffff_ffff
+        )
     }
 }
 

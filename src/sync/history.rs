@@ -78,10 +78,8 @@ impl Node {
         let found = match found {
             Some(found) => Some(found),
             None => {
-                let sql = format!(
-                    "SELECT key, own, rest, time, author, last FROM {} WHERE object = ?1",
-                    class.tombstones()
-                );
+                let sql =
+                    format!("SELECT key, own, rest, time, author, last FROM {} WHERE object = ?1", class.tombstones());
                 self.conn.prepare_cached(&sql)?.query_row([id], |r| Ok((version_columns(r)?, None))).optional()?
             }
         };
@@ -108,7 +106,8 @@ impl Node {
     }
 
     fn event(&self, pos: i64) -> Result<Option<Event>> {
-        let sql = "SELECT number, origin, before, previous, own, rest, time, author FROM objsync_journal WHERE pos = ?1";
+        let sql =
+            "SELECT number, origin, before, previous, own, rest, time, author FROM objsync_journal WHERE pos = ?1";
         let event = self.conn.prepare_cached(sql)?.query_row([pos], |r| {
             Ok(Event {
                 number: r.get(0)?,
@@ -136,7 +135,12 @@ impl Node {
 
     /// The states before `from`, newest first, as far as the journal goes back; with each, the commit that replaced it.
     /// Stops after the first for which `enough` holds.
-    pub(crate) fn past(&self, class: &Class, from: &Filed, enough: impl Fn(&State, u64) -> bool) -> Result<Vec<(Filed, u64)>> {
+    pub(crate) fn past(
+        &self,
+        class: &Class,
+        from: &Filed,
+        enough: impl Fn(&State, u64) -> bool,
+    ) -> Result<Vec<(Filed, u64)>> {
         let mut past: Vec<(Filed, u64)> = Vec::new();
         let (mut at, mut newer) = (from.pos, from.state.vector.clone());
         while let Some(pos) = at {
@@ -172,12 +176,21 @@ impl Node {
             return Ok(Some(current));
         }
         let past = self.past(class, &current, |_, replaced| replaced <= number)?;
-        Ok(past.into_iter().find(|(filed, replaced)| filed.number <= number && number < *replaced).map(|(filed, _)| filed))
+        Ok(past
+            .into_iter()
+            .find(|(filed, replaced)| filed.number <= number && number < *replaced)
+            .map(|(filed, _)| filed))
     }
 
     /// The newest states below ours that a state with `vector` has seen, none of them below another: from our own
     /// history, and from what earlier merges here have seen.
-    pub(crate) fn common_ancestors(&self, class: &Class, ours: &Filed, guid: Guid, vector: &Vector) -> Result<Vec<State>> {
+    pub(crate) fn common_ancestors(
+        &self,
+        class: &Class,
+        ours: &Filed,
+        guid: Guid,
+        vector: &Vector,
+    ) -> Result<Vec<State>> {
         // Our own history is in order, so the first that fits stands above all before it.
         let mut seen: Vec<State> = self
             .past(class, ours, |state, _| state.vector.leq(vector))?
@@ -193,7 +206,9 @@ impl Node {
     fn merged(&self, class: &Class, guid: Guid) -> Result<Vec<State>> {
         let rows = self
             .conn
-            .prepare_cached("SELECT vector, time, author, content FROM objsync_merged WHERE object = ?1 AND class = ?2")?
+            .prepare_cached(
+                "SELECT vector, time, author, content FROM objsync_merged WHERE object = ?1 AND class = ?2",
+            )?
             .query_map((self.nodes.id(guid)?, class.id), |r| {
                 Ok((r.get::<_, Vec<u8>>(0)?, r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get::<_, Option<String>>(3)?))
             })?
@@ -240,7 +255,10 @@ impl Node {
         if at < i64::MAX {
             // Uses the tombstones' index on key. `=`: the deletion of an object that is only identified has no event of its
             // own and stands at the last event before it.
-            let sql = format!("SELECT object FROM {} WHERE key = ?1 AND last >= ?2 ORDER BY last LIMIT 1", class.tombstones());
+            let sql = format!(
+                "SELECT object FROM {} WHERE key = ?1 AND last >= ?2 ORDER BY last LIMIT 1",
+                class.tombstones()
+            );
             let later: Option<i64> = self.conn.prepare_cached(&sql)?.query_row((key, at), |r| r.get(0)).optional()?;
             if let Some(id) = later {
                 return self.nodes.object(id).map(Some);

@@ -49,7 +49,10 @@ impl Node {
         let mut vector = ours.vector.join(&state.vector);
         if ours.content == state.content {
             // Both said the same on their own: one version from now on, and nobody has to be told anything new.
-            let stamp = decide::later((ours.stamp, self.role_of(ours.stamp.author)), (state.stamp, self.role_of(state.stamp.author)));
+            let stamp = decide::later(
+                (ours.stamp, self.role_of(ours.stamp.author)),
+                (state.stamp, self.role_of(state.stamp.author)),
+            );
             let new = State { content: ours.content.clone(), vector, stamp };
             return Ok(Some(Merged { before, new, origin: None, why: Why::Same }));
         }

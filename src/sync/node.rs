@@ -106,7 +106,9 @@ impl Registry {
 
     pub(crate) fn guid(&self, n: i64) -> Result<NodeId> {
         let found = self.list.iter().find(|(m, _)| *m == n).map(|(_, info)| info.guid);
-        found.ok_or_else(|| Error::storage(format!("node number {n} is not known in this file: objsync_node is damaged")))
+        found.ok_or_else(|| {
+            Error::storage(format!("node number {n} is not known in this file: objsync_node is damaged"))
+        })
     }
 
     /// The integer by which this file names an object.
@@ -207,8 +209,7 @@ impl Node {
         let guid = nodes.guid(own)?;
         let info = nodes.find(guid).cloned().ok_or_else(|| Error::storage("this node is not in objsync_node"))?;
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let mut node =
-            Node { conn, path, info, classes: Vec::new(), nodes, clock: system_clock(), schema_version: -1 };
+        let mut node = Node { conn, path, info, classes: Vec::new(), nodes, clock: system_clock(), schema_version: -1 };
         node.refresh()?;
         Ok(node)
     }
@@ -263,7 +264,8 @@ impl Node {
 
     /// The class of that name, or of that table; compared without case.
     pub fn class(&self, name: &str) -> Result<&Class> {
-        let found = self.classes.iter().find(|c| c.name.eq_ignore_ascii_case(name) || c.table.eq_ignore_ascii_case(name));
+        let found =
+            self.classes.iter().find(|c| c.name.eq_ignore_ascii_case(name) || c.table.eq_ignore_ascii_case(name));
         found.ok_or_else(|| Error::usage(format!("{} has no class {name}", self.info.name)))
     }
 
@@ -362,9 +364,10 @@ impl Node {
     /// The peer of that name or GUID.
     pub fn peer(&self, name: &str) -> Result<NodeInfo> {
         let peers = self.peers()?;
-        let found = self.nodes.all().find(|i| {
-            peers.contains(&i.guid) && (i.name.eq_ignore_ascii_case(name) || i.guid.to_string() == name)
-        });
+        let found = self
+            .nodes
+            .all()
+            .find(|i| peers.contains(&i.guid) && (i.name.eq_ignore_ascii_case(name) || i.guid.to_string() == name));
         found.cloned().ok_or_else(|| {
             let names: Vec<_> = peers.iter().map(|p| self.nodes.name(*p)).collect();
             Error::usage(format!("{} knows no peer `{name}`; it knows {}", self.info.name, names.join(", ")))

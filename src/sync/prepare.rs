@@ -77,7 +77,10 @@ impl Node {
     /// Writes a set for `peer`. The file is complete, synced and in place before "last sent" is noted.
     pub fn prepare(&mut self, peer: NodeId, options: &PrepareOptions) -> Result<Prepared> {
         if options.id <= 0 {
-            return Err(Error::usage(format!("a set's id is a number above 0, not {}; nothing was changed", options.id)));
+            return Err(Error::usage(format!(
+                "a set's id is a number above 0, not {}; nothing was changed",
+                options.id
+            )));
         }
         // The set tells others our numbers, so what it holds must be on disk first: a power loss that took commits back
         // after the set had left would let this node give their numbers twice.
@@ -158,8 +161,14 @@ impl Node {
             |r| r.get(0),
         )?;
         if used && !options.overwrite {
-            return Err(Error::storage(format!("{} has prepared a set {} already; nothing was changed", self.info.name, options.id))
-                .hint(format!("use another id, such as {}, or replace that set on purpose (--overwrite)", self.next_set_id()?)));
+            return Err(Error::storage(format!(
+                "{} has prepared a set {} already; nothing was changed",
+                self.info.name, options.id
+            ))
+            .hint(format!(
+                "use another id, such as {}, or replace that set on purpose (--overwrite)",
+                self.next_set_id()?
+            )));
         }
         Ok(())
     }
@@ -176,7 +185,10 @@ impl Node {
         let end = options.upto.unwrap_or(durable).min(self.number()?);
         let (name, floor) = (&self.info.name, self.floor()?);
         if start < floor {
-            let what = format!("{} needs {name}'s transactions after {start}, which are purged up to {floor}; nothing was changed", peer.name);
+            let what = format!(
+                "{} needs {name}'s transactions after {start}, which are purged up to {floor}; nothing was changed",
+                peer.name
+            );
             return Err(Error::refused(Refusal::Purged, what).hint(format!(
                 "{} sends its own changes first; if it stays behind, make it anew as a fresh copy of {name}",
                 peer.name
@@ -227,9 +239,11 @@ impl Node {
 
     /// The first journal position after commit `number`. Positions and numbers grow together, so it is found by halving.
     pub(crate) fn first_pos_after(&self, number: u64) -> Result<i64> {
-        let max: Option<i64> = self.conn.prepare_cached("SELECT max(pos) FROM objsync_journal")?.query_row([], |r| r.get(0))?;
+        let max: Option<i64> =
+            self.conn.prepare_cached("SELECT max(pos) FROM objsync_journal")?.query_row([], |r| r.get(0))?;
         let (mut low, mut high) = (0, max.unwrap_or(0) + 1);
-        let mut at = self.conn.prepare_cached("SELECT number FROM objsync_journal WHERE pos >= ?1 ORDER BY pos LIMIT 1")?;
+        let mut at =
+            self.conn.prepare_cached("SELECT number FROM objsync_journal WHERE pos >= ?1 ORDER BY pos LIMIT 1")?;
         while low < high {
             let middle = low + (high - low) / 2;
             let found: Option<u64> = at.query_row([middle], |r| r.get(0)).optional()?;

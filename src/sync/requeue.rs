@@ -188,7 +188,10 @@ impl Node {
                 number: self.key_of(self.class(name)?, object.guid)?,
                 source_number: object.key,
                 outcome: Outcome::Skipped,
-                reason: format!("received before: {} has all of {}'s transactions up to here", self.info.name, set.header.source.name),
+                reason: format!(
+                    "received before: {} has all of {}'s transactions up to here",
+                    self.info.name, set.header.source.name
+                ),
                 conflict: None,
                 row_changed: false,
             });

@@ -75,7 +75,13 @@ impl Class {
         let columns = conn
             .prepare("SELECT name, upper(type), \"notnull\", pk, hidden FROM pragma_table_xinfo(?1) ORDER BY cid")?
             .query_map([table], |r| {
-                Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?, r.get::<_, bool>(2)?, r.get::<_, i64>(3)?, r.get::<_, i64>(4)?))
+                Ok((
+                    r.get::<_, String>(0)?,
+                    r.get::<_, String>(1)?,
+                    r.get::<_, bool>(2)?,
+                    r.get::<_, i64>(3)?,
+                    r.get::<_, i64>(4)?,
+                ))
             })?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         if columns.is_empty() {
@@ -84,7 +90,9 @@ impl Class {
         let keys: Vec<_> = columns.iter().filter(|c| c.3 > 0).collect();
         // Only an INTEGER PRIMARY KEY of a rowid table has no index of its own.
         let has_key_index: bool =
-            conn.query_row("SELECT EXISTS(SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk')", [table], |r| r.get(0))?;
+            conn.query_row("SELECT EXISTS(SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk')", [table], |r| {
+                r.get(0)
+            })?;
         let key = match keys.as_slice() {
             [key] if key.1 == "INTEGER" && !has_key_index => key.0.clone(),
             _ => {
@@ -99,7 +107,9 @@ impl Class {
             .map(|c| Property { name: c.0.clone(), declared: c.1.clone(), not_null: c.2, references: None })
             .collect();
         let references = conn
-            .prepare("SELECT \"from\", \"table\", count(*) FROM pragma_foreign_key_list(?1) GROUP BY id HAVING count(*) = 1")?
+            .prepare(
+                "SELECT \"from\", \"table\", count(*) FROM pragma_foreign_key_list(?1) GROUP BY id HAVING count(*) = 1",
+            )?
             .query_map([table], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)))?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         for (column, target) in references {
@@ -124,7 +134,15 @@ impl Class {
             // An index on an expression is left to SQLite, which refuses what collides.
             .filter_map(|columns: Result<Option<Vec<usize>>>| columns.transpose())
             .collect::<Result<Vec<_>>>()?;
-        Ok(Class { name: spec.name.clone(), table: table.clone(), key, journaled: spec.journaled, properties, unique, id: 0 })
+        Ok(Class {
+            name: spec.name.clone(),
+            table: table.clone(),
+            key,
+            journaled: spec.journaled,
+            properties,
+            unique,
+            id: 0,
+        })
     }
 }
 
@@ -148,7 +166,9 @@ pub(crate) fn differences(ours: &[Class], theirs: &[Class]) -> Vec<String> {
         for p in &a.properties {
             match b.properties.iter().find(|q| q.name == p.name) {
                 None => found.push(format!("{} has no property {} at the sender", a.name, p.name)),
-                Some(q) if q != p => found.push(format!("{}.{} is {} here and {} at the sender", a.name, p.name, shape(p), shape(q))),
+                Some(q) if q != p => {
+                    found.push(format!("{}.{} is {} here and {} at the sender", a.name, p.name, shape(p), shape(q)))
+                }
                 Some(_) => {}
             }
         }

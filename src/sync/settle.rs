@@ -58,8 +58,13 @@ impl Node {
         let (pending, concurrent) = self.still_news(pending, report)?;
         let guids: Vec<Guid> = pending.iter().map(|p| p.guid).collect();
         let all = units(&guids, &bonds);
-        let mut settling =
-            Settling { pending: &pending, options, arriving: HashMap::new(), keys: HashMap::new(), taken: HashMap::new() };
+        let mut settling = Settling {
+            pending: &pending,
+            options,
+            arriving: HashMap::new(),
+            keys: HashMap::new(),
+            taken: HashMap::new(),
+        };
         let mut reasons: HashMap<usize, Blocked> = HashMap::new();
         let mut held: HashSet<usize> = HashSet::new();
         for (u, unit) in all.iter().enumerate() {
@@ -129,13 +134,23 @@ impl Node {
             match done.remove(&u) {
                 Some(reports) => lines.extend(unit.iter().copied().zip(reports)),
                 None => {
-                    let (culprit, reason) = reasons.remove(&u).unwrap_or((unit[0], "it could not be applied".to_owned()));
+                    let (culprit, reason) =
+                        reasons.remove(&u).unwrap_or((unit[0], "it could not be applied".to_owned()));
                     for &place in unit {
                         let reason = match place == culprit {
                             true => reason.clone(),
-                            false => format!("waits with {} of the same transaction, which cannot be applied: {reason}", self.title(&pending[culprit])),
+                            false => format!(
+                                "waits with {} of the same transaction, which cannot be applied: {reason}",
+                                self.title(&pending[culprit])
+                            ),
                         };
-                        let said = if unit.len() > 1 && place == culprit { format!("waits: {reason}; the whole transaction waits") } else if place == culprit { format!("waits: {reason}") } else { reason.clone() };
+                        let said = if unit.len() > 1 && place == culprit {
+                            format!("waits: {reason}; the whole transaction waits")
+                        } else if place == culprit {
+                            format!("waits: {reason}")
+                        } else {
+                            reason.clone()
+                        };
                         lines.push((place, self.line(&pending[place], None, Outcome::Requeued, said)?));
                         waiting.push((place, reason));
                     }
@@ -254,7 +269,10 @@ impl Node {
                             _ => true,
                         };
                         if !known {
-                            reasons.insert(u, (i, self.unknown_reference(&property.name, value, property.references.as_deref())));
+                            reasons.insert(
+                                u,
+                                (i, self.unknown_reference(&property.name, value, property.references.as_deref())),
+                            );
                             break 'unit;
                         }
                     }
@@ -273,11 +291,15 @@ impl Node {
                 let journaled = self.class(target).is_ok_and(|c| c.journaled);
                 let way_out = match journaled {
                     true => format!("it goes through once that {target} has come"),
-                    false => format!("{target} is not journaled, so it does not travel by itself; it goes through once that {target} is here"),
+                    false => format!(
+                        "{target} is not journaled, so it does not travel by itself; it goes through once that {target} is here"
+                    ),
                 };
                 format!("its {property} is unknown at {} ({target} {guid}); {way_out}", self.info.name)
             }
-            _ => format!("its {property} names no {target} at the sender either; it goes through once it is corrected there"),
+            _ => format!(
+                "its {property} names no {target} at the sender either; it goes through once it is corrected there"
+            ),
         }
     }
 
@@ -355,16 +377,23 @@ impl Node {
         // Two concurrent states of one object are taken one after the other.
         while !todo.is_empty() {
             let mut seen = HashSet::new();
-            let (now, later): (Vec<_>, Vec<_>) = todo.into_iter().partition(|(_, _, place)| seen.insert(settling.pending[*place].guid));
+            let (now, later): (Vec<_>, Vec<_>) =
+                todo.into_iter().partition(|(_, _, place)| seen.insert(settling.pending[*place].guid));
             todo = later;
             let mut steps = Vec::new();
             for (u, number, place) in now {
                 *at = (u, place);
                 let p = &settling.pending[place];
-                let siblings: Vec<Guid> = all[u].iter().map(|&i| settling.pending[i].guid).filter(|g| *g != p.guid).collect();
+                let siblings: Vec<Guid> =
+                    all[u].iter().map(|&i| settling.pending[i].guid).filter(|g| *g != p.guid).collect();
                 match self.merge(p, settling.options.rule, &siblings, number)? {
                     None => {
-                        let line = self.line(p, None, Outcome::Skipped, "nothing to do: the state here has seen it already".to_owned())?;
+                        let line = self.line(
+                            p,
+                            None,
+                            Outcome::Skipped,
+                            "nothing to do: the state here has seen it already".to_owned(),
+                        )?;
                         reports.insert(place, line);
                     }
                     Some(merged) => steps.push(self.step(settling, (u, place), merged, number)?),
@@ -382,7 +411,13 @@ impl Node {
     }
 
     /// Files the event and finds the keys a row needs.
-    fn step(&self, settling: &mut Settling<'_>, (unit, place): (usize, usize), merged: Merged, number: u64) -> Result<Step> {
+    fn step(
+        &self,
+        settling: &mut Settling<'_>,
+        (unit, place): (usize, usize),
+        merged: Merged,
+        number: u64,
+    ) -> Result<Step> {
         let p = &settling.pending[place];
         let class = &self.classes[p.class];
         let old = merged.before.as_ref().and_then(|b| b.state.content.as_ref());
@@ -395,7 +430,8 @@ impl Node {
             }
             for (value, property) in values.iter().zip(&class.properties).filter(|_| row_changed) {
                 let target = property.references.as_deref();
-                let blocked = || Error::new(ErrorKind::Constraint, self.unknown_reference(&property.name, value, target));
+                let blocked =
+                    || Error::new(ErrorKind::Constraint, self.unknown_reference(&property.name, value, target));
                 match value {
                     Value::Reference(guid) => {
                         let found = settling.resolve(self, target.unwrap_or_default(), *guid)?.ok_or_else(blocked)?;
@@ -408,7 +444,8 @@ impl Node {
         }
         let deleted = merged.new.content.is_none();
         let pos = self.file_event(class, p.guid, merged.before.as_ref(), deleted, key, (number, merged.origin))?;
-        let changes_unique = |values: &Vec<Value>, old: &Vec<Value>| class.unique.iter().flatten().any(|&i| values[i] != old[i]);
+        let changes_unique =
+            |values: &Vec<Value>, old: &Vec<Value>| class.unique.iter().flatten().any(|&i| values[i] != old[i]);
         let moved_aside = match (&merged.new.content, old) {
             (Some(new), Some(old)) => changes_unique(new, old),
             _ => false,
@@ -536,7 +573,8 @@ impl Node {
     fn told(&self, settling: &Settling<'_>, step: &Step) -> Result<ObjectReport> {
         let p = &settling.pending[step.place];
         let class = &self.classes[p.class];
-        let (old, new) = (step.merged.before.as_ref().and_then(|b| b.state.content.as_ref()), step.merged.new.content.as_ref());
+        let (old, new) =
+            (step.merged.before.as_ref().and_then(|b| b.state.content.as_ref()), step.merged.new.content.as_ref());
         let source = self.name_of(p.peer);
         let done = |outcome, reason: String| (outcome, reason);
         let by_row = || match (old, new) {
@@ -544,7 +582,10 @@ impl Node {
                 Some(theirs) if step.key != Some(theirs) => {
                     let noun = class.name.to_lowercase();
                     let here = step.key.unwrap_or_default();
-                    done(Outcome::Inserted, format!("inserted as {noun} {here} ({}'s {theirs} is another {noun})", self.info.name))
+                    done(
+                        Outcome::Inserted,
+                        format!("inserted as {noun} {here} ({}'s {theirs} is another {noun})", self.info.name),
+                    )
                 }
                 _ => done(Outcome::Inserted, "inserted".to_owned()),
             },
@@ -563,7 +604,10 @@ impl Node {
                 let (outcome, reason) = by_row();
                 (outcome, format!("{reason} (no conflict: nothing was changed here)"))
             }
-            Why::OneUnchanged(Chosen::Ours) => done(Outcome::Skipped, format!("the state here stays: {source} changed nothing, so this is no conflict")),
+            Why::OneUnchanged(Chosen::Ours) => done(
+                Outcome::Skipped,
+                format!("the state here stays: {source} changed nothing, so this is no conflict"),
+            ),
             Why::Conflict(record) => {
                 conflict = Some(record.id);
                 let (kept, whose) = match record.chosen.as_str() {
@@ -574,7 +618,10 @@ impl Node {
                     true => String::new(),
                     false => format!(" ({})", record.properties.join(", ")),
                 };
-                done(Outcome::Conflict, format!("conflict: {}{differs}; {whose}'s {kept}: {}", record.kind.words(), record.why))
+                done(
+                    Outcome::Conflict,
+                    format!("conflict: {}{differs}; {whose}'s {kept}: {}", record.kind.words(), record.why),
+                )
             }
         };
         let mut line = self.line(p, step.key, outcome, reason)?;
@@ -593,7 +640,14 @@ impl Node {
         };
         let changed = class.properties.iter().enumerate().filter(|(i, _)| old[*i] != new[*i]);
         let said: Vec<_> = changed
-            .map(|(i, p)| format!("{} {} → {}", p.name, shown(&old[i], p.references.as_ref()), shown(&new[i], p.references.as_ref())))
+            .map(|(i, p)| {
+                format!(
+                    "{} {} → {}",
+                    p.name,
+                    shown(&old[i], p.references.as_ref()),
+                    shown(&new[i], p.references.as_ref())
+                )
+            })
             .collect();
         said.join(", ")
     }
@@ -605,7 +659,8 @@ impl Settling<'_> {
         self.keys.clear();
         self.taken.clear();
         let places = active.iter().flat_map(|&u| all[u].iter().copied());
-        self.arriving = places.filter(|&i| self.pending[i].state.content.is_some()).map(|i| (self.pending[i].guid, i)).collect();
+        self.arriving =
+            places.filter(|&i| self.pending[i].state.content.is_some()).map(|i| (self.pending[i].guid, i)).collect();
     }
 
     /// The local key of an object that is inserted now or soon.

@@ -165,7 +165,9 @@ pub(crate) fn add_class(conn: &Connection, class: &mut Class) -> Result<()> {
         |r| r.get(0),
     )?;
     for slot in have..class.properties.len() {
-        conn.execute_batch(&format!("ALTER TABLE objsync_journal ADD COLUMN v{slot}; ALTER TABLE objsync_aside ADD COLUMN v{slot};"))?;
+        conn.execute_batch(&format!(
+            "ALTER TABLE objsync_journal ADD COLUMN v{slot}; ALTER TABLE objsync_aside ADD COLUMN v{slot};"
+        ))?;
     }
     Ok(())
 }

@@ -27,7 +27,9 @@ pub(crate) fn create(conn: &Connection, class: &Class) -> Result<()> {
 /// user's stands before them.
 pub(crate) fn check(conn: &Connection, class: &Class) -> Result<()> {
     let mut found: Vec<(String, String)> = conn
-        .prepare("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(?1) ORDER BY rowid")?
+        .prepare(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(?1) ORDER BY rowid",
+        )?
         .query_map([&class.table], |r| Ok((r.get(0)?, r.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let wanted = all(class);
@@ -326,7 +328,8 @@ impl<'a> Sql<'a> {
         let mut body = self.remove("1");
         body += &format!("UPDATE {objects} SET key = NEW.{key} WHERE key = OLD.{key};\n");
         body += &self.bump(&format!(" AND {changed}"));
-        body += &self.event(2, &format!("NEW.{key}"), &self.values("OLD"), "", &format!("o.key = NEW.{key} AND {changed}"));
+        body +=
+            &self.event(2, &format!("NEW.{key}"), &self.values("OLD"), "", &format!("o.key = NEW.{key} AND {changed}"));
         body += &self.touch(&format!("key = NEW.{key} AND {changed}"));
         format!("AFTER UPDATE ON {} WHEN NEW.{key} IS NOT OLD.{key} BEGIN\n{body}END", self.table)
     }

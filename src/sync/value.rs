@@ -141,7 +141,9 @@ impl ToSql for Value {
             Value::RawText(bytes) => ValueRef::Text(bytes),
             Value::Blob(bytes) => ValueRef::Blob(bytes),
             Value::Reference(guid) => {
-                return Err(rusqlite::Error::ToSqlConversionFailure(format!("reference {guid} has no key here").into()));
+                return Err(rusqlite::Error::ToSqlConversionFailure(
+                    format!("reference {guid} has no key here").into(),
+                ));
             }
         }))
     }

@@ -97,7 +97,8 @@ impl Contents {
                 seen.entry(*guid).or_insert_with(|| vec![None; all.len()])[i] = Some((*key, *hash));
             }
         }
-        let differs = |found: &[Option<(i64, [u8; 16])>]| found.windows(2).any(|w| w[0].map(|f| f.1) != w[1].map(|f| f.1));
+        let differs =
+            |found: &[Option<(i64, [u8; 16])>]| found.windows(2).any(|w| w[0].map(|f| f.1) != w[1].map(|f| f.1));
         let mut differences: Vec<_> = seen
             .into_iter()
             .filter(|(_, found)| differs(found))

@@ -64,7 +64,8 @@ fn read_lines(mut input: impl BufRead) -> Result<SyncSet> {
         }
     };
     let digest = hasher.finalize().to_hex().to_string();
-    let expected = ClosingLine { objects: objects.len(), ties: ties.len(), transactions: commits.len(), blake3: digest.clone() };
+    let expected =
+        ClosingLine { objects: objects.len(), ties: ties.len(), transactions: commits.len(), blake3: digest.clone() };
     let mut exact = serde_json::to_vec(&expected).map_err(damaged)?;
     exact.push(b'\n');
     if closing.blake3 != digest {
@@ -99,8 +100,11 @@ fn header_line(line: &[u8]) -> Result<HeaderLine> {
     match json.get("format").and_then(Json::as_u64) {
         Some(FORMAT) => {}
         Some(newer) if newer > FORMAT => {
-            let what = format!("the set has format {newer}, newer than the {FORMAT} that this program knows; nothing was changed");
-            return Err(Error::refused(Refusal::NewerFormat, what).hint("use the version of objsync that made it, or a later one"));
+            let what = format!(
+                "the set has format {newer}, newer than the {FORMAT} that this program knows; nothing was changed"
+            );
+            return Err(Error::refused(Refusal::NewerFormat, what)
+                .hint("use the version of objsync that made it, or a later one"));
         }
         _ => return Err(damaged("its format")),
     }
@@ -112,7 +116,13 @@ fn header(line: &HeaderLine) -> Result<Header> {
     let nodes = line
         .nodes
         .iter()
-        .map(|n| Ok(NodeInfo { guid: n.guid.parse().map_err(|_| wrong())?, name: n.name.clone(), role: Role::parse(&n.role).ok_or_else(wrong)? }))
+        .map(|n| {
+            Ok(NodeInfo {
+                guid: n.guid.parse().map_err(|_| wrong())?,
+                name: n.name.clone(),
+                role: Role::parse(&n.role).ok_or_else(wrong)?,
+            })
+        })
         .collect::<Result<Vec<NodeInfo>>>()?;
     let distinct: HashSet<NodeId> = nodes.iter().map(|n| n.guid).collect();
     let class_names: HashSet<&str> = line.classes.iter().map(|c| c.name.as_str()).collect();
@@ -184,11 +194,17 @@ fn entry(header: &Header, line: ObjectLine) -> Option<Entry> {
     };
     let entries = vector
         .iter()
-        .map(|(node, number)| (*number > 0 && *number < i64::MAX as u64).then_some((header.nodes.get(*node)?.guid, *number)))
+        .map(|(node, number)| {
+            (*number > 0 && *number < i64::MAX as u64).then_some((header.nodes.get(*node)?.guid, *number))
+        })
         .collect::<Option<Vec<_>>>()?;
     let vector: crate::sync::vector::Vector = entries.iter().copied().collect();
     let deleted = change == crate::sync::syncset::Change::Deleted;
-    if entries.is_empty() || vector.entries().len() != entries.len() || deleted != content.is_none() || (line.k.is_none() && !deleted) {
+    if entries.is_empty()
+        || vector.entries().len() != entries.len()
+        || deleted != content.is_none()
+        || (line.k.is_none() && !deleted)
+    {
         return None;
     }
     let was = line.w.iter().map(|(i, json)| Some((*i, value(*i, json)?))).collect::<Option<Vec<_>>>()?;

@@ -10,7 +10,9 @@ use serde_json::json;
 
 use crate::sync::error::{Error, Result};
 use crate::sync::guid::{Guid, NodeId};
-use crate::sync::syncset::{Change, ClosingLine, FORMAT, Header, HeaderLine, NodeLine, ObjectLine, SetObject, Tie, legend};
+use crate::sync::syncset::{
+    Change, ClosingLine, FORMAT, Header, HeaderLine, NodeLine, ObjectLine, SetObject, Tie, legend,
+};
 use crate::sync::value::Value;
 
 /// Where a set's file goes.
@@ -81,7 +83,10 @@ impl Writer {
             end: header.end,
             received: header.received.iter().map(place).collect::<Result<_>>()?,
             classes: header.classes.clone(),
-            created: chrono::DateTime::from_timestamp_micros(header.clock).unwrap_or_default().format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            created: chrono::DateTime::from_timestamp_micros(header.clock)
+                .unwrap_or_default()
+                .format("%Y-%m-%dT%H:%M:%SZ")
+                .to_string(),
             keys: legend(),
         };
         writer.line(&line)?;
@@ -139,7 +144,18 @@ impl Writer {
         self.ties += 1;
         let o = self.named(tie.guid)?;
         let n = tie.commits.clone();
-        self.line(&ObjectLine { c: tie.class, o, k: None, e: None, n, v: None, t: None, a: None, p: None, w: Vec::new() })
+        self.line(&ObjectLine {
+            c: tie.class,
+            o,
+            k: None,
+            e: None,
+            n,
+            v: None,
+            t: None,
+            a: None,
+            p: None,
+            w: Vec::new(),
+        })
     }
 
     /// Closes the file, syncs it and puts it in its place, all or nothing.
