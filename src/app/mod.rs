@@ -7,15 +7,18 @@
 //! ```
 //!
 //! The window knows [`view`]'s plain data only: nothing of SQLite. A [`Backend`](view::Backend) lives on the worker's
-//! thread; panels read the [`State`](state::State) and push [`Command`](command::Command)s; `App::handle` alone changes
+//! thread (`engine.rs` and `look.rs` are the real one); panels read the [`State`](state::State) and push [`Command`](command::Command)s; `App::handle` alone changes
 //! anything. The invariant: nothing that may take long happens on the window's thread, and an idle window paints nothing.
 
 #[expect(clippy::module_inception, reason = "`app::app` holds the `App`")]
 pub mod app;
 pub mod command;
 pub mod dialogs;
+mod display;
 pub mod edit;
+mod engine;
 mod handle;
+mod look;
 mod panels;
 pub mod rows;
 mod selection;
@@ -29,6 +32,9 @@ pub mod worker;
 use eframe::egui;
 
 use view::Backend;
+
+pub use display::cannot_show;
+pub use engine::Engine;
 
 /// The window's title.
 pub const TITLE: &str = "Object Synchronization";

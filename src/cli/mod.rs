@@ -63,7 +63,16 @@ fn window(dir: Option<PathBuf>) -> Result<ExitCode> {
         eprintln!("Making the demo environment in {}", dir.display());
         install(&dir, &Installation::default())?;
     }
-    crate::app::run_on(&dir).map(|()| ExitCode::SUCCESS)
+    match crate::app::run(Box::new(crate::app::Engine::open(&dir)?)) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(e) => {
+            eprintln!("The window cannot be shown: {e}");
+            eprintln!(
+                "Check that DISPLAY or WAYLAND_DISPLAY names a display that runs.\n\nThe same demo, told in the terminal:\n"
+            );
+            commands::tour()
+        }
+    }
 }
 
 #[cfg(not(feature = "app"))]

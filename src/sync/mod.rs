@@ -1,8 +1,8 @@
 //! The engine: keeps the objects of occasionally connected SQLite databases in step. It knows tables, keys and references;
 //! nothing of what they mean.
 //!
-//! 1. Each file is a [`Node`]. Triggers note every change, whatever program makes it, in a journal (`journal` = `store.rs` and
-//!    `triggers.rs`).
+//! 1. Each file is a [`Node`]. Triggers note every change, whatever program makes it, in a journal (`store.rs` has its
+//!    tables, `triggers.rs` fills them).
 //! 2. A node [prepares](Node::prepare) a sync set for a peer: the net state of everything filed since the last one
 //!    ([`syncset`] describes the file).
 //! 3. The peer [applies](Node::apply) it, all or nothing: what is newer is taken, what was changed on both sides is a conflict,
@@ -46,6 +46,7 @@ mod report;
 mod requeue;
 mod rule;
 mod schema;
+mod set_record;
 mod settle;
 mod stamp;
 mod store;
@@ -71,6 +72,7 @@ pub use report::{ObjectReport, Outcome, Report};
 pub use requeue::Waiting;
 pub use rule::Rule;
 pub use schema::{Class, ClassSpec, Property};
+pub use set_record::SetRecord;
 pub use stamp::{Clock, DOUBTFUL_AHEAD, Stamp, system_clock};
 pub use sync_times::{Since, SyncTimes};
 pub use value::Value;

@@ -7,7 +7,7 @@ use rusqlite::OptionalExtension;
 use serde::Serialize;
 
 use crate::sync::error::{Error, Refusal, Result};
-use crate::sync::guid::NodeId;
+use crate::sync::guid::{Guid, NodeId};
 use crate::sync::node::{Node, NodeInfo};
 use crate::sync::sync_times::{Since, SyncTimes};
 use crate::sync::syncset::{Change, Header, SetObject, Target, Tie, Writer};
@@ -315,6 +315,15 @@ impl Node {
             state: filed.state,
             was,
         }))
+    }
+
+    /// The objects of a class that a set for `peer` that starts after commit `start` would carry.
+    pub fn objects_to_send(&mut self, class: &str, peer: NodeId, start: u64) -> Result<Vec<Guid>> {
+        self.read(|node| {
+            let id = node.class(class)?.id;
+            let (sent, _) = node.outgoing(peer, start, node.number()?)?;
+            sent.iter().filter(|o| o.class == id).map(|o| node.nodes.object(o.object)).collect()
+        })
     }
 
     /// What a set for `peer` that starts after commit `start` would carry. Reads the journal from there, no tables.

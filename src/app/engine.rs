@@ -1,0 +1,291 @@
+//! The real [`Backend`]: an environment's first two nodes, the master and a client, as the window sees them.
+//!
+//! Lives on the worker's thread. Reading is `look.rs`; here is what the window can ask for. Invariant: after any failure the
+//! environment is as it was, and stays open.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rand::rngs::StdRng;
+
+use crate::app::view::{Action, Backend, Done, Failure, SideIndex, View};
+use crate::demo::edit::{change_order, delete_orders, new_order};
+use crate::demo::install::{Installation, install};
+use crate::demo::populate::{random_order, rng};
+use crate::demo::query;
+use crate::demo::scenario::report_lines;
+use crate::demo::tables::ORDER;
+use crate::sync::syncset::SyncSet;
+use crate::sync::{
+    ApplyOptions, Environment, Error, ErrorKind, Guid, Outcome, PrepareOptions, Report, Result, Rule, Since,
+};
+
+/// The engine behind the window.
+pub struct Engine {
+    pub(super) env: Environment,
+    /// What identified each file's state when it was last read.
+    seen: Vec<FileState>,
+    /// Prepared sets by digest: reading one again for every view would be a waste.
+    pub(super) sets: HashMap<String, Arc<SyncSet>>,
+    rng: StdRng,
+}
+
+/// Changes when another program writes to a file, or puts another file in its place.
+type FileState = (Option<i64>, Option<(u64, u64)>);
+
+impl Engine {
+    /// Opens the environment in a folder; it must hold a master and a client.
+    pub fn open(dir: &Path) -> Result<Engine> {
+        Ok(Engine { env: open(dir)?, seen: Vec::new(), sets: HashMap::new(), rng: rng(None) })
+    }
+
+    fn file_states(&self) -> Vec<FileState> {
+        self.env.nodes.iter().map(|n| (n.data_version().ok(), identity(n.path()))).collect()
+    }
+
+    fn name(&self, side: SideIndex) -> String {
+        self.env.nodes[side].info().name.clone()
+    }
+
+    fn guid(&self, side: SideIndex, number: i64) -> Result<Option<Guid>> {
+        let node = &self.env.nodes[side];
+        node.guid_of(node.class(ORDER)?, number)
+    }
+
+    /// A done edit of one order, which is shown as changed.
+    fn edited(&self, side: SideIndex, number: i64, text: String) -> Result<Done> {
+        let changed = self.guid(side, number)?.map(|guid| (side, guid)).into_iter().collect();
+        Ok(Done { text, changed, ..Done::default() })
+    }
+
+    fn act(&mut self, action: Action) -> Result<Done> {
+        match action {
+            Action::RandomOrders { side, count } => {
+                let numbers = (0..count)
+                    .map(|_| random_order(&mut self.env.nodes[side], &mut self.rng))
+                    .collect::<Result<Vec<i64>>>()?;
+                let guids = numbers.iter().map(|n| self.guid(side, *n)).collect::<Result<Vec<_>>>()?;
+                let name = self.name(side);
+                let text = match numbers.as_slice() {
+                    [one] => format!("Made order {one} at {name}"),
+                    many => format!("Made {} random orders at {name}", many.len()),
+                };
+                Ok(Done { text, changed: guids.into_iter().flatten().map(|g| (side, g)).collect(), ..Done::default() })
+            }
+            Action::NewOrder { side, order } => {
+                let number = new_order(&mut self.env.nodes[side], &order)?;
+                self.edited(side, number, format!("Made order {number} at {}", self.name(side)))
+            }
+            Action::EditOrder { side, number, changes } => {
+                let before = query::order(&self.env.nodes[side], number)?;
+                change_order(&mut self.env.nodes[side], number, &changes)?;
+                let after = query::order(&self.env.nodes[side], number)?;
+                let mut what = Vec::new();
+                if before.quantity != after.quantity {
+                    what.push(format!("quantity {} → {}", before.quantity, after.quantity));
+                }
+                if before.price != after.price {
+                    what.push(format!("price {} → {}", before.price, after.price));
+                }
+                if before.date_order != after.date_order {
+                    what.push(format!("date {} → {}", before.date_order, after.date_order));
+                }
+                for (name, old, new) in [
+                    ("employee", before.employee, after.employee),
+                    ("customer", before.customer, after.customer),
+                    ("item", before.item, after.item),
+                ] {
+                    if old != new {
+                        what.push(format!("{name} {old} → {new}"));
+                    }
+                }
+                let name = self.name(side);
+                let text = match what.is_empty() {
+                    true => format!("Order {number} at {name} had these values already"),
+                    false => format!("Changed order {number} at {name}: {}", what.join(", ")),
+                };
+                self.edited(side, number, text)
+            }
+            Action::DeleteOrders { side, numbers } => {
+                delete_orders(&mut self.env.nodes[side], &numbers)?;
+                let name = self.name(side);
+                let text = match numbers.as_slice() {
+                    [one] => format!("Deleted order {one} at {name}"),
+                    many => format!("Deleted {} orders at {name}, in one transaction", many.len()),
+                };
+                Ok(Done { text, ..Done::default() })
+            }
+            Action::Prepare { side, id, file, overwrite } => {
+                let file = self.env.set_file(file.as_deref(), side, id)?;
+                let options = PrepareOptions { id, file, since: Since::Sent, upto: None, overwrite };
+                let prepared = self.env.prepare(side, 1 - side, &options)?;
+                let text = match prepared.objects {
+                    0 => {
+                        format!("Prepared set {id} at {}: nothing new, it carries the acknowledgement", prepared.source)
+                    }
+                    1 => format!("Prepared set {id} at {}: 1 order", prepared.source),
+                    n => format!(
+                        "Prepared set {id} at {}: {n} orders in {} transactions",
+                        prepared.source, prepared.transactions
+                    ),
+                };
+                Ok(Done { text, details: vec![prepared.file.display().to_string()], ..Done::default() })
+            }
+            Action::Apply { side, file, rule } => {
+                let report = self.env.nodes[side].apply(&file, ApplyOptions { rule, hold: None })?;
+                Ok(applied(side, &report))
+            }
+            Action::ApplyWhereAddressed { file, rule } => {
+                let side = self.env.addressee(&file)?;
+                let report = self.env.nodes[side].apply(&file, ApplyOptions { rule, hold: None })?;
+                Ok(applied(side, &report))
+            }
+            Action::SaveSetAs { file, to, overwrite } => save_as(&file, &to, overwrite),
+            Action::SyncBoth { rule } => self.sync_both(rule),
+            Action::Verify => self.verify(),
+            Action::RestartDemo => self.restart(),
+            Action::Open { dir } => {
+                self.env = open(&dir)?;
+                self.sets.clear();
+                Ok(Done { text: format!("Opened {}", self.env.dir().display()), ..Done::default() })
+            }
+        }
+    }
+
+    fn sync_both(&mut self, rule: Rule) -> Result<Done> {
+        let mut all = Done::default();
+        let mut said = Vec::new();
+        for source in [1, 0] {
+            let report = self.env.exchange(source, 1 - source, rule)?;
+            let done = applied(1 - source, &report);
+            said.push(format!("{} → {}: {}", report.source, report.node, report.summary()));
+            all.details.extend(done.details);
+            all.changed.extend(done.changed);
+            all.conflict = all.conflict.or(done.conflict);
+        }
+        all.text = format!("Synchronized both ways. {}", said.join("; "));
+        Ok(all)
+    }
+
+    fn verify(&mut self) -> Result<Done> {
+        let found = self.env.verify()?;
+        let details = found
+            .classes
+            .iter()
+            .flat_map(|c| {
+                let counts = if c.journaled { "" } else { " (not journaled, does not count)" };
+                let heading = format!("{}{counts}: {} differ", c.name, c.differences.len());
+                let digests =
+                    c.digests.iter().map(|(node, digest)| format!("{node} {}", digest.as_str().unwrap_or_default()));
+                [heading].into_iter().chain(digests).collect::<Vec<_>>()
+            })
+            .collect();
+        let differing: usize = found.classes.iter().filter(|c| c.journaled).map(|c| c.differences.len()).sum();
+        let text = match differing {
+            0 => "Compared row by row: both sides hold the same".to_owned(),
+            1 => "Compared row by row: 1 order differs".to_owned(),
+            n => format!("Compared row by row: {n} orders differ"),
+        };
+        Ok(Done { text, details, ..Done::default() })
+    }
+
+    /// A new demo in the same folder, under the same names. The files are closed meanwhile.
+    fn restart(&mut self) -> Result<Done> {
+        let dir = self.env.dir().to_owned();
+        let what =
+            Installation { master: self.name(0), client: self.name(1), overwrite: true, ..Installation::default() };
+        self.env.nodes.clear();
+        self.sets.clear();
+        let installed = install(&dir, &what);
+        self.env = open(&dir)?;
+        installed?;
+        Ok(Done { text: format!("Made a new demo in {}", dir.display()), ..Done::default() })
+    }
+}
+
+fn open(dir: &Path) -> Result<Environment> {
+    let env = Environment::open(dir)?;
+    if env.nodes.len() < 2 {
+        let text = format!("{} holds one node only; the window shows a master and a client", dir.display());
+        return Err(Error::new(ErrorKind::NotFound, text).hint("open another folder"));
+    }
+    Ok(env)
+}
+
+/// What came of an apply.
+fn applied(side: SideIndex, report: &Report) -> Done {
+    let conflict = report.objects.iter().find_map(|o| o.conflict).map(|record| (side, record));
+    let changed =
+        report.objects.iter().filter(|o| o.row_changed && o.outcome != Outcome::Deleted).map(|o| (side, o.guid));
+    Done {
+        text: format!("Applied set {} from {} at {}: {}", report.id, report.source, report.node, report.summary()),
+        details: report_lines(report).into_iter().skip(1).map(|l| l.trim_start().to_owned()).collect(),
+        changed: changed.collect(),
+        conflict,
+    }
+}
+
+/// Copies a set, complete or not at all.
+fn save_as(file: &Path, to: &Path, overwrite: bool) -> Result<Done> {
+    let failed = |e: std::io::Error| {
+        Error::new(ErrorKind::Storage, format!("the set was not saved: {e}: {}", to.display()))
+            .hint("check that the folder exists and can be written, or name another one")
+    };
+    let bytes = std::fs::read(file).map_err(failed)?;
+    let to = match to.is_dir() {
+        true => to.join(file.file_name().unwrap_or_default()),
+        false => to.to_owned(),
+    };
+    let folder = to.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let mut copy = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    std::io::Write::write_all(&mut copy, &bytes).and_then(|()| copy.as_file().sync_all()).map_err(failed)?;
+    match overwrite {
+        true => copy.persist(&to),
+        false => copy.persist_noclobber(&to),
+    }
+    .map_err(|e| match e.error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Error::new(ErrorKind::Storage, format!("the file exists already and was left as it is: {}", to.display()))
+                .hint("choose another name, or replace it on purpose")
+        }
+        _ => failed(e.error),
+    })?;
+    Ok(Done { text: format!("Saved the set as {}", to.display()), ..Done::default() })
+}
+
+#[cfg(unix)]
+fn identity(file: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().ok().map(|m| (m.dev(), m.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(file: &Path) -> Option<(u64, u64)> {
+    file.metadata().ok().map(|m| (m.len(), 0))
+}
+
+impl Backend for Engine {
+    fn view(&mut self) -> std::result::Result<View, Failure> {
+        let now = self.file_states();
+        let replaced = self.seen.iter().zip(&now).any(|(old, new)| old.1 != new.1);
+        if replaced || self.env.nodes.len() < 2 {
+            // Another program has put other files in their place, as `objsync install --overwrite` does.
+            self.env = open(self.env.dir()).map_err(failure)?;
+        }
+        self.seen = self.file_states();
+        self.look().map_err(failure)
+    }
+
+    fn changed(&mut self) -> bool {
+        self.seen != self.file_states()
+    }
+
+    fn run(&mut self, action: Action) -> std::result::Result<Done, Failure> {
+        self.act(action).map_err(failure)
+    }
+}
+
+fn failure(error: Error) -> Failure {
+    Failure { message: error.message().to_owned(), hint: error.what_next().to_owned() }
+}

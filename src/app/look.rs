@@ -1,0 +1,311 @@
+//! Reading one moment of both databases for the window.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::app::engine::Engine;
+use crate::app::view::{
+    Choice, ConflictProperty, ConflictView, Lane, Line, Mark, Requeued, SetCard, SetCounts, SetView, Side, SideIndex,
+    View,
+};
+use crate::demo::model::Order;
+use crate::demo::query;
+use crate::demo::tables::ORDER;
+use crate::sync::syncset::{self, Change};
+use crate::sync::{ConflictRecord, Guid, Node, Result, Value};
+
+/// Conflict records and sets shown at most.
+const LONGEST_LIST: usize = 10_000;
+
+/// What an order refers to: property and class.
+const REFERENCES: [(&str, &str); 3] = [("employee", "Employee"), ("customer", "Customer"), ("item", "Item")];
+
+/// What one side holds, by GUID.
+struct Holdings {
+    orders: HashMap<Guid, Order>,
+    /// By class: local key to GUID and name.
+    referred: HashMap<&'static str, HashMap<i64, (Guid, String)>>,
+}
+
+impl Holdings {
+    fn read(node: &Node) -> Result<Holdings> {
+        let class = node.class(ORDER)?;
+        let mut orders = HashMap::new();
+        for order in query::orders(node, usize::MAX)? {
+            if let Some(guid) = node.guid_of(class, order.order_num)? {
+                orders.insert(guid, order);
+            }
+        }
+        let mut referred = HashMap::new();
+        for (_, name) in REFERENCES {
+            let class = node.class(name)?;
+            let mut known = HashMap::new();
+            for (key, shown) in query::choices(node, name)? {
+                if let Some(guid) = node.guid_of(class, key)? {
+                    known.insert(key, (guid, shown));
+                }
+            }
+            referred.insert(name, known);
+        }
+        Ok(Holdings { orders, referred })
+    }
+
+    fn guid(&self, class: &str, key: i64) -> Option<Guid> {
+        self.referred.get(class)?.get(&key).map(|(guid, _)| *guid)
+    }
+}
+
+impl Engine {
+    pub(super) fn look(&mut self) -> Result<View> {
+        let status = self.env.status()?;
+        let holdings = [Holdings::read(&self.env.nodes[0])?, Holdings::read(&self.env.nodes[1])?];
+        let ahead = [self.ahead(0)?, self.ahead(1)?];
+        let names = names(&holdings);
+        let sides = [self.side(0, &holdings[0], &status.nodes[0])?, self.side(1, &holdings[1], &status.nodes[1])?];
+        let mut guids: HashSet<Guid> = holdings.iter().flat_map(|h| h.orders.keys().copied()).collect();
+        guids.extend(ahead.iter().flatten());
+        let lines = guids.into_iter().filter_map(|guid| line(guid, &holdings, &ahead)).collect();
+        let mut conflicts = self.conflict_views(0, &names)?;
+        conflicts.extend(self.conflict_views(1, &names)?);
+        conflicts.sort_by(|a, b| b.decided_at.cmp(&a.decided_at));
+        let mut sets = self.set_views(0)?;
+        sets.extend(self.set_views(1)?);
+        sets.sort_by(|a, b| b.0.cmp(&a.0));
+        Ok(View {
+            dir: self.env.dir().to_owned(),
+            equal: status.equal,
+            lanes: [self.lane(0, &status.nodes[0])?, self.lane(1, &status.nodes[1])?],
+            sides,
+            lines,
+            conflicts,
+            sets: sets.into_iter().map(|(_, set)| set).collect(),
+        })
+    }
+
+    /// What a side has filed that the other has not received.
+    fn ahead(&mut self, side: SideIndex) -> Result<HashSet<Guid>> {
+        let start = self.env.has_of(1 - side, side)?;
+        let peer = self.env.nodes[1 - side].info().guid;
+        Ok(self.env.nodes[side].objects_to_send(ORDER, peer, start)?.into_iter().collect())
+    }
+
+    fn side(&self, side: SideIndex, holdings: &Holdings, status: &crate::sync::NodeStatus) -> Result<Side> {
+        let node = &self.env.nodes[side];
+        let choices = |class| -> Result<Vec<Choice>> {
+            Ok(query::choices(node, class)?.into_iter().map(|(key, name)| Choice { key, name }).collect())
+        };
+        let requeued = node.requeue()?.into_iter().map(|w| Requeued {
+            title: titled(&w.class, w.source_number, w.guid),
+            set: format!("set {} from {}", w.set, w.source),
+            reason: w.reason,
+        });
+        let other = self.env.nodes[1 - side].info().guid.to_string();
+        Ok(Side {
+            name: status.name.clone(),
+            guid: status.guid.clone(),
+            file: status.file.clone(),
+            bytes: node.bytes(),
+            transaction: status.transaction,
+            orders: holdings.orders.len(),
+            received: status.peers.iter().find(|p| p.guid == other).map_or(0, |p| p.received),
+            employees: choices("Employee")?,
+            customers: choices("Customer")?,
+            items: choices("Item")?,
+            requeued: requeued.collect(),
+        })
+    }
+
+    fn lane(&mut self, source: SideIndex, status: &crate::sync::NodeStatus) -> Result<Lane> {
+        let target = 1 - source;
+        let peer = self.env.nodes[target].info().guid;
+        let to_send = status.peers.iter().find(|p| p.guid == peer.to_string()).map(|p| p.to_send).unwrap_or_default();
+        let has = self.env.has_of(target, source)?;
+        let applied: HashSet<String> = self.env.nodes[target]
+            .set_records(LONGEST_LIST)?
+            .into_iter()
+            .filter(|s| !s.sent)
+            .map(|s| s.digest)
+            .collect();
+        let records = self.env.nodes[source].set_records(LONGEST_LIST)?;
+        let newest = records.iter().find(|s| s.sent && s.peer == peer).map(|s| s.id);
+        let mut prepared = Vec::new();
+        for record in records.iter().filter(|s| s.sent && s.peer == peer && !applied.contains(&s.digest)) {
+            // A set that carries only the acknowledgement is worth showing while it is the newest.
+            let news = record.last > has || (record.first > record.last && newest == Some(record.id));
+            if !news {
+                continue;
+            }
+            let known = match self.sets.get(&record.digest) {
+                Some(set) if record.file.is_file() => Some(set.clone()),
+                _ => syncset::read(&record.file).ok().filter(|set| set.digest == record.digest).map(Arc::new),
+            };
+            // A set whose file was moved or lost cannot be applied from here.
+            let Some(set) = known else { continue };
+            self.sets.insert(record.digest.clone(), set.clone());
+            let count = |change| set.objects.iter().filter(|o| o.change == change).count();
+            let mut conflicts = 0;
+            let node = &self.env.nodes[target];
+            for object in &set.objects {
+                let class = node.class(&set.header.classes[object.class].name)?;
+                let theirs = &object.state;
+                let ours = node.current(class, object.guid)?.map(|filed| filed.state);
+                conflicts += usize::from(ours.is_some_and(|ours| {
+                    !ours.vector.leq(&theirs.vector)
+                        && !theirs.vector.leq(&ours.vector)
+                        && ours.content != theirs.content
+                }));
+            }
+            let counts = SetCounts {
+                new: count(Change::New),
+                changed: count(Change::Changed),
+                deleted: count(Change::Deleted),
+                conflicts,
+            };
+            prepared.push(SetCard { id: record.id, file: record.file.clone(), objects: set.objects.len(), counts });
+        }
+        prepared.reverse();
+        let next_id = self.env.nodes[source].next_set_id()?;
+        Ok(Lane { objects: to_send.objects, transactions: to_send.transactions, prepared, next_id })
+    }
+
+    fn conflict_views(&self, side: SideIndex, names: &HashMap<Guid, String>) -> Result<Vec<ConflictView>> {
+        self.env.nodes[side]
+            .conflicts(LONGEST_LIST)?
+            .iter()
+            .map(|record| self.conflict_view(side, record, names))
+            .collect()
+    }
+
+    fn conflict_view(
+        &self,
+        side: SideIndex,
+        record: &ConflictRecord,
+        names: &HashMap<Guid, String>,
+    ) -> Result<ConflictView> {
+        let node = &self.env.nodes[side];
+        let guid: Guid = record.guid.parse()?;
+        let here = node.info().name.clone();
+        let properties = &node.class(&record.class)?.properties;
+        let shown = |content: &serde_json::Value, property: &str| match content.get(property) {
+            _ if content.is_null() => "deleted".to_owned(),
+            None => "–".to_owned(),
+            Some(json) => match Value::from_stored_json(json) {
+                Some(Value::Reference(guid)) => names.get(&guid).cloned().unwrap_or_else(|| guid.to_string()),
+                Some(value) => value.shown(),
+                None => json.to_string(),
+            },
+        };
+        let unknown = serde_json::json!({});
+        let ancestor = record.ancestors.first().unwrap_or(&unknown);
+        let ours_chosen = record.chosen == "ours";
+        let mut rows: Vec<ConflictProperty> = properties
+            .iter()
+            .map(|p| {
+                let own = [&record.ours, &record.theirs].map(|s| shown(&s.content, &p.name));
+                let before = shown(ancestor, &p.name);
+                let values = if side == 0 { own.clone() } else { [own[1].clone(), own[0].clone()] };
+                let differ = values[0] != values[1];
+                let changed =
+                    [&values[0], &values[1]].map(|v| if record.ancestors.is_empty() { differ } else { *v != before });
+                let result = if ours_chosen { own[0].clone() } else { own[1].clone() };
+                ConflictProperty { name: p.name.clone(), ancestor: before, values, changed, result }
+            })
+            .collect();
+        rows.sort_by_key(|r| std::cmp::Reverse(r.changed.iter().filter(|c| **c).count()));
+        let title = match (record.number, record.source_number) {
+            (Some(a), Some(b)) if a != b => format!("{} {b}, at {here} {a}", record.class),
+            (a, b) => titled(&record.class, a.or(b), guid),
+        };
+        let chosen_side = if ours_chosen { side } else { 1 - side };
+        Ok(ConflictView {
+            side,
+            record: record.id,
+            title,
+            guid,
+            kind: record.kind.words().to_owned(),
+            set: format!("set {} from {}", record.set, record.source),
+            properties: rows,
+            chosen: if ours_chosen { here } else { record.source.clone() },
+            chosen_side,
+            why: format!("{}'s stays: {}.", if ours_chosen { &node.info().name } else { &record.source }, record.why),
+            decided_at: local_time(record.at),
+        })
+    }
+
+    fn set_views(&self, side: SideIndex) -> Result<Vec<(i64, SetView)>> {
+        let records = self.env.nodes[side].set_records(LONGEST_LIST)?;
+        Ok(records
+            .into_iter()
+            .map(|r| {
+                let orders = if r.objects == 1 { "1 order".to_owned() } else { format!("{} orders", r.objects) };
+                let said =
+                    ["inserted", "updated", "deleted", "conflicts", "requeued", "skipped"].iter().filter_map(|what| {
+                        let n = r.report[what].as_u64().filter(|n| *n > 0)?;
+                        Some(format!("{n} {what}"))
+                    });
+                let counts = said.collect::<Vec<_>>().join(", ");
+                let summary = if counts.is_empty() { orders } else { format!("{orders}: {counts}") };
+                let view = SetView {
+                    side,
+                    sent: r.sent,
+                    id: r.id,
+                    peer: r.peer_name,
+                    range: (r.first, r.last),
+                    objects: r.objects,
+                    file: r.file,
+                    at: local_time(r.at),
+                    summary,
+                };
+                (r.at, view)
+            })
+            .collect())
+    }
+}
+
+/// Names of everything that orders refer to, whichever side knows it.
+fn names(holdings: &[Holdings; 2]) -> HashMap<Guid, String> {
+    holdings.iter().flat_map(|h| h.referred.values()).flat_map(|known| known.values().cloned()).collect()
+}
+
+/// `None` where neither side has the order any more and nothing is to be told.
+fn line(guid: Guid, holdings: &[Holdings; 2], ahead: &[HashSet<Guid>; 2]) -> Option<Line> {
+    let orders = [0, 1].map(|side| holdings[side].orders.get(&guid).cloned());
+    if orders.iter().all(Option::is_none) {
+        return None;
+    }
+    let mut differs = [false; 6];
+    if let [Some(a), Some(b)] = &orders {
+        let same = |class, x, y| holdings[0].guid(class, x) == holdings[1].guid(class, y);
+        differs = [
+            !same("Employee", a.employee, b.employee),
+            !same("Customer", a.customer, b.customer),
+            a.date_order != b.date_order,
+            !same("Item", a.item, b.item),
+            a.quantity != b.quantity,
+            a.price != b.price,
+        ];
+    }
+    let contents_differ = differs.contains(&true) || orders.iter().any(Option::is_none);
+    let told = [0, 1].map(|side| ahead[side].contains(&guid));
+    let marks = match told {
+        // Both made the same change, or a change and its decision: nothing to decide any more.
+        _ if !contents_differ => [Mark::None; 2],
+        [true, true] => [Mark::Conflict; 2],
+        _ => [0, 1].map(|side| match (told[side], &orders[side], &orders[1 - side]) {
+            (false, ..) => Mark::None,
+            (true, Some(_), None) => Mark::New,
+            (true, Some(_), Some(_)) => Mark::Changed,
+            (true, None, _) => Mark::Deleted,
+        }),
+    };
+    Some(Line { guid, orders, marks, differs })
+}
+
+fn titled(class: &str, number: Option<i64>, guid: Guid) -> String {
+    number.map_or_else(|| format!("{class} {guid}"), |n| format!("{class} {n}"))
+}
+
+fn local_time(micros: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_micros(micros).unwrap_or_default();
+    time.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S").to_string()
+}
