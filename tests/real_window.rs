@@ -1,0 +1,267 @@
+//! The real window: the program itself under Xvfb, driven by xdotool with mouse and keys, and judged by what its databases
+//! hold afterwards and by its pixels.
+//!
+//! Needs Xvfb, xdotool and ImageMagick's `import`; where they are missing the test says loudly that it was skipped, and
+//! OBJSYNC_REQUIRE=window makes that a failure.
+
+#![cfg(all(feature = "app", target_os = "linux"))]
+
+mod common;
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::skip;
+use objsync::sync::{Environment, Status};
+
+/// How long anything may take before the test gives up; far more than it needs on any machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A process that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Screen {
+    display: String,
+    _server: Running,
+}
+
+impl Screen {
+    fn start(size: &str) -> Screen {
+        // Xvfb picks a free display itself and writes its number.
+        let mut server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", &format!("{size}x24"), "-nolisten", "tcp"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut output = server.stdout.take().unwrap();
+        let (mut number, mut byte) = (String::new(), [0]);
+        while output.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+            number.push(byte[0] as char);
+        }
+        Screen { display: format!(":{number}"), _server: Running(server) }
+    }
+
+    fn tool(&self, program: &str, arguments: &[&str]) -> Vec<u8> {
+        let output = Command::new(program).args(arguments).env("DISPLAY", &self.display).output().unwrap();
+        assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    fn key(&self, keys: &str) {
+        self.tool("xdotool", &["key", keys]);
+    }
+
+    fn type_text(&self, text: &str) {
+        self.tool("xdotool", &["type", "--delay", "30", text]);
+    }
+
+    fn click(&self, x: i32, y: i32, times: &str) {
+        self.tool("xdotool", &["mousemove", &x.to_string(), &y.to_string()]);
+        // A frame must see the pointer before it is pressed.
+        std::thread::sleep(Duration::from_millis(150));
+        self.tool("xdotool", &["click", "--repeat", times, "--delay", "60", "1"]);
+    }
+
+    /// Red, green, blue of every pixel.
+    fn pixels(&self) -> Vec<[u8; 3]> {
+        let rgb = self.tool("import", &["-window", "root", "-depth", "8", "rgb:-"]);
+        rgb.chunks_exact(3).map(|p| [p[0], p[1], p[2]]).collect()
+    }
+
+    /// Keeps a picture for whoever looks into a failure.
+    fn picture(&self, name: &str) {
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        self.tool("import", &["-window", "root", file.to_str().unwrap()]);
+    }
+}
+
+/// Asks again and again until `answer` is one; fails with a picture where it never is.
+fn until<T>(screen: &Screen, what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = answer() {
+            return found;
+        }
+        if start.elapsed() > PATIENCE {
+            screen.picture("failed.png");
+            panic!("waited in vain for: {what} (picture: {}/failed.png)", env!("CARGO_TARGET_TMPDIR"));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn missing_tool() -> Option<&'static str> {
+    ["Xvfb", "xdotool", "import"].into_iter().find(|tool| {
+        !std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(|dir| dir.join(tool).is_file())
+    })
+}
+
+fn status(dir: &Path) -> Status {
+    Environment::open(dir).unwrap().status().unwrap()
+}
+
+fn orders(dir: &Path, file: &str) -> i64 {
+    let conn = rusqlite::Connection::open(dir.join(file)).unwrap();
+    conn.query_row("SELECT count(*) FROM orders", [], |r| r.get(0)).unwrap()
+}
+
+fn quantity(dir: &Path, file: &str, number: i64) -> i64 {
+    let conn = rusqlite::Connection::open(dir.join(file)).unwrap();
+    conn.query_row("SELECT quantity FROM orders WHERE order_num = ?1", [number], |r| r.get(0)).unwrap()
+}
+
+fn conflicts(dir: &Path) -> usize {
+    Environment::open(dir).unwrap().nodes[0].conflict_count().unwrap()
+}
+
+/// How many pixels have the conflict's violet: clearly more red and blue than green.
+fn violet(screen: &Screen) -> usize {
+    screen
+        .pixels()
+        .iter()
+        .filter(|[r, g, b]| i32::from(*b) > i32::from(*g) + 40 && i32::from(*r) > i32::from(*g) + 15)
+        .count()
+}
+
+#[test]
+fn a_presenter_walks_through() {
+    if let Some(tool) = missing_tool() {
+        return skip("window", &format!("{tool} is not installed, so the real window was not driven"));
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("demo");
+    let screen = Screen::start("1600x1000");
+    let program = Command::new(env!("CARGO_BIN_EXE_objsync"))
+        .args(["--dir", dir.to_str().unwrap()])
+        .env("DISPLAY", &screen.display)
+        .env_remove("WAYLAND_DISPLAY")
+        .env("LIBGL_ALWAYS_SOFTWARE", "1")
+        .env("OBJSYNC_DIR", temp.path().join("elsewhere"))
+        .spawn()
+        .unwrap();
+    let mut program = Running(program);
+
+    // First start: the demo environment is made, and the window shows it.
+    until(&screen, "the demo environment", || {
+        (dir.join("client.db").is_file() && Environment::open(&dir).is_ok()).then_some(())
+    });
+    let window = until(&screen, "the window", || {
+        let search = ["search", "--onlyvisible", "--name", "Object Synchronization"];
+        let found = Command::new("xdotool").args(search).env("DISPLAY", &screen.display).output();
+        String::from_utf8(found.unwrap().stdout).unwrap().lines().last().map(str::to_owned)
+    });
+    screen.tool(
+        "xdotool",
+        &["windowmove", &window, "0", "0", "windowsize", &window, "1600", "1000", "windowfocus", &window],
+    );
+    until(&screen, "a painted window", || {
+        let pixels = screen.pixels();
+        let (dark, light) =
+            pixels.iter().fold((0, 0), |(d, l), [r, ..]| (d + usize::from(*r < 60), l + usize::from(*r > 200)));
+        (dark > 0 && light > 2000).then_some(())
+    });
+    assert_eq!(violet(&screen) / 2000, 0, "no conflict yet, so nothing large is violet");
+
+    // A random order at MASTER, by mouse.
+    until(&screen, "order 1001 at MASTER", || {
+        if orders(&dir, "master.db") == 1000 {
+            screen.click(73, 150, "1");
+            std::thread::sleep(Duration::from_millis(900));
+        }
+        (orders(&dir, "master.db") > 1000).then_some(())
+    });
+    let made = orders(&dir, "master.db");
+
+    // Prepared and applied at CLIENT, by keys.
+    screen.key("ctrl+p");
+    std::thread::sleep(Duration::from_millis(700));
+    screen.key("Return");
+    let set = dir.join("sets/syncFromMASTER-1000.syncset");
+    until(&screen, "set 1000 from MASTER", || set.is_file().then_some(()));
+    std::thread::sleep(Duration::from_millis(700));
+    screen.key("ctrl+Return");
+    until(&screen, "the order at CLIENT", || (orders(&dir, "client.db") == made).then_some(()));
+    until(&screen, "both level", || status(&dir).equal.then_some(()));
+    std::thread::sleep(Duration::from_millis(900));
+
+    // The same order edited on both sides, in place.
+    for (x, file, number) in [(576, "master.db", 401), (1494, "client.db", 460)] {
+        screen.click(x, 241, "2");
+        std::thread::sleep(Duration::from_millis(500));
+        screen.key("ctrl+a");
+        screen.type_text(&number.to_string());
+        screen.key("Return");
+        until(&screen, "the edited quantity", || (quantity(&dir, file, made) == number).then_some(()));
+        std::thread::sleep(Duration::from_millis(900));
+    }
+    until(&screen, "the conflict ahead, in violet", || (violet(&screen) > 2000).then_some(()));
+    screen.picture("conflict-ahead.png");
+
+    // CLIENT's change comes to MASTER: the conflict is found and decided, and the decision goes back.
+    screen.key("ctrl+shift+p");
+    std::thread::sleep(Duration::from_millis(700));
+    screen.key("Return");
+    until(&screen, "set 1000 from CLIENT", || dir.join("sets/syncFromCLIENT-1000.syncset").is_file().then_some(()));
+    std::thread::sleep(Duration::from_millis(700));
+    screen.key("ctrl+shift+Return");
+    until(&screen, "the conflict record", || (conflicts(&dir) == 1).then_some(()));
+    assert_eq!(quantity(&dir, "master.db", made), 460, "client wins");
+    std::thread::sleep(Duration::from_millis(900));
+    screen.picture("conflict-decided.png");
+    screen.key("ctrl+p");
+    std::thread::sleep(Duration::from_millis(700));
+    screen.key("Return");
+    until(&screen, "set 1001 from MASTER", || dir.join("sets/syncFromMASTER-1001.syncset").is_file().then_some(()));
+    std::thread::sleep(Duration::from_millis(700));
+    screen.key("ctrl+Return");
+    until(&screen, "both level again", || status(&dir).equal.then_some(()));
+    let mut env = Environment::open(&dir).unwrap();
+    assert!(env.verify().unwrap().equal);
+    assert_eq!(quantity(&dir, "client.db", made), 460);
+
+    // What another program does shows: a conflict made from outside turns rows violet.
+    std::thread::sleep(Duration::from_millis(900));
+    for (file, number) in [("master.db", 5), ("client.db", 6)] {
+        let conn = rusqlite::Connection::open(dir.join(file)).unwrap();
+        conn.execute("UPDATE orders SET quantity = ?1 WHERE order_num = ?2", [number, made]).unwrap();
+    }
+    until(&screen, "the change of another program", || (violet(&screen) > 2000).then_some(()));
+    screen.picture("walked-through.png");
+    assert!(program.0.try_wait().unwrap().is_none(), "the window is still open");
+}
+
+#[test]
+fn without_a_display_the_demo_is_told_in_the_terminal() {
+    let temp = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_objsync"))
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("WAYLAND_SOCKET")
+        .env("OBJSYNC_DIR", temp.path().join("demo"))
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let (said, told) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+    assert!(said.contains("no display") && said.contains("DISPLAY"), "{said}");
+    assert!(told.contains("wins over") && told.contains("0 objects differ"), "{told}");
+
+    let output = Command::new(env!("CARGO_BIN_EXE_objsync"))
+        .env("DISPLAY", ":98765")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("WAYLAND_SOCKET")
+        .env("OBJSYNC_DIR", temp.path().join("demo"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be shown"));
+}
