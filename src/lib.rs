@@ -6,6 +6,9 @@
 //!
 //! Each layer uses only those above it in this list.
 
+// Tests may unwrap; the program never panics over what it is given.
+#![warn(clippy::unwrap_used)]
+
 #[cfg(feature = "app")]
 pub mod app;
 pub mod cli;

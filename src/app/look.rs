@@ -70,7 +70,7 @@ impl Engine {
         conflicts.sort_by(|a, b| b.decided_at.cmp(&a.decided_at));
         let mut sets = self.set_views(0)?;
         sets.extend(self.set_views(1)?);
-        sets.sort_by(|a, b| b.0.cmp(&a.0));
+        sets.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         Ok(View {
             dir: self.env.dir().to_owned(),
             equal: status.equal,

@@ -1,7 +1,9 @@
 //! Applying a set: one SQLite transaction, all or nothing.
 //!
-//! 1. The set is refused whole, or 2. what is new in it joins what waits; 3. all that can be applied is applied, unit by
-//! unit (`settle.rs`); 4. object by object as the versions decide (`merge.rs`).
+//! 1. The set is refused whole, or
+//! 2. what is new in it joins what waits, and
+//! 3. all that can be applied is applied, unit by unit (`settle.rs`),
+//! 4. object by object as the versions decide (`merge.rs`).
 
 use std::collections::BTreeMap;
 use std::path::Path;

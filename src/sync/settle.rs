@@ -324,11 +324,12 @@ impl Node {
             }
             todo = failed.iter().map(|(u, _)| *u).collect();
             // Units whose unique values changed places, by way of values in between, fit only together.
-            if applied.len() == before && todo.len() > 1 {
-                if let Ok(reports) = self.try_group(settling, all, &todo)? {
-                    applied.extend(reports);
-                    return Ok((applied, HashMap::new()));
-                }
+            if applied.len() == before
+                && todo.len() > 1
+                && let Ok(reports) = self.try_group(settling, all, &todo)?
+            {
+                applied.extend(reports);
+                return Ok((applied, HashMap::new()));
             }
             if todo.is_empty() || applied.len() == before {
                 return Ok((applied, failed.into_iter().collect()));

@@ -17,6 +17,9 @@ pub struct Contents {
     objects: Vec<(Guid, i64, [u8; 16])>,
 }
 
+/// The local number of an object and the hash of its content.
+type Held = (i64, [u8; 16]);
+
 /// An object that differs between two nodes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ObjectDifference {
@@ -91,14 +94,13 @@ impl Contents {
 
     /// The objects that are not the same in all.
     pub fn differences(all: &[Contents]) -> Vec<ObjectDifference> {
-        let mut seen: HashMap<Guid, Vec<Option<(i64, [u8; 16])>>> = HashMap::new();
+        let mut seen: HashMap<Guid, Vec<Option<Held>>> = HashMap::new();
         for (i, contents) in all.iter().enumerate() {
             for (guid, key, hash) in &contents.objects {
                 seen.entry(*guid).or_insert_with(|| vec![None; all.len()])[i] = Some((*key, *hash));
             }
         }
-        let differs =
-            |found: &[Option<(i64, [u8; 16])>]| found.windows(2).any(|w| w[0].map(|f| f.1) != w[1].map(|f| f.1));
+        let differs = |found: &[Option<Held>]| found.windows(2).any(|w| w[0].map(|f| f.1) != w[1].map(|f| f.1));
         let mut differences: Vec<_> = seen
             .into_iter()
             .filter(|(_, found)| differs(found))

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use objsync::app::view::*;
 use objsync::demo::model::{Decimal, Order, OrderDraft};
-use objsync::sync::{Guid, Rule};
+use objsync::sync::{Guid, NodeId, Rule};
 
 const EMPLOYEES: [&str; 8] = [
     "Haddad, Lena",
@@ -159,7 +159,7 @@ impl MockBackend {
             why: "CLIENT wins because the change was made at CLIENT.".into(),
             decided_at: "2026-11-20 10:42:30".into(),
         };
-        let guid = self.view.lines.first().map_or(Guid { node: 0, serial: 0 }, |l| l.guid);
+        let guid = self.view.lines.first().map_or(Guid { node: NodeId(0), serial: 0 }, |l| l.guid);
         self.view.conflicts = vec![
             record(2, "Order 972", "changed on both sides", guid),
             record(1, "Order 988", "deleted / changed", guid),
@@ -192,7 +192,7 @@ impl MockBackend {
 
     fn push(&mut self, orders: [Option<Order>; 2], marks: [Mark; 2]) -> Guid {
         self.serial += 1;
-        let guid = Guid { node: 1, serial: self.serial };
+        let guid = Guid { node: NodeId(1), serial: self.serial };
         self.view.lines.push(Line { guid, orders, marks, differs: [false; 6] });
         guid
     }

@@ -82,7 +82,7 @@ fn read_lines(mut input: impl BufRead) -> Result<SyncSet> {
 
 fn next_line(input: &mut impl BufRead, bytes: &mut u64) -> Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
-    let read = input.take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(|e| damaged(e))?;
+    let read = input.take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(damaged)?;
     *bytes += read as u64;
     Ok((read > 0).then_some(line))
 }
