@@ -1,6 +1,6 @@
 //! The window driven by label, as a screen reader would: what is pressed, what is asked of the engine, what is shown.
 
-#![allow(clippy::unwrap_used)]
+#![cfg(feature = "app")]
 
 #[path = "window/mock.rs"]
 mod mock;

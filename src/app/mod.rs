@@ -6,7 +6,7 @@
 //!    └────run(Action)──┴────channel─────┴──── handle(Command)─┘
 //! ```
 //!
-//! The window knows [`view`]'s plain data only: nothing of SQLite. A [`Backend`](view::Backend) lives on the worker's
+//! The window knows [`view`]'s plain data only: nothing of SQLite. A [`Backend`] lives on the worker's
 //! thread (`engine.rs` and `look.rs` are the real one); panels read the [`State`](state::State) and push [`Command`](command::Command)s; `App::handle` alone changes
 //! anything. The invariant: nothing that may take long happens on the window's thread, and an idle window paints nothing.
 

@@ -116,7 +116,7 @@ pub enum Command {
         /// The set's number at this node, above 0
         #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
         id: i64,
-        /// A file, or a folder (existing, or ending in /) for the default name [default: DIR/sets/syncFrom<NODE>-<ID>.syncset]
+        /// A file, or a folder (existing, or ending in /) for the default name [default: DIR/sets/syncFromNODE-ID.syncset]
         #[arg(long, value_name = "FILE or FOLDER/")]
         out: Option<PathBuf>,
         /// After which transaction it starts: what was last `sent`, or what the other has `acknowledged`, which repairs a lost set
