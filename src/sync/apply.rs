@@ -16,7 +16,7 @@ use crate::sync::requeue::Pending;
 use crate::sync::rule::Rule;
 use crate::sync::schema;
 use crate::sync::stamp::DOUBTFUL_AHEAD;
-use crate::sync::sync_times::SyncTimes;
+use crate::sync::sync_times::{Since, SyncTimes};
 use crate::sync::syncset::{self, SyncSet};
 
 /// Asks the application whether an object may be touched now; a reason makes its whole unit wait.
@@ -130,22 +130,20 @@ impl Node {
                 .hint("make the tables and classes of both nodes alike, then prepare the set again"));
         }
         let number = self.number()?;
-        let known = set
-            .objects
-            .iter()
-            .map(|o| o.state.vector.get(us.guid))
-            .chain([header.received_from(us.guid)])
-            .max()
-            .unwrap_or(0);
+        let told = [header.received_from(us.guid), header.saw(us.guid).map_or(0, |(n, _)| n)];
+        let known = set.objects.iter().map(|o| o.state.vector.get(us.guid)).chain(told).max().unwrap_or(0);
         if known > number {
-            let what = format!(
-                "the set knows transaction {known} of {}, whose last one is {number}: this file was restored from a backup, or is a copy; nothing was changed",
-                us.name
-            );
-            return Err(Error::refused(Refusal::Restored, what).hint(format!(
-                "make this file a new node (objsync rejoin --node {}); nothing in it is lost, and {} prepares its next set for the new node",
-                us.name, source.name
-            )));
+            return Err(self.restored(
+                set,
+                &format!("the set knows transaction {known} of {}, whose last one is {number}", us.name),
+            ));
+        }
+        if let Some((seen, clock)) = header.saw(us.guid)
+            && self.gave_again(source.guid, seen, clock)?
+        {
+            let what =
+                format!("{} knows other transactions of {} under the numbers up to {seen}", source.name, us.name);
+            return Err(self.restored(set, &what));
         }
         // The sender's numbers went back: it was seen further on at an earlier time, or gives numbers again that it had given.
         let times = self.sync_times(source.guid)?;
@@ -160,6 +158,34 @@ impl Node {
             return Err(self.source_restored(set, times.seen_number));
         }
         Ok(())
+    }
+
+    fn restored(&self, set: &SyncSet, what: &str) -> Error {
+        let us = &self.info.name;
+        let what = format!("{what}: this file was restored from a backup, or is a copy; nothing was changed");
+        Error::refused(Refusal::Restored, what).hint(format!(
+            "make this file a new node (objsync rejoin --node {us}); nothing in it is lost, and {} prepares its next set for the new node",
+            set.header.source.name
+        ))
+    }
+
+    /// Whether a commit up to `seen`, the last one when a peer saw this node at `clock`, was made later than that: then the
+    /// peer saw another one under that number. Looks at what the peer has not confirmed yet.
+    fn gave_again(&self, peer: NodeId, seen: u64, clock: i64) -> Result<bool> {
+        let first = self.first_pos_after(self.start_for(peer, Since::Acknowledged)?)?;
+        for class in self.classes.iter().filter(|c| c.journaled) {
+            for table in [class.objects(), class.tombstones()] {
+                let sql = format!(
+                    "SELECT EXISTS(SELECT 1 FROM objsync_journal j JOIN {table} o ON o.object = j.object
+                     WHERE j.pos >= ?1 AND j.number <= ?2 AND o.own BETWEEN 1 AND ?2 AND o.time > ?3
+                       AND o.author = (SELECT node FROM objsync_state))"
+                );
+                if self.conn.prepare_cached(&sql)?.query_row((first, seen, clock), |r| r.get(0))? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     pub(crate) fn source_restored(&self, set: &SyncSet, seen: u64) -> Error {

@@ -29,7 +29,7 @@ impl Node {
             self.conn.backup(MAIN_DB, &part, None::<fn(rusqlite::backup::Progress)>)?;
             let conn = Connection::open(&part)?;
             store::configure(&conn)?;
-            become_new_node(&conn, &info)?;
+            become_new_node(&conn, &info, self.number()?)?;
             conn.execute_batch(
                 "DELETE FROM objsync_set; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;",
             )?;
@@ -48,8 +48,9 @@ impl Node {
     }
 
     /// Makes this file, which was copied or restored from a backup, a new node with the same name and role. Nothing in it is
-    /// lost: what was filed since the backup at the old node comes back from its peers, what is filed from now on has numbers
-    /// of its own.
+    /// lost: what the old node filed after the backup comes back from its peers. From which commit on this file went its own
+    /// way is not known, only that peers have confirmed some; what was filed after these counts as the new node's. Where that
+    /// was the old node's after all, both say the same, which is no conflict; where numbers were given twice, it is one.
     pub fn rejoin(&mut self) -> Result<NodeInfo> {
         self.rejoin_as(NodeId::random())
     }
@@ -57,15 +58,22 @@ impl Node {
     /// The same with a GUID that is given; it must never have been used before.
     pub fn rejoin_as(&mut self, guid: NodeId) -> Result<NodeInfo> {
         let info = NodeInfo { guid, ..self.info.clone() };
-        self.write(|node| become_new_node(&node.conn, &info))?;
+        self.write(|node| {
+            let mut certain = node.lineage_of(node.info.guid)?.first().map_or(0, |(_, number)| *number);
+            for peer in node.peers()? {
+                certain = certain.max(node.sync_times(peer)?.acknowledged);
+            }
+            become_new_node(&node.conn, &info, certain.min(node.number()?))
+        })?;
         self.info = info.clone();
         self.refresh()?;
         Ok(info)
     }
 }
 
-fn become_new_node(conn: &Connection, info: &NodeInfo) -> Result<()> {
-    // Vectors of the old node: its own entry becomes one among the others. Entries are pairs of LEB128 integers.
+/// Commits up to `certain` stay the old node's; those after it, if any, are the new node's, under the same numbers.
+fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64) -> Result<()> {
+    // The old node's own entry in a vector becomes one among the others. Entries are pairs of LEB128 integers.
     conn.create_scalar_function(
         "objsync_with",
         3,
@@ -82,8 +90,8 @@ fn become_new_node(conn: &Connection, info: &NodeInfo) -> Result<()> {
             Ok(rest)
         },
     )?;
-    let (old, number, clock): (i64, u64, i64) =
-        conn.query_row("SELECT node, number, clock FROM objsync_state", [], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+    let (old, clock): (i64, i64) =
+        conn.query_row("SELECT node, clock FROM objsync_state", [], |r| Ok((r.get(0)?, r.get(1)?)))?;
     conn.execute(
         "INSERT INTO objsync_node (guid, name, role) VALUES (?1, ?2, ?3)",
         (info.guid.0 as i64, &info.name, info.role.name()),
@@ -91,7 +99,7 @@ fn become_new_node(conn: &Connection, info: &NodeInfo) -> Result<()> {
     let new = conn.last_insert_rowid();
     conn.execute(
         "INSERT INTO objsync_lineage (node, place, ancestor, number) VALUES (?1, 0, ?2, ?3)",
-        (new, old, number),
+        (new, old, certain),
     )?;
     conn.execute(
         "INSERT INTO objsync_lineage (node, place, ancestor, number)
@@ -101,7 +109,7 @@ fn become_new_node(conn: &Connection, info: &NodeInfo) -> Result<()> {
     conn.execute("UPDATE objsync_sync_time SET sent = acknowledged", [])?;
     conn.execute(
         "INSERT OR REPLACE INTO objsync_sync_time (peer, received, seen_number, seen_clock) VALUES (?1, ?2, ?2, ?3)",
-        (old, number, clock),
+        (old, certain, clock),
     )?;
     conn.execute("UPDATE objsync_state SET node = ?1, serial = 0", [new])?;
     let tables: Vec<String> = conn
@@ -110,8 +118,11 @@ fn become_new_node(conn: &Connection, info: &NodeInfo) -> Result<()> {
         .collect::<rusqlite::Result<_>>()?;
     let versions = tables.iter().flat_map(|t| [format!("objsync_object_{t}"), format!("objsync_tombstone_{t}")]);
     for table in versions.chain(["objsync_journal".to_owned()]) {
-        let sql = format!("UPDATE {} SET rest = objsync_with(rest, ?1, own), own = 0 WHERE own > 0", quote(&table));
-        conn.execute(&sql, [old])?;
+        let sql = format!(
+            "UPDATE {} SET rest = objsync_with(rest, ?1, min(own, ?2)), own = iif(own > ?2, own, 0) WHERE min(own, ?2) > 0",
+            quote(&table)
+        );
+        conn.execute(&sql, (old, certain))?;
     }
     conn.remove_function("objsync_with", 3)?;
     Ok(())

@@ -290,11 +290,13 @@ impl Node {
         Ok(Identity { info: self.info.clone(), lineage: self.lineage_of(self.info.guid)? })
     }
 
+    /// Empty, too, for a node that is not known here.
     pub(crate) fn lineage_of(&self, node: NodeId) -> Result<Vec<(NodeId, u64)>> {
+        let Ok(n) = self.nodes.number(node) else { return Ok(Vec::new()) };
         let rows = self
             .conn
             .prepare_cached("SELECT ancestor, number FROM objsync_lineage WHERE node = ?1 ORDER BY place")?
-            .query_map([self.nodes.number(node)?], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, u64>(1)?)))?
+            .query_map([n], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, u64>(1)?)))?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         rows.into_iter().map(|(n, number)| Ok((self.nodes.guid(n)?, number))).collect()
     }

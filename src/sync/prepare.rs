@@ -212,9 +212,13 @@ impl Node {
     fn header(&self, peer: &NodeInfo, id: i64, start: u64, end: u64) -> Result<Header> {
         let mut nodes = vec![self.info.clone(), peer.clone()];
         nodes.extend(self.nodes.all().filter(|n| n.guid != self.info.guid && n.guid != peer.guid).cloned());
-        let mut received = Vec::new();
+        let (mut received, mut seen) = (Vec::new(), Vec::new());
         for node in self.peers()? {
-            received.push((node, self.sync_times(node)?.received));
+            let times = self.sync_times(node)?;
+            received.push((node, times.received));
+            if times.seen_number > 0 {
+                seen.push((node, times.seen_number, times.seen_clock));
+            }
         }
         Ok(Header {
             id,
@@ -227,6 +231,7 @@ impl Node {
             start,
             end,
             received,
+            seen,
             classes: self.classes.clone(),
         })
     }

@@ -7,8 +7,8 @@
 //!
 //! Header: `objsync` (always `syncset`), `format`, `id`, `nodes` (GUID, name, role), `source` and `target`, `lineage` of the
 //! source (`[node, number]`, nearest first), `number` and `clock` of the source when the set was made, the range of
-//! commits (`start`, `end`], `received` (what the source has of whom, so that acknowledgements travel), the `classes` with
-//! their properties, `created`, and `keys`, which explains the short keys of the object lines:
+//! commits (`start`, `end`], `received` (what the source has of whom, so that acknowledgements travel), `seen` (at which last
+//! commit and clock it saw whom, so that a restored file is found out), the `classes` with their properties, `created`, and `keys`, which explains the short keys of the object lines:
 //!
 //! | key | meaning |
 //! |---|---|
@@ -74,6 +74,8 @@ pub struct Header {
     pub end: u64,
     /// Up to which of their commits the source has everything of others.
     pub received: Vec<(NodeId, u64)>,
+    /// At which last commit and clock the source last saw others.
+    pub seen: Vec<(NodeId, u64, i64)>,
     /// The source's classes.
     pub classes: Vec<Class>,
 }
@@ -82,6 +84,11 @@ impl Header {
     /// What the source has received from a node.
     pub fn received_from(&self, node: NodeId) -> u64 {
         self.received.iter().find(|(n, _)| *n == node).map_or(0, |(_, number)| *number)
+    }
+
+    /// At which last commit and clock the source last saw a node.
+    pub fn saw(&self, node: NodeId) -> Option<(u64, i64)> {
+        self.seen.iter().find(|(n, ..)| *n == node).map(|(_, number, clock)| (*number, *clock))
     }
 }
 
@@ -163,6 +170,7 @@ struct HeaderLine {
     start: u64,
     end: u64,
     received: Vec<(usize, u64)>,
+    seen: Vec<(usize, u64, i64)>,
     classes: Vec<Class>,
     created: String,
     keys: Json,

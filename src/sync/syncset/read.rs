@@ -152,6 +152,7 @@ fn header(line: &HeaderLine) -> Result<Header> {
         start: line.start,
         end: line.end,
         received: pairs(&line.received)?,
+        seen: line.seen.iter().map(|(place, n, clock)| Ok((node(*place)?.guid, *n, *clock))).collect::<Result<_>>()?,
         classes: line.classes.clone(),
         nodes,
     })

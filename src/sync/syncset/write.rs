@@ -82,6 +82,11 @@ impl Writer {
             start: header.start,
             end: header.end,
             received: header.received.iter().map(place).collect::<Result<_>>()?,
+            seen: header
+                .seen
+                .iter()
+                .map(|(node, n, clock)| Ok((writer.place(*node)?, *n, *clock)))
+                .collect::<Result<_>>()?,
             classes: header.classes.clone(),
             created: chrono::DateTime::from_timestamp_micros(header.clock)
                 .unwrap_or_default()

@@ -1,0 +1,95 @@
+//! A file put back from a backup and used on: its numbers are given twice. The engine refuses, and `rejoin` makes the file a
+//! new node that loses nothing.
+
+use std::path::Path;
+
+use objsync::sync::*;
+
+fn node(file: &Path, name: &str) -> Node {
+    let conn = rusqlite::Connection::open(file).unwrap();
+    conn.execute_batch("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)").unwrap();
+    let class = ClassSpec { name: "Note".into(), table: "notes".into(), journaled: true };
+    Node::create(file, NodeInfo { guid: NodeId::random(), name: name.into(), role: Role::Master }, &[class]).unwrap()
+}
+
+fn write(node: &Node, sql: &str) {
+    node.connection().execute(sql, []).unwrap();
+}
+
+fn exchange(dir: &Path, from: &mut Node, to: &mut Node) -> Result<Report> {
+    let id = from.next_set_id()?;
+    // A restored node gives the same id again, so the file's name says more.
+    let file = dir.join(format!("{}-{id}-{}.syncset", from.info().guid, std::fs::read_dir(dir)?.count()));
+    from.meet(&to.identity()?)?;
+    let options = PrepareOptions { id, file: file.clone(), since: Since::Acknowledged, upto: None, overwrite: false };
+    from.prepare(to.info().guid, &options)?;
+    to.apply(&file, ApplyOptions::default())
+}
+
+fn texts(node: &Node) -> Vec<String> {
+    let mut rows = node.connection().prepare("SELECT text FROM notes ORDER BY text").unwrap();
+    rows.query_map([], |r| r.get(0)).unwrap().map(|t| t.unwrap()).collect()
+}
+
+/// Every text in a node's tables and conflict records.
+fn kept(node: &Node) -> Vec<String> {
+    let records = node.conflicts(100).unwrap();
+    let sides = records.iter().flat_map(|r| [&r.ours, &r.theirs]);
+    let recorded = sides.filter_map(|s| s.content["text"].as_str().map(str::to_owned));
+    texts(node).into_iter().chain(recorded).collect()
+}
+
+#[test]
+fn a_restored_file_that_was_used_on_is_refused_and_rejoins_without_loss() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, backup) = (dir.path().join("south.db"), dir.path().join("backup"));
+    let mut north = node(&dir.path().join("north.db"), "NORTH");
+    let mut south = north.fresh_copy(&file, "SOUTH", Role::Client).unwrap();
+    write(&south, "INSERT INTO notes VALUES (1, 'common')");
+    exchange(dir.path(), &mut south, &mut north).unwrap();
+    exchange(dir.path(), &mut north, &mut south).unwrap();
+    // Sent, but not yet confirmed when the backup is made.
+    write(&south, "INSERT INTO notes VALUES (2, 'before the backup')");
+    south.connection().execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+    write(&south, "UPDATE notes SET text = 'changed after it' WHERE id = 1");
+    write(&south, "INSERT INTO notes VALUES (3, 'lost here, known at NORTH')");
+    exchange(dir.path(), &mut south, &mut north).unwrap();
+    drop(south);
+
+    // The backup comes back, and somebody goes on with it: the same numbers and serials once more.
+    std::fs::copy(&backup, &file).unwrap();
+    for ending in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{ending}", file.display()));
+    }
+    let mut south = Node::open(&file).unwrap();
+    write(&south, "UPDATE notes SET text = 'changed otherwise' WHERE id = 1");
+    write(&south, "INSERT INTO notes VALUES (3, 'another third')");
+    let before = (texts(&north), texts(&south));
+    for refused in [exchange(dir.path(), &mut south, &mut north), exchange(dir.path(), &mut north, &mut south)] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.refusal(), Some(Refusal::Restored), "{error}");
+        assert!(error.to_string().contains("rejoin"), "{error}");
+    }
+    assert_eq!((texts(&north), texts(&south)), before);
+
+    let old = south.info().guid;
+    let new = south.rejoin().unwrap();
+    assert_ne!(new.guid, old);
+    for _ in 0..3 {
+        exchange(dir.path(), &mut south, &mut north).unwrap();
+        exchange(dir.path(), &mut north, &mut south).unwrap();
+    }
+    assert_eq!(texts(&north), texts(&south));
+    let contents = [north.contents("Note").unwrap(), south.contents("Note").unwrap()];
+    assert_eq!(Contents::differences(&contents), []);
+    let start = north.start_for(new.guid, Since::Acknowledged).unwrap();
+    assert_eq!(north.to_send(new.guid, start).unwrap().objects, 0, "and then nothing is left to send");
+    let all: Vec<String> = kept(&north).into_iter().chain(kept(&south)).collect();
+    for text in
+        ["before the backup", "changed after it", "lost here, known at NORTH", "changed otherwise", "another third"]
+    {
+        assert!(all.iter().any(|t| t == text), "`{text}` is lost: {all:?}");
+    }
+    // What was sent before the backup is the same on both sides: no conflict about it.
+    assert_eq!(all.iter().filter(|t| *t == "before the backup").count(), 2, "{all:?}");
+}
