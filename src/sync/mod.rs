@@ -42,6 +42,7 @@ mod history;
 mod merge;
 mod node;
 mod prepare;
+mod registry;
 mod report;
 mod requeue;
 mod rule;
