@@ -8,7 +8,7 @@ use crate::app::view::{
     Choice, ConflictProperty, ConflictView, Lane, Line, Mark, Requeued, SetCard, SetCounts, SetView, Side, SideIndex,
     View,
 };
-use crate::demo::model::Order;
+use crate::demo::model::{Decimal, Order};
 use crate::demo::query;
 use crate::demo::tables::ORDER;
 use crate::sync::syncset::{self, Change};
@@ -64,7 +64,10 @@ impl Engine {
         let sides = [self.side(0, &holdings[0], &status.nodes[0])?, self.side(1, &holdings[1], &status.nodes[1])?];
         let mut guids: HashSet<Guid> = holdings.iter().flat_map(|h| h.orders.keys().copied()).collect();
         guids.extend(ahead.iter().flatten());
-        let lines = guids.into_iter().filter_map(|guid| line(guid, &holdings, &ahead)).collect();
+        let mut lines: Vec<Line> = guids.into_iter().filter_map(|guid| line(guid, &holdings, &ahead)).collect();
+        for line in lines.iter_mut().filter(|l| l.conflict()) {
+            self.foretell(line, &holdings)?;
+        }
         let mut conflicts = self.conflict_views(0, &names)?;
         conflicts.extend(self.conflict_views(1, &names)?);
         conflicts.sort_by(|a, b| b.decided_at.cmp(&a.decided_at));
@@ -87,6 +90,40 @@ impl Engine {
         let start = self.env.has_of(1 - side, side)?;
         let peer = self.env.nodes[1 - side].info().guid;
         Ok(self.env.nodes[side].objects_to_send(ORDER, peer, start)?.into_iter().collect())
+    }
+
+    /// What both sides of a conflict ahead started from, and what each of them changed.
+    fn foretell(&self, line: &mut Line, holdings: &[Holdings; 2]) -> Result<()> {
+        let [master, client] = [&self.env.nodes[0], &self.env.nodes[1]];
+        let Some(theirs) = client.current(client.class(ORDER)?, line.guid)? else { return Ok(()) };
+        let class = master.class(ORDER)?;
+        let Some(Some(values)) = master.last_common(class, line.guid, &theirs.state.vector)? else { return Ok(()) };
+        let value = |name: &str| class.property(name).map_or(&Value::Null, |i| &values[i]);
+        let key = |name: &str, of: &str| match value(name) {
+            Value::Reference(guid) => master.key_of(master.class(of)?, *guid).map(Option::unwrap_or_default),
+            _ => Ok(0),
+        };
+        let number = |name: &str| match value(name) {
+            Value::Integer(n) => Decimal::whole(*n),
+            Value::Real(r) => Decimal::from_hundredths((r * 100.0).round() as i64),
+            _ => Decimal::whole(0),
+        };
+        let common = Order {
+            order_num: 0,
+            employee: key("employee", "Employee")?,
+            customer: key("customer", "Customer")?,
+            date_order: value("date_order").shown(),
+            item: key("item", "Item")?,
+            quantity: number("quantity"),
+            price: number("price"),
+        };
+        for side in [0, 1] {
+            if let Some(order) = &line.orders[side] {
+                line.changed[side] = differences([&common, order], [&holdings[0], &holdings[side]]);
+            }
+        }
+        line.common = Some(common);
+        Ok(())
     }
 
     fn side(&self, side: SideIndex, holdings: &Holdings, status: &crate::sync::NodeStatus) -> Result<Side> {
@@ -267,6 +304,19 @@ fn names(holdings: &[Holdings; 2]) -> HashMap<Guid, String> {
     holdings.iter().flat_map(|h| h.referred.values()).flat_map(|known| known.values().cloned()).collect()
 }
 
+/// Which columns differ between two orders, each with its side's keys.
+fn differences([a, b]: [&Order; 2], [x, y]: [&Holdings; 2]) -> [bool; 6] {
+    let same = |class, key, other| x.guid(class, key) == y.guid(class, other);
+    [
+        !same("Employee", a.employee, b.employee),
+        !same("Customer", a.customer, b.customer),
+        a.date_order != b.date_order,
+        !same("Item", a.item, b.item),
+        a.quantity != b.quantity,
+        a.price != b.price,
+    ]
+}
+
 /// `None` where neither side has the order any more and nothing is to be told.
 fn line(guid: Guid, holdings: &[Holdings; 2], ahead: &[HashSet<Guid>; 2]) -> Option<Line> {
     let orders = [0, 1].map(|side| holdings[side].orders.get(&guid).cloned());
@@ -275,15 +325,7 @@ fn line(guid: Guid, holdings: &[Holdings; 2], ahead: &[HashSet<Guid>; 2]) -> Opt
     }
     let mut differs = [false; 6];
     if let [Some(a), Some(b)] = &orders {
-        let same = |class, x, y| holdings[0].guid(class, x) == holdings[1].guid(class, y);
-        differs = [
-            !same("Employee", a.employee, b.employee),
-            !same("Customer", a.customer, b.customer),
-            a.date_order != b.date_order,
-            !same("Item", a.item, b.item),
-            a.quantity != b.quantity,
-            a.price != b.price,
-        ];
+        differs = differences([a, b], [&holdings[0], &holdings[1]]);
     }
     let contents_differ = differs.contains(&true) || orders.iter().any(Option::is_none);
     let told = [0, 1].map(|side| ahead[side].contains(&guid));
@@ -298,7 +340,7 @@ fn line(guid: Guid, holdings: &[Holdings; 2], ahead: &[HashSet<Guid>; 2]) -> Opt
             (true, None, _) => Mark::Deleted,
         }),
     };
-    Some(Line { guid, orders, marks, differs })
+    Some(Line::new(guid, orders, marks, differs))
 }
 
 fn titled(class: &str, number: Option<i64>, guid: Guid) -> String {

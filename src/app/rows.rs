@@ -146,7 +146,7 @@ mod tests {
             })
         });
         let marks = numbers.map(|n| if n.is_some() && numbers.contains(&None) { Mark::New } else { Mark::None });
-        Line { guid: Guid { node: crate::sync::NodeId(1), serial }, orders, marks, differs: [false; 6] }
+        Line::new(Guid { node: crate::sync::NodeId(1), serial }, orders, marks, [false; 6])
     }
 
     fn shown(query: &Query) -> [Vec<u64>; 2] {

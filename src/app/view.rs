@@ -79,9 +79,18 @@ pub struct Line {
     /// Which columns differ between the sides, in the order employee, customer, date, item, quantity, price.
     /// References are compared by GUID. All false where one side lacks the order.
     pub differs: [bool; 6],
+    /// Where both sides changed it: what both started from, references as MASTER's keys; `None` where that is not known.
+    pub common: Option<Order>,
+    /// Where both sides changed it: which columns each side changed since then. Without `common`, those that differ.
+    pub changed: [[bool; 6]; 2],
 }
 
 impl Line {
+    /// A line without a conflict.
+    pub fn new(guid: Guid, orders: [Option<Order>; 2], marks: [Mark; 2], differs: [bool; 6]) -> Self {
+        Line { guid, orders, marks, differs, common: None, changed: [differs; 2] }
+    }
+
     /// Both sides have changes that the other has not seen, and not the same ones.
     pub fn conflict(&self) -> bool {
         self.marks.contains(&Mark::Conflict)

@@ -203,6 +203,12 @@ impl Node {
         Ok(seen.iter().filter(|s| !below(s)).cloned().collect())
     }
 
+    /// What a state here and one with `vector` both come from: the content of the newest common ancestor that is known.
+    pub fn last_common(&self, class: &Class, guid: Guid, vector: &Vector) -> Result<Option<Content>> {
+        let Some(ours) = self.current(class, guid)? else { return Ok(None) };
+        Ok(self.common_ancestors(class, &ours, guid, vector)?.into_iter().next().map(|state| state.content))
+    }
+
     fn merged(&self, class: &Class, guid: Guid) -> Result<Vec<State>> {
         let rows = self
             .conn

@@ -193,7 +193,7 @@ impl MockBackend {
     fn push(&mut self, orders: [Option<Order>; 2], marks: [Mark; 2]) -> Guid {
         self.serial += 1;
         let guid = Guid { node: NodeId(1), serial: self.serial };
-        self.view.lines.push(Line { guid, orders, marks, differs: [false; 6] });
+        self.view.lines.push(Line::new(guid, orders, marks, [false; 6]));
         guid
     }
 
@@ -215,6 +215,7 @@ impl MockBackend {
                 ],
                 _ => [false; 6],
             };
+            line.changed = [line.differs; 2];
         }
         for side in 0..2 {
             self.view.sides[side].orders = self.view.lines.iter().filter(|l| l.orders[side].is_some()).count();

@@ -153,12 +153,16 @@ fn foretold(ui: &mut Ui, state: &State, snapshot: &Snapshot, line: &Line) {
     });
     let either_gone = line.orders.iter().any(Option::is_none);
     let names = COLUMNS.map(|c| c.title().to_lowercase());
+    let common: Vec<String> = COLUMNS
+        .iter()
+        .map(|c| line.common.as_ref().map_or_else(|| "–".to_owned(), |order| snapshot.text(0, order, *c)))
+        .collect();
     let rows = (0..COLUMNS.len()).filter(|i| either_gone || line.differs[*i]).map(|i| Row {
-        mark: "! ",
+        mark: if line.changed.iter().all(|c| c[i]) { "! " } else { "≠ " },
         name: &names[i],
-        ancestor: "–",
+        ancestor: &common[i],
         values: [&texts[i][0], &texts[i][1]],
-        changed: [true, true],
+        changed: [0, 1].map(|side| line.orders[side].is_none() || line.changed[side][i]),
         result: "not decided yet",
         won: None,
     });

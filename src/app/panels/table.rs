@@ -209,7 +209,7 @@ impl Painting<'_> {
                 self.ground(ui);
                 match (editing, order) {
                     (Some(editor), _) => cell_editor::show(ui, self.state, self.snapshot, editor, out),
-                    (None, Some(order)) => self.value(ui, order, column, self.line.differs[index]),
+                    (None, Some(order)) => self.value(ui, order, column, index),
                     (None, None) => {}
                 }
                 if last {
@@ -271,7 +271,8 @@ impl Painting<'_> {
         paint(ui, ui.painter(), ui.max_rect().shrink2(vec2(self.shape.pad, 0.0)), &cell);
     }
 
-    fn value(&self, ui: &Ui, order: &Order, column: Column, differs: bool) {
+    fn value(&self, ui: &Ui, order: &Order, column: Column, index: usize) {
+        let differs = self.line.differs[index];
         let t = Tokens::of(ui);
         let rect = ui.max_rect();
         let full = self.snapshot.text(self.side, order, column);
@@ -292,13 +293,13 @@ impl Painting<'_> {
         let own = self.line.marks[self.side];
         if self.gone_elsewhere() {
             (cell.ink, cell.struck) = (t.weak, true);
-        } else if differs && self.line.conflict() {
+        } else if differs && self.line.conflict() && self.line.changed[self.side][index] {
             (cell.ink, cell.font) = (t.conflict, semibold(self.shape.text));
             ui.painter().rect_filled(rect, CornerRadius::ZERO, t.conflict_fill);
         } else if differs && own == Mark::Changed {
             (cell.ink, cell.font) = (t.sides[self.side], semibold(self.shape.text));
             ui.painter().rect_filled(rect, CornerRadius::ZERO, t.side_fill[self.side]);
-        } else if differs {
+        } else if differs && !self.line.conflict() {
             // What the other side's change will replace.
             (cell.ink, cell.struck) = (t.weak, self.line.marks[1 - self.side] == Mark::Changed);
         }
