@@ -401,6 +401,7 @@ impl Node {
                 }
             }
             self.write_steps(settling, &steps, at)?;
+            self.keep_deleted_keys(settling, &steps);
             for step in steps {
                 reports.insert(step.place, self.told(settling, &step)?);
             }
@@ -486,6 +487,18 @@ impl Node {
         Ok(())
     }
 
+    /// While rows here may still refer to what was deleted, its key must not become another object's.
+    fn keep_deleted_keys(&self, settling: &mut Settling<'_>, steps: &[Step]) {
+        for step in steps.iter().filter(|s| s.row_changed && s.merged.new.content.is_none()) {
+            let class = settling.pending[step.place].class;
+            let name = &self.classes[class].name;
+            let referred = self.classes.iter().flat_map(|c| &c.properties).any(|p| p.references.as_ref() == Some(name));
+            if let Some(key) = step.key.filter(|_| referred) {
+                settling.taken.entry(class).or_default().insert(key);
+            }
+        }
+    }
+
     /// Units that left something without its object: a row that refers to nothing, or rows that refer to what was deleted.
     fn unsound(
         &self,
@@ -510,9 +523,21 @@ impl Node {
         let Some(current) = self.current(class, guid)? else { return Ok(None) };
         if let Some(values) = &current.state.content {
             for (value, property) in values.iter().zip(&class.properties) {
-                if let (Value::Reference(target_guid), Some(target)) = (value, property.references.as_deref())
-                    && self.key_of(self.class(target)?, *target_guid)?.is_none()
-                {
+                let Some(target) = property.references.as_deref() else { continue };
+                let known = match value {
+                    Value::Reference(target_guid) => self.key_of(self.class(target)?, *target_guid)?.is_some(),
+                    // The key was given to an object that was to arrive and did not.
+                    Value::Dangling(_) => false,
+                    _ => true,
+                };
+                if !known && matches!(value, Value::Dangling(_)) {
+                    let reason = format!(
+                        "its {} refers to a {target} of this set that cannot be applied; it goes through with that one",
+                        property.name
+                    );
+                    return Ok(Some(reason));
+                }
+                if !known {
                     return Ok(Some(self.unknown_reference(&property.name, value, Some(target))));
                 }
             }
