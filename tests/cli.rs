@@ -282,6 +282,16 @@ fn what_the_database_refuses_is_3_and_changes_nothing() {
 }
 
 #[test]
+fn amounts_beyond_counting_are_no_crash() {
+    let demo = Demo::new();
+    // Refused for the unknown node, after the amounts were looked at.
+    demo.run(&["populate", "--node", "NOBODY", "--orders", "4294967295", "--items", "1"]).fails(2, &["NOBODY"]);
+    demo.run(&["order", "list", "--node", "MASTER", "--limit", "18446744073709551615"]).ok();
+    demo.run(&["conflicts", "--node", "MASTER", "--limit", "18446744073709551615"]).ok();
+    demo.run(&["order", "get", "9223372036854775808", "--node", "MASTER"]).fails(2, &[]);
+}
+
+#[test]
 fn install_validates_names_and_never_replaces_silently() {
     let demo = Demo::empty();
     let long = "x".repeat(65);
