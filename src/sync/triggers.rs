@@ -193,8 +193,11 @@ impl<'a> Sql<'a> {
     /// Rows that NEW collides with.
     fn collides(&self) -> String {
         let mut any = vec![format!("t.{0} = NEW.{0}", self.key)];
-        for columns in &self.class.unique {
-            let all: Vec<_> = columns.iter().map(|i| format!("t.{0} = NEW.{0}", self.columns[*i])).collect();
+        for (columns, collations) in self.class.unique.iter().zip(&self.class.collations) {
+            let equal = |(i, collation): (&usize, &String)| {
+                format!("t.{0} = NEW.{0} COLLATE {1}", self.columns[*i], quote(collation))
+            };
+            let all: Vec<_> = columns.iter().zip(collations).map(equal).collect();
             any.push(format!("({})", all.join(" AND ")));
         }
         any.join(" OR ")
@@ -289,7 +292,8 @@ impl<'a> Sql<'a> {
         let mut columns: Vec<usize> = self.class.unique.iter().flatten().copied().collect();
         columns.sort_unstable();
         columns.dedup();
-        let each: Vec<_> = columns.iter().map(|i| format!("NEW.{0} IS NOT OLD.{0}", self.columns[*i])).collect();
+        let changes = |i: &usize| format!("NEW.{0} COLLATE BINARY IS NOT OLD.{0} COLLATE BINARY", self.columns[*i]);
+        let each: Vec<_> = columns.iter().map(changes).collect();
         (!each.is_empty()).then(|| each.join(" OR "))
     }
 
