@@ -32,6 +32,9 @@ pub struct Class {
     /// The unique constraints, each as places in `properties`.
     #[serde(skip)]
     pub unique: Vec<Vec<usize>>,
+    /// The collation of each of these places: an index may compare otherwise than its column does.
+    #[serde(skip)]
+    pub(crate) collations: Vec<Vec<String>>,
     /// This file's small number for the class.
     #[serde(skip)]
     pub id: i64,
@@ -125,15 +128,17 @@ impl Class {
             .collect::<rusqlite::Result<Vec<_>>>()?
             .into_iter()
             .map(|index| {
-                let names = conn
-                    .prepare("SELECT name FROM pragma_index_info(?1) ORDER BY seqno")?
-                    .query_map([index], |r| r.get::<_, Option<String>>(0))?
+                let columns = conn
+                    .prepare("SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno")?
+                    .query_map([index], |r| Ok((r.get::<_, Option<String>>(0)?, r.get::<_, String>(1)?)))?
                     .collect::<rusqlite::Result<Vec<_>>>()?;
-                Ok(names.into_iter().map(|n| n.and_then(|n| properties.iter().position(|p| p.name == n))).collect())
+                let place = |name: String| properties.iter().position(|p| p.name == name);
+                Ok(columns.into_iter().map(|(name, collation)| Some((place(name?)?, collation))).collect())
             })
             // An index on an expression is left to SQLite, which refuses what collides.
-            .filter_map(|columns: Result<Option<Vec<usize>>>| columns.transpose())
+            .filter_map(|columns: Result<Option<Vec<(usize, String)>>>| columns.transpose())
             .collect::<Result<Vec<_>>>()?;
+        let (unique, collations) = unique.into_iter().map(|columns| columns.into_iter().unzip()).unzip();
         Ok(Class {
             name: spec.name.clone(),
             table: table.clone(),
@@ -141,6 +146,7 @@ impl Class {
             journaled: spec.journaled,
             properties,
             unique,
+            collations,
             id: 0,
         })
     }

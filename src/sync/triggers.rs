@@ -188,14 +188,16 @@ impl<'a> Sql<'a> {
             + &self.event(3, "a.key", &images, ", objsync_aside a", &condition)
             + &self.bury(&condition, ", objsync_aside a", last)
             + &format!("DELETE FROM {} WHERE key IN (SELECT a.key FROM objsync_aside a WHERE {gone});\n", self.objects)
-            + "DELETE FROM objsync_aside;\n"
     }
 
     /// Rows that NEW collides with.
     fn collides(&self) -> String {
         let mut any = vec![format!("t.{0} = NEW.{0}", self.key)];
-        for columns in &self.class.unique {
-            let all: Vec<_> = columns.iter().map(|i| format!("t.{0} = NEW.{0}", self.columns[*i])).collect();
+        for (columns, collations) in self.class.unique.iter().zip(&self.class.collations) {
+            let equal = |(i, collation): (&usize, &String)| {
+                format!("t.{0} = NEW.{0} COLLATE {1}", self.columns[*i], quote(collation))
+            };
+            let all: Vec<_> = columns.iter().zip(collations).map(equal).collect();
             any.push(format!("({})", all.join(" AND ")));
         }
         any.join(" OR ")
@@ -267,7 +269,13 @@ impl<'a> Sql<'a> {
         let gone = format!("NOT EXISTS (SELECT 1 FROM {} t WHERE t.{} = a.key)", self.table, self.key);
         format!(
             "AFTER INSERT ON {table} WHEN EXISTS (SELECT 1 FROM objsync_aside a WHERE a.class = {class} AND {gone}) BEGIN\n{}END",
-            self.remove(&gone),
+            // The row that keeps its key stays aside for the other triggers, which fire after this one.
+            self.remove(&gone)
+                + &format!(
+                    "DELETE FROM objsync_aside WHERE NOT EXISTS (SELECT 1 FROM {table} t WHERE t.{key} = objsync_aside.key);\n",
+                    table = self.table,
+                    key = self.key,
+                ),
             table = self.table,
             class = self.class.id,
         )
@@ -284,7 +292,8 @@ impl<'a> Sql<'a> {
         let mut columns: Vec<usize> = self.class.unique.iter().flatten().copied().collect();
         columns.sort_unstable();
         columns.dedup();
-        let each: Vec<_> = columns.iter().map(|i| format!("NEW.{0} IS NOT OLD.{0}", self.columns[*i])).collect();
+        let changes = |i: &usize| format!("NEW.{0} COLLATE BINARY IS NOT OLD.{0} COLLATE BINARY", self.columns[*i]);
+        let each: Vec<_> = columns.iter().map(changes).collect();
         (!each.is_empty()).then(|| each.join(" OR "))
     }
 
@@ -314,7 +323,7 @@ impl<'a> Sql<'a> {
             "AFTER UPDATE ON {table} WHEN NEW.{key} IS OLD.{key} AND ({}) AND \
              EXISTS (SELECT 1 FROM objsync_aside a WHERE a.class = {class}) BEGIN\n{}END",
             self.unique_changes().unwrap_or_else(|| "0".to_owned()),
-            self.remove("1"),
+            self.remove("1") + "DELETE FROM objsync_aside;\n",
             table = self.table,
             key = self.key,
             class = self.class.id,
@@ -325,7 +334,7 @@ impl<'a> Sql<'a> {
     fn rekey(&self) -> String {
         let (key, objects) = (&self.key, &self.objects);
         let changed = self.differ(&self.row("OLD"), &self.row("NEW"));
-        let mut body = self.remove("1");
+        let mut body = self.remove("1") + "DELETE FROM objsync_aside;\n";
         body += &format!("UPDATE {objects} SET key = NEW.{key} WHERE key = OLD.{key};\n");
         body += &self.bump(&format!(" AND {changed}"));
         body +=
