@@ -154,7 +154,8 @@ fn what_a_set_says_is_not_believed() {
             lines[line] = lines[line].replacen(from, to, 1);
         }
     };
-    let cases: Vec<(&str, Box<dyn FnOnce(&mut Vec<String>)>)> = vec![
+    type Change = Box<dyn FnOnce(&mut Vec<String>)>;
+    let cases: Vec<(&str, Change)> = vec![
         ("an object twice", Box::new(|l| l[2] = l[1].clone())),
         ("a class out of range", Box::new(swap(1, "\"c\":0", "\"c\":9"))),
         ("a node out of range", Box::new(swap(1, "\"o\":[0,", "\"o\":[7,"))),

@@ -401,7 +401,6 @@ impl Node {
                 }
             }
             self.write_steps(settling, &steps, at)?;
-            self.keep_deleted_keys(settling, &steps);
             for step in steps {
                 reports.insert(step.place, self.told(settling, &step)?);
             }
@@ -485,18 +484,6 @@ impl Node {
             put(step)?;
         }
         Ok(())
-    }
-
-    /// While rows here may still refer to what was deleted, its key must not become another object's.
-    fn keep_deleted_keys(&self, settling: &mut Settling<'_>, steps: &[Step]) {
-        for step in steps.iter().filter(|s| s.row_changed && s.merged.new.content.is_none()) {
-            let class = settling.pending[step.place].class;
-            let name = &self.classes[class].name;
-            let referred = self.classes.iter().flat_map(|c| &c.properties).any(|p| p.references.as_ref() == Some(name));
-            if let Some(key) = step.key.filter(|_| referred) {
-                settling.taken.entry(class).or_default().insert(key);
-            }
-        }
     }
 
     /// Units that left something without its object: a row that refers to nothing, or rows that refer to what was deleted.
@@ -695,7 +682,7 @@ impl Settling<'_> {
             return Ok(*key);
         }
         let taken = self.taken.entry(class).or_default();
-        let key = node.free_key(&node.classes[class], wanted, taken)?;
+        let key = node.free_key(&node.classes[class], guid, wanted, taken)?;
         taken.insert(key);
         self.keys.insert(guid, key);
         Ok(key)
