@@ -689,8 +689,21 @@ fn the_tour_is_told_without_an_environment() {
     let tour = demo.bare(&["tour"]);
     assert_eq!((tour.code, tour.stderr.as_str()), (0, ""), "{}", tour.stdout);
     assert!(tour.stdout.contains(" 1. "), "{}", tour.stdout);
+    let told = demo.bare(&["tour", "--json"]).ok();
+    assert!(told["steps"].as_array().unwrap().len() > 10, "{told}");
     assert_eq!(std::fs::read_dir(demo.home.path()).unwrap().count(), 0, "it leaves nothing behind");
     let help = demo.bare(&["--help"]);
     assert_eq!(help.code, 0);
     assert!(help.stdout.contains("Exit codes"));
+}
+
+#[test]
+fn a_node_alone_is_not_called_equal() {
+    let demo = Demo::new();
+    for ending in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(demo.dir().join(format!("client.db{ending}")));
+    }
+    assert_eq!(demo.status()["equal"], false);
+    demo.run(&["verify"]).fails(3, &["one node only"]);
+    demo.run(&["sync"]).fails(3, &["one node only", "nothing was changed"]);
 }

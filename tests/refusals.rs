@@ -293,3 +293,25 @@ fn a_set_is_never_overwritten_silently() {
     pair.master.prepare(pair.client.info().guid, &PrepareOptions { overwrite: true, ..options }).unwrap();
     assert_eq!(pair.apply(&file).unwrap().inserted, 4);
 }
+
+#[test]
+fn a_database_is_never_replaced_by_a_set() {
+    let (mut pair, file) = Pair::with_news();
+    let peer = pair.client.info().guid;
+    let wal = PathBuf::from(format!("{}-wal", pair.client.path().display()));
+    for precious in [pair.client.path().to_owned(), pair.master.path().to_owned(), wal] {
+        let options = PrepareOptions { id: 7, file: precious, since: Since::Acknowledged, upto: None, overwrite: true };
+        let error = pair.master.prepare(peer, &options).unwrap_err();
+        assert!(error.message().contains("is a database"), "{error}");
+    }
+    assert_eq!(pair.apply(&file).unwrap().inserted, 4, "the databases are whole");
+}
+
+#[test]
+fn a_replaced_set_carries_what_the_one_before_did() {
+    let (mut pair, file) = Pair::with_news();
+    pair.write("INSERT INTO notes VALUES (4, 'd', NULL, NULL)");
+    let options = PrepareOptions { id: 1, file: file.clone(), since: Since::Sent, upto: None, overwrite: true };
+    pair.master.prepare(pair.client.info().guid, &options).unwrap();
+    assert_eq!(pair.apply(&file).unwrap().inserted, 5);
+}

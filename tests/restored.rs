@@ -93,3 +93,36 @@ fn a_restored_file_that_was_used_on_is_refused_and_rejoins_without_loss() {
     // What was sent before the backup is the same on both sides: no conflict about it.
     assert_eq!(all.iter().filter(|t| *t == "before the backup").count(), 2, "{all:?}");
 }
+
+/// Nodes of one environment can ask each other, so that even a file that has made more commits than it lost is found out.
+#[test]
+fn a_restored_file_is_found_out_by_sync_however_much_it_has_done_since() {
+    use objsync::demo::install::{Installation, install};
+    use objsync::demo::populate::{Amounts, random_order, rng};
+    for since in 0..4 {
+        let dir = tempfile::tempdir().unwrap();
+        let amounts = Amounts { items: 3, customers: 3, employees: 3, orders: 10 };
+        let mut env = install(dir.path(), &Installation { amounts, seed: Some(1), ..Installation::default() }).unwrap();
+        let backup = dir.path().join("backup");
+        env.nodes[1].connection().execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+        random_order(&mut env.nodes[1], &mut rng(Some(2))).unwrap();
+        env.sync(Rule::ClientWins).unwrap();
+        drop(env);
+        std::fs::rename(&backup, dir.path().join("client.db")).unwrap();
+        for ending in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(dir.path().join(format!("client.db{ending}")));
+        }
+        let mut env = Environment::open(dir.path()).unwrap();
+        for i in 0..since {
+            random_order(&mut env.nodes[1], &mut rng(Some(10 + i))).unwrap();
+        }
+        assert!(!env.status().unwrap().equal, "{since} orders since: called in sync");
+        let error = env.sync(Rule::ClientWins).unwrap_err();
+        assert_eq!(error.refusal(), Some(Refusal::Restored), "{since} orders since: {error}");
+        env.nodes[1].rejoin().unwrap();
+        for _ in 0..2 {
+            env.sync(Rule::ClientWins).unwrap();
+        }
+        assert!(env.status().unwrap().equal && env.verify().unwrap().equal, "{since} orders since");
+    }
+}

@@ -16,7 +16,7 @@ use crate::demo::populate::{random_order, rng};
 use crate::demo::query;
 use crate::demo::scenario::report_lines;
 use crate::demo::tables::ORDER;
-use crate::sync::syncset::SyncSet;
+use crate::sync::syncset::{SyncSet, check_replaceable};
 use crate::sync::{
     ApplyOptions, Environment, Error, ErrorKind, Guid, Outcome, PrepareOptions, Report, Result, Rule, Since,
 };
@@ -237,6 +237,7 @@ fn save_as(file: &Path, to: &Path, overwrite: bool) -> Result<Done> {
         true => to.join(file.file_name().unwrap_or_default()),
         false => to.to_owned(),
     };
+    check_replaceable(&to, overwrite)?;
     let folder = to.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
     let mut copy = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     std::io::Write::write_all(&mut copy, &bytes).and_then(|()| copy.as_file().sync_all()).map_err(failed)?;
@@ -282,6 +283,17 @@ impl Backend for Engine {
     }
 
     fn run(&mut self, action: Action) -> std::result::Result<Done, Failure> {
+        // An open file that was deleted or replaced still takes what is written, and it is gone with it.
+        let here = |n: &crate::sync::Node, seen: &FileState| identity(n.path()) == seen.1;
+        let elsewhere = matches!(action, Action::Open { .. });
+        if !elsewhere && !self.env.nodes.iter().zip(&self.seen).all(|(n, seen)| here(n, seen)) {
+            let message =
+                format!("the databases in {} were deleted or replaced; nothing was changed", self.env.dir().display());
+            return Err(Failure {
+                message,
+                hint: "wait until the window shows the new ones, or open another folder".to_owned(),
+            });
+        }
         self.act(action).map_err(failure)
     }
 }

@@ -23,8 +23,13 @@ impl App {
         let news = self.worker.take();
         if let Some(view) = news.view {
             self.state.show_view(view);
+            // What could not be read a moment ago can be read again, so that is no news any more.
+            if self.state.unreadable.take().is_some_and(|failure| self.state.error.as_ref() == Some(&failure)) {
+                self.state.error = None;
+            }
         }
         if let Some(failure) = news.failure {
+            self.state.unreadable = Some(failure.clone());
             self.fail(failure);
         }
         let now = ctx.input(|i| i.time);

@@ -129,6 +129,8 @@ pub struct State {
     pub activity: VecDeque<Activity>,
     /// The last comparison and when it was made.
     pub verified: Option<Activity>,
+    /// Why the environment cannot be read, while that is so.
+    pub unreadable: Option<Failure>,
     /// The last failure, until dismissed.
     pub error: Option<Failure>,
     /// The last good result.
@@ -162,6 +164,7 @@ impl Default for State {
             conflict: None,
             activity: VecDeque::new(),
             verified: None,
+            unreadable: None,
             error: None,
             status: String::new(),
             running: None,

@@ -20,7 +20,7 @@ use crate::sync::{ApplyOptions, Environment, Error, ErrorKind, Guid, Node, Prepa
 pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<ExitCode> {
     let out = output::Output { json };
     if let Command::Tour = command {
-        return tour();
+        return tour(out);
     }
     let dir = dir_or_default(dir)?;
     if let Command::Install { master, client, items, customers, employees, orders, seed, overwrite } = command {
@@ -65,7 +65,8 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
             let file = env.set_file(path.as_deref(), source, id)?;
             let since = if since == "acknowledged" { Since::Acknowledged } else { Since::Sent };
             let prepared = env.prepare(source, target, &PrepareOptions { id, file, since, upto: None, overwrite })?;
-            out.done(&prepared, || output::prepared(&prepared))
+            let dir = env.dir().display().to_string();
+            out.done(&prepared, || output::prepared(&prepared, &dir))
         }
         Command::Apply { file, node, rule } => {
             let report = env.node(&node)?.apply(&file, ApplyOptions { rule: rule.0, hold: None })?;
@@ -160,25 +161,24 @@ fn demo_node<'a>(env: &'a mut Environment, name: &str) -> Result<&'a mut Node> {
 }
 
 /// Tells the demo in the terminal.
-pub(crate) fn tour() -> Result<ExitCode> {
+pub(crate) fn tour(out: output::Output) -> Result<ExitCode> {
     let dir = tempfile::Builder::new()
         .prefix("objsync-tour-")
         .tempdir()
         .map_err(|e| Error::new(ErrorKind::Storage, format!("no temporary folder could be made: {e}")))?;
     let what = Installation { seed: Some(1), ..Installation::default() };
     let mut env = install(dir.path(), &what)?;
-    println!("{}\n", scenario::TOUR.title);
-    let mut number = 0;
-    scenario::TOUR.play(&mut env, &mut rng(Some(2)), |step, outcome| {
-        number += 1;
-        println!("{number:2}. {}", step.text);
-        for line in outcome {
-            println!("      {line}");
+    let mut told = Vec::new();
+    scenario::TOUR.play(&mut env, &mut rng(Some(2)), |step, outcome| told.push((step.text, outcome)))?;
+    let steps: Vec<_> = told.iter().map(|(text, outcome)| json!({"text": text, "outcome": outcome})).collect();
+    out.done(&json!({"title": scenario::TOUR.title, "steps": steps}), || {
+        let mut lines = vec![scenario::TOUR.title.to_owned(), String::new()];
+        for (number, (text, outcome)) in told.iter().enumerate() {
+            lines.push(format!("{:2}. {text}", number + 1));
+            lines.extend(outcome.iter().map(|line| format!("      {line}")));
+            lines.push(String::new());
         }
-        println!();
-    })?;
-    println!(
-        "Try it yourself: `objsync install --dir demo`, then `objsync --help`; with a display, `objsync --dir demo` opens the window."
-    );
-    Ok(ExitCode::SUCCESS)
+        lines.push("Try it yourself: `objsync install --dir demo`, then `objsync --help`; with a display, `objsync --dir demo` opens the window.".to_owned());
+        lines
+    })
 }

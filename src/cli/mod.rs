@@ -57,7 +57,7 @@ fn window(dir: Option<PathBuf>) -> Result<ExitCode> {
     let dir = dir_or_default(dir)?;
     if let Some(why) = crate::app::cannot_show() {
         eprintln!("{why}\n\nThe same demo, told in the terminal:\n");
-        return commands::tour();
+        return commands::tour(output::Output { json: false });
     }
     if !Environment::exists(&dir) {
         eprintln!("Making the demo environment in {}", dir.display());
@@ -70,7 +70,7 @@ fn window(dir: Option<PathBuf>) -> Result<ExitCode> {
             eprintln!(
                 "Check that DISPLAY or WAYLAND_DISPLAY names a display that runs.\n\nThe same demo, told in the terminal:\n"
             );
-            commands::tour()
+            commands::tour(output::Output { json: false })
         }
     }
 }
@@ -80,5 +80,5 @@ fn window(_dir: Option<PathBuf>) -> Result<ExitCode> {
     eprintln!(
         "This objsync was built without its window (cargo feature `app`).\n`objsync --help` lists the commands.\n\nThe demo, told in the terminal:\n"
     );
-    commands::tour()
+    commands::tour(output::Output { json: false })
 }

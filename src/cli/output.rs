@@ -85,7 +85,7 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
     lines
 }
 
-pub(crate) fn prepared(p: &Prepared) -> Vec<String> {
+pub(crate) fn prepared(p: &Prepared, dir: &str) -> Vec<String> {
     let range = match p.first_transaction > p.last_transaction {
         true => format!(
             "nothing new since {}'s transaction {}; it carries the acknowledgement",
@@ -103,7 +103,7 @@ pub(crate) fn prepared(p: &Prepared) -> Vec<String> {
     vec![
         format!("set {} from {} to {}: {range}, {} bytes", p.id, p.source, p.target, grouped(p.bytes)),
         format!("{}", p.file.display()),
-        format!("next: objsync apply {} --node {}", p.file.display(), p.target),
+        format!("next: objsync apply {} --dir {dir} --node {}", p.file.display(), p.target),
     ]
 }
 

@@ -28,7 +28,7 @@ CREATE TABLE orders (
     employee INTEGER NOT NULL REFERENCES employees (emp_code),
     customer INTEGER NOT NULL REFERENCES customers (id),
     date_order TEXT NOT NULL CONSTRAINT "date_order is written YYYY-MM-DD HH:MM:SS" CHECK (
-        date_order GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]'),
+        length(CAST(date_order AS BLOB)) = 19 AND date_order GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9]'),
     item INTEGER NOT NULL REFERENCES items (code),
     quantity NUMERIC NOT NULL CONSTRAINT "quantity is a number from 0 to 1000 with at most two decimals" CHECK (
         typeof(quantity) IN ('integer', 'real') AND quantity BETWEEN 0 AND 1000 AND quantity = round(quantity, 2)),

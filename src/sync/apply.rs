@@ -115,8 +115,10 @@ impl Node {
                 "the set is addressed to {} {}, another node than {} {}{also}; nothing was changed",
                 target.name, target.guid, us.name, us.guid
             );
-            return Err(Error::refused(Refusal::WrongNode, what)
-                .hint(format!("apply it at {}, or have {} prepare a set for {}", target.name, source.name, us.name)));
+            return Err(Error::refused(Refusal::WrongNode, what).hint(match source.guid == us.guid {
+                true => format!("apply it at {}", target.name),
+                false => format!("apply it at {}, or have {} prepare a set for {}", target.name, source.name, us.name),
+            }));
         }
         let differences = schema::differences(&self.classes, &header.classes);
         if !differences.is_empty() {
@@ -188,7 +190,23 @@ impl Node {
         Ok(false)
     }
 
-    pub(crate) fn source_restored(&self, set: &SyncSet, seen: u64) -> Error {
+    /// Refuses where `peer`, which last saw this node at commit `seen` and `clock`, knows other commits of it under these
+    /// numbers. For nodes of one environment, which can ask each other.
+    pub(crate) fn check_not_restored(&self, peer: &Node) -> Result<()> {
+        let SyncTimes { seen_number, seen_clock, .. } = peer.sync_times(self.info.guid)?;
+        if self.number()? >= seen_number && !self.gave_again(peer.info.guid, seen_number, seen_clock)? {
+            return Ok(());
+        }
+        let (us, them) = (&self.info.name, &peer.info.name);
+        let what = format!(
+            "{them} knows transactions of {us} up to {seen_number} that are not in its file (last one {}): the file was restored from a backup, or is a copy; nothing was changed",
+            self.number()?
+        );
+        Err(Error::refused(Refusal::Restored, what)
+            .hint(format!("make it a new node (objsync rejoin --node {us}); nothing in it is lost, and what it lacks comes back from {them}")))
+    }
+
+    fn source_restored(&self, set: &SyncSet, seen: u64) -> Error {
         let source = &set.header.source.name;
         let what = format!(
             "{source} had reached transaction {seen} and gives numbers up to there a second time (now at {}): its file was restored from a backup, or is a copy; nothing was changed",

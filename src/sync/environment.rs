@@ -189,6 +189,7 @@ impl Environment {
     /// Both directions between the master and each client: clients send first, as the original's documentation advises.
     /// Gaps that lost files left are healed. The rule may differ by direction only with rules that are not here yet.
     pub fn sync(&mut self, rule: Rule) -> Result<Vec<Report>> {
+        self.check_company()?;
         let clients: Vec<usize> = (1..self.nodes.len()).collect();
         let pairs: Vec<(usize, usize)> =
             clients.iter().map(|&c| (c, 0)).chain(clients.iter().map(|&c| (0, c))).collect();
@@ -197,6 +198,8 @@ impl Environment {
 
     /// One direction: prepares at `source` what `target` does not have, and applies it there.
     pub fn exchange(&mut self, source: usize, target: usize, rule: Rule) -> Result<Report> {
+        self.nodes[source].check_not_restored(&self.nodes[target])?;
+        self.nodes[target].check_not_restored(&self.nodes[source])?;
         let since = Since::Number(self.has_of(target, source)?);
         let mut id = self.nodes[source].next_set_id()?;
         let mut file = self.set_file(None, source, id)?;
@@ -207,6 +210,18 @@ impl Environment {
         let prepared =
             self.prepare(source, target, &PrepareOptions { id, file, since, upto: None, overwrite: false })?;
         self.nodes[target].apply(&prepared.file, ApplyOptions { rule, hold: None })
+    }
+
+    /// Refuses where there is only one node: with nobody to compare with, saying that all is equal would be wrong.
+    fn check_company(&self) -> Result<()> {
+        if self.nodes.len() > 1 {
+            return Ok(());
+        }
+        let (dir, name) = (self.dir.display(), &self.nodes[0].info().name);
+        Err(Error::storage(format!(
+            "{dir} holds one node only, {name}; the file of any other is missing or no node; nothing was changed"
+        ))
+        .hint("put the missing file back, from a backup if need be (then objsync rejoin), or exchange sets as files"))
     }
 
     /// The node that a set is addressed to.
@@ -227,13 +242,15 @@ impl Environment {
 
     /// Compares what all nodes hold, by reading every row.
     pub fn verify(&mut self) -> Result<Verification> {
+        self.check_company()?;
         verify::verify(&mut self.nodes)
     }
 
     /// How everything stands. Reads the journal since the last exchange, no tables.
     pub fn status(&mut self) -> Result<Status> {
         let mut nodes = Vec::new();
-        let mut equal = true;
+        // One node alone is level with nobody.
+        let mut equal = self.nodes.len() > 1;
         for i in 0..self.nodes.len() {
             let mut peers = Vec::new();
             for j in (0..self.nodes.len()).filter(|j| *j != i) {
@@ -241,6 +258,7 @@ impl Environment {
                 self.nodes[i].meet(&identity)?;
                 let has = self.has_of(j, i)?;
                 let received = self.has_of(i, j)?;
+                equal &= self.nodes[i].check_not_restored(&self.nodes[j]).is_ok();
                 let node = &mut self.nodes[i];
                 equal &= node.to_send(identity.info.guid, has)?.objects == 0;
                 let sent = node.start_for(identity.info.guid, Since::Sent)?;

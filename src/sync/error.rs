@@ -128,7 +128,8 @@ impl From<rusqlite::Error> for Error {
                     .hint("let the other program finish its transaction, then try again")
             }
             Some(ConstraintViolation | TypeMismatch) => Error::new(ErrorKind::Constraint, text),
-            Some(NotADatabase) => Error::storage("the file is not a database"),
+            Some(NotADatabase) => Error::storage("the file is not a database; nothing was changed")
+                .hint("put a backup in its place, or make the environment anew (objsync install --overwrite)"),
             Some(DatabaseCorrupt) => Error::storage(format!("the database file is damaged ({text})"))
                 .hint("check it with the sqlite3 command `.recover`, or put a backup in its place"),
             Some(ReadOnly | PermissionDenied) => Error::storage("the database cannot be written; nothing was changed")

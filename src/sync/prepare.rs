@@ -181,7 +181,15 @@ impl Node {
     }
 
     fn range(&self, peer: &NodeInfo, options: &PrepareOptions, durable: u64) -> Result<(u64, u64)> {
-        let start = self.start_for(peer.guid, options.since)?;
+        let mut start = self.start_for(peer.guid, options.since)?;
+        if options.overwrite {
+            // What a replaced set carried must not be lost with it.
+            let sql = "SELECT min(first) - 1 FROM objsync_set WHERE sent = 1 AND id = ?1 AND peer = ?2";
+            let replaced: Option<u64> =
+                self.conn.query_row(sql, (options.id, self.nodes.number(peer.guid)?), |r| r.get(0))?;
+            let confirmed = self.start_for(peer.guid, Since::Acknowledged)?;
+            start = replaced.map_or(start, |first| start.min(first.max(confirmed)));
+        }
         let end = options.upto.unwrap_or(durable).min(self.number()?);
         let (name, floor) = (&self.info.name, self.floor()?);
         if start < floor {

@@ -38,7 +38,7 @@ use crate::sync::schema::Class;
 use crate::sync::value::Value;
 
 pub use read::read;
-pub(crate) use write::{Target, Writer};
+pub(crate) use write::{Target, Writer, check_replaceable};
 
 /// The version of the format that this program writes and reads.
 pub const FORMAT: u64 = 1;

@@ -45,9 +45,7 @@ pub(crate) struct Written {
 impl Writer {
     /// Starts a file beside `target` and writes the header.
     pub(crate) fn new(target: &Target<'_>, header: &Header) -> Result<Writer> {
-        if !target.overwrite && target.file.exists() {
-            return Err(exists(target.file));
-        }
+        check_replaceable(target.file, target.overwrite)?;
         let folder = folder_of(target.file);
         let temporary = tempfile::Builder::new()
             .prefix(".objsync-")
@@ -191,12 +189,39 @@ fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Whether a set may be put at `file`: nothing is there, or something that may be replaced on purpose. A database, or the
+/// log that belongs to one, never is: it may well be the one that is synchronized.
+pub(crate) fn check_replaceable(file: &Path, overwrite: bool) -> Result<()> {
+    if !file.exists() {
+        return Ok(());
+    }
+    if !overwrite {
+        return Err(exists(file));
+    }
+    let mut start = [0; DATABASE.len()];
+    let read = std::fs::File::open(file).and_then(|mut f| std::io::Read::read_exact(&mut f, &mut start));
+    let name = file.to_string_lossy();
+    if (read.is_ok() && start == *DATABASE) || ["-wal", "-shm", "-journal"].iter().any(|ending| name.ends_with(ending))
+    {
+        let what = format!(
+            "the file is a database, or part of one, so no set is put in its place; nothing was changed: {name}"
+        );
+        return Err(Error::storage(what).hint("name another file"));
+    }
+    Ok(())
+}
+
+/// How every SQLite database begins.
+const DATABASE: &[u8; 16] = b"SQLite format 3\0";
+
+fn cannot_write(file: &Path, error: &std::io::Error) -> Error {
+    // By kind: the text may name the temporary file, which means nothing to anybody.
+    let error = std::io::Error::from(error.kind());
+    Error::storage(format!("the set could not be written, and nothing counts as sent: {error}: {}", file.display()))
+        .hint("check that the folder exists and can be written, or name another one")
+}
+
 fn exists(file: &Path) -> Error {
     Error::storage(format!("the file exists already and was left as it is: {}", file.display()))
         .hint("choose another name or number, or overwrite it on purpose (--overwrite)")
-}
-
-fn cannot_write(file: &Path, error: &std::io::Error) -> Error {
-    Error::storage(format!("the set could not be written, and nothing counts as sent: {error}: {}", file.display()))
-        .hint("check that the folder exists and can be written, or name another one")
 }
