@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::guid::{Guid, NodeId};
@@ -243,7 +243,7 @@ impl Edit<'_> {
         if before.as_ref().is_some_and(|b| b.state.content.is_some()) {
             return Err(Error::usage(format!("{} {guid} is here already; nothing was changed", class.name)));
         }
-        let key = self.node.free_key(&class, before.as_ref().and_then(|b| b.key), &BTreeSet::new())?;
+        let key = self.node.free_key(&class, guid, before.as_ref().and_then(|b| b.key), &BTreeSet::new())?;
         let mut references = HashMap::new();
         for (value, property) in values.iter().zip(&class.properties) {
             if let (Value::Reference(target), Some(name)) = (value, &property.references) {
@@ -269,19 +269,53 @@ impl Edit<'_> {
 
 impl Node {
     /// The local key for a row to be inserted: `wanted` where it is free, else the next free one.
-    pub(crate) fn free_key(&self, class: &Class, wanted: Option<i64>, taken: &BTreeSet<i64>) -> Result<i64> {
+    pub(crate) fn free_key(
+        &self,
+        class: &Class,
+        guid: Guid,
+        wanted: Option<i64>,
+        taken: &BTreeSet<i64>,
+    ) -> Result<i64> {
         let (table, key) = (quote(&class.table), quote(&class.key));
         if let Some(wanted) = wanted.filter(|w| !taken.contains(w)) {
             let sql = format!("SELECT EXISTS(SELECT 1 FROM {table} WHERE {key} = ?1)");
-            if !self.conn.prepare_cached(&sql)?.query_row([wanted], |r| r.get::<_, bool>(0))? {
+            let used = self.conn.prepare_cached(&sql)?.query_row([wanted], |r| r.get::<_, bool>(0))?;
+            if !used && !self.still_means_another(class, guid, wanted)? {
                 return Ok(wanted);
             }
         }
         let max: Option<i64> =
             self.conn.prepare_cached(&format!("SELECT max({key}) FROM {table}"))?.query_row([], |r| r.get(0))?;
         let highest = max.into_iter().chain(taken.last().copied()).max().unwrap_or(0);
-        highest.checked_add(1).map(|next| next.max(1)).ok_or_else(|| {
-            Error::new(ErrorKind::Constraint, format!("no number above {highest} is free in the table {}", class.table))
-        })
+        let mut next = highest.checked_add(1).map(|next| next.max(1));
+        while let Some(key) = next {
+            if !self.still_means_another(class, guid, key)? {
+                return Ok(key);
+            }
+            next = key.checked_add(1);
+        }
+        Err(Error::new(
+            ErrorKind::Constraint,
+            format!("no number above {highest} is free in the table {}", class.table),
+        ))
+    }
+
+    /// Whether rows still refer by `key` to a deleted object: given to another one, the key would turn them to that one.
+    fn still_means_another(&self, class: &Class, guid: Guid, key: i64) -> Result<bool> {
+        let sql = format!("SELECT object FROM {} WHERE key = ?1 ORDER BY last DESC LIMIT 1", class.tombstones());
+        let buried: Option<i64> = self.conn.prepare_cached(&sql)?.query_row([key], |r| r.get(0)).optional()?;
+        if buried.is_none() || buried == self.nodes.known_id(guid) {
+            return Ok(false);
+        }
+        for other in &self.classes {
+            for property in other.properties.iter().filter(|p| p.references.as_deref() == Some(&class.name)) {
+                let (table, column) = (quote(&other.table), quote(&property.name));
+                let sql = format!("SELECT EXISTS(SELECT 1 FROM {table} WHERE {column} = ?1)");
+                if self.conn.prepare_cached(&sql)?.query_row([key], |r| r.get::<_, bool>(0))? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 }

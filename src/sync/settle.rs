@@ -496,7 +496,7 @@ impl Node {
         for u in applied {
             for &i in &all[u] {
                 let p = &settling.pending[i];
-                if let Some(reason) = self.broken_reference(&self.classes[p.class], p.guid)? {
+                if let Some(reason) = self.broken_reference(p)? {
                     found.insert(u, (i, reason));
                     break;
                 }
@@ -505,10 +505,17 @@ impl Node {
         Ok(found)
     }
 
-    fn broken_reference(&self, class: &Class, guid: Guid) -> Result<Option<String>> {
+    fn broken_reference(&self, p: &Pending) -> Result<Option<String>> {
+        let (class, guid) = (&self.classes[p.class], p.guid);
         let Some(current) = self.current(class, guid)? else { return Ok(None) };
         if let Some(values) = &current.state.content {
-            for (value, property) in values.iter().zip(&class.properties) {
+            for (i, (value, property)) in values.iter().zip(&class.properties).enumerate() {
+                let came = p.state.content.as_ref().map(|values| &values[i]);
+                let value = match (value, came) {
+                    // A number that was kept for an object which was to come, and the decision left deleted.
+                    (Value::Dangling(_), Some(came)) if current.state.stamp == p.state.stamp => came,
+                    _ => value,
+                };
                 if let (Value::Reference(target_guid), Some(target)) = (value, property.references.as_deref())
                     && self.key_of(self.class(target)?, *target_guid)?.is_none()
                 {
@@ -669,7 +676,7 @@ impl Settling<'_> {
             return Ok(*key);
         }
         let taken = self.taken.entry(class).or_default();
-        let key = node.free_key(&node.classes[class], wanted, taken)?;
+        let key = node.free_key(&node.classes[class], guid, wanted, taken)?;
         taken.insert(key);
         self.keys.insert(guid, key);
         Ok(key)
