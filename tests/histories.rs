@@ -447,7 +447,9 @@ fn what_refers_to_an_object_that_a_decision_leaves_deleted_waits() {
     let mut world = World::new(2);
     world.write(0, "UPDATE orders SET customer = NULL");
     world.sync();
+    // Its number is another one's by now, so it would get a new one if it came back.
     world.write(1, "DELETE FROM customers WHERE id = 1");
+    world.write(1, "INSERT INTO customers (id, code) VALUES (1, 'other')");
     world.write(0, "UPDATE customers SET note = 'wanted' WHERE id = 1");
     world.write(0, "UPDATE orders SET customer = 1 WHERE id = 1");
     let set = world.prepare(0, 1, Since::Sent, None).unwrap();
