@@ -107,3 +107,99 @@ pub(crate) fn canonical(content: &Content) -> Vec<u8> {
         serde_json::Value::Array(values).to_string().into_bytes()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rules in other words: a list of what the winner must be better at, the first that tells counts.
+    fn oracle(ancestors: &[&Content], ours: Version<'_>, theirs: Version<'_>, rule: Rule) -> (Chosen, Because) {
+        let changed = |side: Version<'_>| ancestors.is_empty() || ancestors.iter().any(|a| *a != side.content);
+        match (changed(ours), changed(theirs)) {
+            (false, _) => return (Chosen::Theirs, Because::OtherUnchanged),
+            (true, false) => return (Chosen::Ours, Because::OtherUnchanged),
+            (true, true) => {}
+        }
+        let client = |v: Version<'_>| v.role == Role::Client;
+        if rule == Rule::ClientWins && client(ours) != client(theirs) {
+            return (if client(ours) { Chosen::Ours } else { Chosen::Theirs }, Because::Role);
+        }
+        let (a, b) = (ours.stamp, theirs.stamp);
+        if a.time != b.time {
+            return (if a.time > b.time { Chosen::Ours } else { Chosen::Theirs }, Because::Later);
+        }
+        // Equal times: master before client, then the higher node, then a content before a deletion.
+        let ours_first = match (client(ours), client(theirs)) {
+            (false, true) => true,
+            (true, false) => false,
+            _ if a.author != b.author => a.author.0 > b.author.0,
+            _ => match (ours.content, theirs.content) {
+                (None, _) => false,
+                (_, None) => true,
+                (Some(x), Some(y)) => format!("{x:?}") > format!("{y:?}"),
+            },
+        };
+        (if ours_first { Chosen::Ours } else { Chosen::Theirs }, Because::TieBreak)
+    }
+
+    #[test]
+    fn every_case_is_decided_as_the_rules_say_and_alike_at_both_ends() {
+        // The deletion, and values that differ in one digit, so that every order of them is the same.
+        let content = |n: Option<i64>| n.map(|n| vec![Value::Integer(n), Value::Text("same".into())]);
+        let contents = [content(None), content(Some(1)), content(Some(2)), content(Some(3))];
+        let mut ancestor_lists: Vec<Vec<&Content>> = vec![vec![]];
+        ancestor_lists.extend(contents.iter().map(|a| vec![a]));
+        ancestor_lists.extend(contents.iter().flat_map(|a| contents.iter().map(move |b| vec![a, b])));
+        let mut versions = Vec::new();
+        for content in &contents {
+            for role in [Role::Client, Role::Master] {
+                for time in [i64::MIN, 10, 20, i64::MAX] {
+                    for author in [NodeId(1), NodeId(u64::MAX)] {
+                        versions.push(Version { content, stamp: Stamp { time, author }, role });
+                    }
+                }
+            }
+        }
+        let mut reasons = std::collections::HashMap::<String, usize>::new();
+        for ancestors in &ancestor_lists {
+            for (ours, theirs) in versions.iter().flat_map(|a| versions.iter().map(move |b| (*a, *b))) {
+                if ours.content == theirs.content {
+                    continue; // is never asked
+                }
+                for rule in Rule::ALL {
+                    let decision = decide(ancestors, ours, theirs, rule);
+                    let case = format!("{ancestors:?} {ours:?} {theirs:?} {rule:?}");
+                    assert_eq!((decision.chosen, decision.because), oracle(ancestors, ours, theirs, rule), "{case}");
+                    *reasons.entry(format!("{:?}", decision.because)).or_default() += 1;
+                    let unchanged = decision.because == Because::OtherUnchanged;
+                    assert_eq!(decision.is_conflict(), !unchanged, "{case}");
+                    // The other end sees the two the other way round, and takes the same content.
+                    let mirrored = decide(ancestors, theirs, ours, rule);
+                    assert_ne!(mirrored.chosen, decision.chosen, "{case}");
+                    assert_eq!(mirrored.because, decision.because, "{case}");
+                    let turned: Vec<&Content> = ancestors.iter().rev().copied().collect();
+                    assert_eq!(decide(&turned, ours, theirs, rule), decision, "{case}");
+                }
+            }
+        }
+        assert_eq!(reasons.len(), 4, "{reasons:?}");
+    }
+
+    #[test]
+    fn the_later_stamp_is_the_same_from_both_ends() {
+        let mut stamps = Vec::new();
+        for time in [-1, 0, 1] {
+            for author in [NodeId(1), NodeId(2)] {
+                stamps.extend([Role::Client, Role::Master].map(|role| (Stamp { time, author }, role)));
+            }
+        }
+        for a in &stamps {
+            for b in &stamps {
+                let chosen = later(*a, *b);
+                assert_eq!(chosen, later(*b, *a));
+                assert!(chosen.time >= a.0.time && chosen.time >= b.0.time);
+                assert!(chosen == a.0 || chosen == b.0);
+            }
+        }
+    }
+}
