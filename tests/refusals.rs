@@ -1,317 +1,541 @@
-//! What must be refused is refused with the reason and the way out, and changes nothing; whatever bytes a file holds, applying
-//! it succeeds whole or changes nothing.
+//! What is refused, and that a refusal changes nothing: whatever bytes a file holds, applying it succeeds whole or leaves the
+//! node as it was.
 
+mod common;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use common::skip;
 use objsync::sync::*;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rusqlite::Connection;
+use serde_json::{Value as Json, json};
+
+const SCHEMA: &str = "
+CREATE TABLE kinds (id INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE notes (id INTEGER PRIMARY KEY, code TEXT UNIQUE, amount, kind INTEGER REFERENCES kinds (id));
+INSERT INTO kinds VALUES (1, 'one');
+INSERT INTO notes VALUES (1, 'a', 1, 1), (2, 'b', 2, NULL), (3, 'c', 3, 1);
+";
 
 struct Pair {
     dir: tempfile::TempDir,
-    master: Node,
-    client: Node,
+    here: Node,
+    there: Node,
+    sets: i64,
+}
+
+fn specs() -> Vec<ClassSpec> {
+    [("Kind", "kinds", false), ("Note", "notes", true)]
+        .map(|(name, table, journaled)| ClassSpec { name: name.into(), table: table.into(), journaled })
+        .to_vec()
 }
 
 impl Pair {
     fn new() -> Pair {
         let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("master.db");
-        rusqlite::Connection::open(&file)
-            .unwrap()
-            .execute_batch(
-                "CREATE TABLE kinds (id INTEGER PRIMARY KEY, name TEXT);
-                 CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, kind INTEGER REFERENCES kinds (id), size);",
-            )
-            .unwrap();
-        let classes = [("Kind", "kinds"), ("Note", "notes")].map(|(name, table)| ClassSpec {
-            name: name.into(),
-            table: table.into(),
-            journaled: true,
-        });
-        let info = NodeInfo { guid: NodeId(0x1111_1111_1111_1111), name: "MASTER".into(), role: Role::Master };
-        let mut master = Node::create(&file, info, &classes).unwrap();
-        let client = master.fresh_copy(&dir.path().join("client.db"), "CLIENT", Role::Client).unwrap();
-        Pair { dir, master, client }
+        let file = dir.path().join("here.db");
+        Connection::open(&file).unwrap().execute_batch(SCHEMA).unwrap();
+        let info = NodeInfo { guid: NodeId::random(), name: "HERE".into(), role: Role::Master };
+        let mut here = Node::create(&file, info, &specs()).unwrap();
+        let there = here.fresh_copy(&dir.path().join("there.db"), "THERE", Role::Client).unwrap();
+        Pair { dir, here, there, sets: 0 }
     }
 
-    /// A pair of which MASTER has three changes to send, one of them of two objects.
-    fn with_news() -> (Pair, PathBuf) {
-        let mut pair = Pair::new();
-        pair.master
-            .edit(|edit| {
-                edit.connection()
-                    .execute_batch("INSERT INTO kinds VALUES (1, 'memo'); INSERT INTO notes VALUES (1, 'a', 1, 1.5)")?;
-                Ok(())
-            })
-            .unwrap();
-        pair.write("INSERT INTO notes VALUES (2, 'b', 1, x'00ff')");
-        pair.write("INSERT INTO notes VALUES (3, 'c', NULL, NULL)");
-        let file = pair.prepare(1, Since::Sent).unwrap().file;
-        (pair, file)
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
-    fn write(&self, sql: &str) {
-        self.master.connection().execute_batch(sql).unwrap();
+    /// A set from one to the other.
+    fn set(&mut self, from_here: bool, since: Since) -> PathBuf {
+        self.sets += 1;
+        let file = self.file(&format!("{}.syncset", self.sets));
+        let (source, target) = match from_here {
+            true => (&mut self.here, &self.there),
+            false => (&mut self.there, &self.here),
+        };
+        source.meet(&target.identity().unwrap()).unwrap();
+        let options = PrepareOptions { id: self.sets, file, since, upto: None, overwrite: false };
+        source.prepare(target.info().guid, &options).unwrap().file
     }
 
-    fn prepare(&mut self, id: i64, since: Since) -> Result<Prepared> {
-        let file = self.dir.path().join(format!("{id}.syncset"));
-        let options = PrepareOptions { id, file, since, upto: None, overwrite: false };
-        self.master.prepare(self.client.info().guid, &options)
-    }
-
-    fn apply(&mut self, file: &Path) -> Result<Report> {
-        self.client.apply(file, ApplyOptions::default())
-    }
-
-    /// Everything in CLIENT's file.
-    fn client_holds(&self) -> String {
-        let conn = self.client.connection();
-        let mut names = conn.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").unwrap();
-        let names: Vec<String> = names.query_map([], |r| r.get(0)).unwrap().map(|n| n.unwrap()).collect();
-        let mut all = String::new();
-        for name in names {
-            let mut statement = conn.prepare(&format!("SELECT * FROM \"{name}\"")).unwrap();
-            let columns = statement.column_count();
-            let mut rows = statement.query([]).unwrap();
-            while let Some(row) = rows.next().unwrap() {
-                all += &(0..columns).map(|i| format!("{:?}|", row.get_ref(i).unwrap())).collect::<String>();
-            }
+    /// Both ways twice, from what was acknowledged; then they are equal and nothing is left.
+    #[track_caller]
+    fn level(&mut self) {
+        for _ in 0..2 {
+            let set = self.set(false, Since::Acknowledged);
+            apply(&mut self.here, &set).unwrap();
+            let set = self.set(true, Since::Acknowledged);
+            apply(&mut self.there, &set).unwrap();
         }
-        all
-    }
-
-    fn refused(&mut self, file: &Path) -> Error {
-        let before = self.client_holds();
-        let error = self.apply(file).expect_err("it should be refused");
-        assert_eq!(self.client_holds(), before, "a refusal changed something: {error}");
-        assert!(!error.what_next().is_empty(), "no way out is named: {error}");
-        assert!(error.message().contains("nothing was changed"), "{error}");
-        error
+        let both = [self.here.contents("Note").unwrap(), self.there.contents("Note").unwrap()];
+        assert_eq!(Contents::differences(&both), []);
+        assert_eq!(self.here.requeue().unwrap(), []);
+        assert_eq!(self.there.requeue().unwrap(), []);
     }
 }
 
-/// Writes a set whose header and lines were changed, with its digest put right, so that the inner checks are reached.
-fn forge(original: &Path, to: &Path, change: impl FnOnce(&mut Vec<String>)) {
-    let text = std::fs::read_to_string(original).unwrap();
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let closing = lines.pop().unwrap();
+fn apply(node: &mut Node, file: &Path) -> Result<Report> {
+    node.apply(file, ApplyOptions::default())
+}
+
+fn write(node: &Node, sql: &str) {
+    node.connection().execute_batch(sql).unwrap();
+}
+
+/// The rows of every table in the file, ours and the user's.
+fn dump(node: &Node) -> BTreeMap<String, Vec<String>> {
+    let conn = node.connection();
+    let mut statement = conn.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
+    let tables: Vec<String> = statement.query_map([], |r| r.get(0)).unwrap().map(|r| r.unwrap()).collect();
+    tables
+        .into_iter()
+        .map(|table| {
+            let mut statement = conn.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY 1, 2")).unwrap();
+            let columns = statement.column_count();
+            let row = |r: &rusqlite::Row<'_>| {
+                Ok((0..columns).map(|i| format!("{:?}", r.get_ref(i).unwrap())).collect::<Vec<_>>().join("|"))
+            };
+            let rows = statement.query_map([], row).unwrap().map(|r| r.unwrap()).collect();
+            drop(statement);
+            (table, rows)
+        })
+        .collect()
+}
+
+/// Refused for this reason, with a way out, and nothing changed.
+#[track_caller]
+fn refused(node: &mut Node, file: &Path, why: Refusal) -> Error {
+    let before = dump(node);
+    let error = apply(node, file).expect_err("it was applied");
+    assert_eq!(error.refusal(), Some(why), "{error}");
+    assert!(error.message().contains("nothing was changed") && !error.what_next().is_empty(), "{error}");
+    assert_eq!(dump(node), before, "{error}");
+    error
+}
+
+/// A small set with one object of each kind, and a pair that has not applied it.
+fn small() -> (Pair, PathBuf, Vec<u8>) {
+    let mut pair = Pair::new();
+    write(&pair.here, "UPDATE notes SET amount = 12.5 WHERE id = 1");
+    write(&pair.here, "DELETE FROM notes WHERE id = 2");
+    write(&pair.here, "INSERT INTO notes (code, amount, kind) VALUES ('new', x'00ff', 1)");
+    let file = pair.set(true, Since::Sent);
+    let bytes = std::fs::read(&file).unwrap();
+    (pair, file, bytes)
+}
+
+#[test]
+fn a_file_cut_short_or_with_anything_added_is_refused() {
+    let (mut pair, file, bytes) = small();
+    let mut rng = StdRng::seed_from_u64(1);
+    let ends = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(i, _)| i);
+    let mut cuts: Vec<usize> = ends.flat_map(|i| [i, i + 1]).filter(|i| *i < bytes.len()).collect();
+    cuts.extend((0..100).map(|_| rng.random_range(0..bytes.len())));
+    cuts.extend([0, 1, bytes.len() - 1]);
+    for cut in cuts {
+        std::fs::write(&file, &bytes[..cut]).unwrap();
+        refused(&mut pair.there, &file, Refusal::Damaged);
+    }
+    for added in [&b"\n"[..], b" ", b"\0", b"{}", &bytes] {
+        std::fs::write(&file, [&bytes, added].concat()).unwrap();
+        refused(&mut pair.there, &file, Refusal::Damaged);
+        std::fs::write(&file, [added, &bytes].concat()).unwrap();
+        refused(&mut pair.there, &file, Refusal::Damaged);
+    }
+    // The digest in capitals, where it has letters.
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    let (head, digest) = text.rsplit_once("\"blake3\":").unwrap();
+    std::fs::write(&file, format!("{head}\"blake3\":{}", digest.to_uppercase())).unwrap();
+    refused(&mut pair.there, &file, Refusal::Damaged);
+    // Lines in another order, one taken out, one twice, other line ends.
+    let lines: Vec<&str> = text.lines().collect();
+    let of = |order: &[usize]| order.iter().map(|i| format!("{}\n", lines[*i])).collect::<String>();
+    assert_eq!(lines.len(), 5);
+    for wrong in
+        [of(&[0, 2, 1, 3, 4]), of(&[0, 1, 3, 4]), of(&[0, 1, 1, 2, 3, 4]), of(&[0, 4]), text.replace('\n', "\r\n")]
+    {
+        std::fs::write(&file, wrong).unwrap();
+        refused(&mut pair.there, &file, Refusal::Damaged);
+    }
+    std::fs::write(&file, &bytes).unwrap();
+    assert_eq!(apply(&mut pair.there, &file).unwrap().objects.len(), 3, "whole, it is applied");
+    pair.level();
+}
+
+#[test]
+fn any_changed_byte_is_refused() {
+    let (mut pair, file, bytes) = small();
+    let before = dump(&pair.there);
+    let mut rng = StdRng::seed_from_u64(2);
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= [1 << rng.random_range(0..8), 0x20, 0xff][rng.random_range(0..3)];
+        std::fs::write(&file, &changed).unwrap();
+        let error = apply(&mut pair.there, &file).expect_err("a changed byte went through");
+        assert!(matches!(error.refusal(), Some(Refusal::Damaged | Refusal::NewerFormat)), "{error}");
+    }
+    assert_eq!(dump(&pair.there), before);
+    std::fs::write(&file, &bytes).unwrap();
+    apply(&mut pair.there, &file).unwrap();
+    pair.level();
+}
+
+#[test]
+fn what_is_no_set_is_said_to_be_none() {
+    let (mut pair, file, bytes) = small();
+    for foreign in [
+        &b""[..],
+        b"\n",
+        b"hello\n",
+        b"{}\n",
+        b"[]\n",
+        b"{\"objsync\":\"other\"}\n",
+        b"\xff\xfe\n",
+        b"SQLite format 3\0",
+    ] {
+        std::fs::write(&file, foreign).unwrap();
+        let error = refused(&mut pair.there, &file, Refusal::Damaged);
+        assert!(error.message().contains("not a sync set"), "{error}");
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    std::fs::write(&file, text.replacen("\"format\":1", "\"format\":2", 1)).unwrap();
+    let error = refused(&mut pair.there, &file, Refusal::NewerFormat);
+    assert!(error.message().contains("format 2"), "{error}");
+    let before = dump(&pair.there);
+    for missing in [pair.dir.path().to_owned(), pair.file("nothing.syncset")] {
+        let error = apply(&mut pair.there, &missing).unwrap_err();
+        assert!(error.message().contains("nothing was changed") && !error.what_next().is_empty(), "{error}");
+    }
+    assert_eq!(dump(&pair.there), before);
+    let database = pair.there.path().to_owned();
+    refused(&mut pair.there, &database, Refusal::Damaged);
+}
+
+#[test]
+fn a_set_for_another_node_and_a_gap_are_named() {
+    let (mut pair, first, _) = small();
+    let error = refused(&mut pair.here, &first, Refusal::WrongNode);
+    assert!(error.message().contains("addressed to THERE"), "{error}");
+    let mut third = pair.here.fresh_copy(&pair.file("third.db"), "THERE", Role::Client).unwrap();
+    let error = refused(&mut third, &first, Refusal::WrongNode);
+    assert!(error.message().contains("of the same name"), "{error}");
+    let numbers = syncset::read(&first).unwrap().header;
+    write(&pair.here, "UPDATE notes SET amount = 99 WHERE id = 3");
+    let second = pair.set(true, Since::Sent);
+    let error = refused(&mut pair.there, &second, Refusal::Gap);
+    let missing = format!("transactions {} to {} are missing", numbers.start + 1, numbers.end);
+    assert!(error.message().contains(&missing), "{error} does not say: {missing}");
+    assert!(error.what_next().contains("--since acknowledged"), "{error}");
+    let healed = pair.set(true, Since::Acknowledged);
+    assert_eq!(apply(&mut pair.there, &healed).unwrap().objects.len(), 4);
+    // What was missing, and what came too early, does nothing new now.
+    for late in [first, second, healed] {
+        let before = pair.there.contents("Note").unwrap().digest();
+        let report = apply(&mut pair.there, &late).unwrap();
+        assert_eq!(report.skipped, report.objects.len());
+        assert_eq!(pair.there.contents("Note").unwrap().digest(), before);
+    }
+    pair.level();
+}
+
+#[test]
+fn another_schema_is_refused_with_what_differs() {
+    let (mut pair, file, _) = small();
+    // The triggers follow no change of the table: that is told before anything is applied.
+    write(&pair.there, "ALTER TABLE notes ADD COLUMN more TEXT");
+    let error = apply(&mut pair.there, &file).unwrap_err();
+    assert!(error.message().contains("altered behind the journal") && !error.what_next().is_empty(), "{error}");
+    write(&pair.there, "ALTER TABLE notes DROP COLUMN more");
+    apply(&mut pair.there, &file).unwrap();
+    // A set whose classes are others, though it is whole.
+    let (mut pair, file, _) = small();
+    for (from, to, word) in [
+        (json!("TEXT"), json!("INTEGER"), "Note.code is TEXT here and INTEGER"),
+        (json!("code"), json!("cod"), "has no property code at the sender"),
+        (json!("Kind"), json!("Sort"), "has no class Kind"),
+    ] {
+        let set = forged(&file, |lines| {
+            let text = lines[0]["classes"].to_string().replace(&from.to_string(), &to.to_string());
+            lines[0]["classes"] = serde_json::from_str(&text).unwrap();
+        });
+        let error = refused(&mut pair.there, &set, Refusal::Schema);
+        assert!(error.message().contains(word), "{error}");
+    }
+}
+
+/// A copy of a set, changed and closed with the right counts and digest.
+fn forged(file: &Path, change: impl FnOnce(&mut Vec<Json>)) -> PathBuf {
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut lines: Vec<Json> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    lines.pop();
     change(&mut lines);
     let body: String = lines.iter().map(|l| format!("{l}\n")).collect();
-    let at = closing.find("\"blake3\":\"").unwrap() + 10;
-    let digest = blake3::hash(body.as_bytes()).to_hex().to_string();
-    std::fs::write(to, format!("{body}{}{digest}\"}}\n", &closing[..at])).unwrap();
+    let ties = lines.iter().skip(1).filter(|l| l.get("v").is_none()).count();
+    let commits: std::collections::BTreeSet<u64> = lines
+        .iter()
+        .skip(1)
+        .filter(|l| l.get("v").is_some())
+        .filter_map(|l| l["n"].as_array())
+        .flatten()
+        .filter_map(Json::as_u64)
+        .collect();
+    let closing = json!({"objects": lines.len() - 1 - ties, "ties": ties, "transactions": commits.len(),
+                         "blake3": blake3::hash(body.as_bytes()).to_hex().to_string()});
+    let forged = file.with_extension("forged");
+    std::fs::write(&forged, format!("{body}{closing}\n")).unwrap();
+    forged
 }
 
 #[test]
-fn a_forged_but_sound_set_is_applied_so_that_forging_tests_something() {
-    let (mut pair, file) = Pair::with_news();
-    let forged = pair.dir.path().join("forged");
-    forge(&file, &forged, |_| {});
-    assert_eq!(std::fs::read(&file).unwrap(), std::fs::read(&forged).unwrap());
-    assert_eq!(pair.apply(&forged).unwrap().inserted, 4);
-    let again = pair.apply(&file).unwrap();
-    assert_eq!((again.inserted, again.skipped), (0, 4), "once more is nothing new");
-}
-
-#[test]
-fn every_damage_to_a_file_is_found() {
-    let (mut pair, file) = Pair::with_news();
-    let bytes = std::fs::read(&file).unwrap();
-    let bad = pair.dir.path().join("bad");
-    let mut tried = 0;
-    for length in (0..bytes.len()).step_by(7).chain([bytes.len() - 1]) {
-        std::fs::write(&bad, &bytes[..length]).unwrap();
-        assert_eq!(pair.refused(&bad).refusal(), Some(Refusal::Damaged), "cut at {length}");
-        tried += 1;
-    }
-    for at in (0..bytes.len()).step_by(5) {
-        let mut changed = bytes.clone();
-        changed[at] ^= 0x20; // the case of a letter
-        std::fs::write(&bad, &changed).unwrap();
-        let why = pair.refused(&bad).refusal().unwrap();
-        assert!(matches!(why, Refusal::Damaged | Refusal::NewerFormat), "byte {at}: {why:?}");
-        tried += 1;
-    }
-    for end in ["\n", " ", "x", "{}\n"] {
-        std::fs::write(&bad, [&bytes[..], end.as_bytes()].concat()).unwrap();
-        assert_eq!(pair.refused(&bad).refusal(), Some(Refusal::Damaged), "{end:?} after the end");
-    }
-    for whole in ["", "\n", "{}", "[1]\n", "SQLite format 3\0", "null\n"] {
-        std::fs::write(&bad, whole).unwrap();
-        assert_eq!(pair.refused(&bad).refusal(), Some(Refusal::Damaged), "{whole:?}");
-    }
-    assert!(tried > 300);
-    assert_eq!(pair.apply(&file).unwrap().inserted, 4, "the file itself is still good");
-}
-
-#[test]
-fn what_a_set_says_is_not_believed() {
-    let (mut pair, file) = Pair::with_news();
-    let bad = pair.dir.path().join("bad");
-    let swap = |line: usize, from: &'static str, to: &'static str| {
-        move |lines: &mut Vec<String>| {
-            assert!(lines[line].contains(from), "{from} is not in {}", lines[line]);
-            lines[line] = lines[line].replacen(from, to, 1);
-        }
-    };
-    type Change = Box<dyn FnOnce(&mut Vec<String>)>;
-    let cases: Vec<(&str, Change)> = vec![
-        ("an object twice", Box::new(|l| l[2] = l[1].clone())),
-        ("a class out of range", Box::new(swap(1, "\"c\":0", "\"c\":9"))),
-        ("a node out of range", Box::new(swap(1, "\"o\":[0,", "\"o\":[7,"))),
-        ("serial 0", Box::new(swap(1, "\"o\":[0,1]", "\"o\":[0,0]"))),
-        ("a huge serial", Box::new(swap(1, "\"o\":[0,1]", "\"o\":[0,18446744073709551615]"))),
-        ("a huge commit in the vector", Box::new(swap(1, "\"v\":[[0,1]]", "\"v\":[[0,18446744073709551615]]"))),
-        ("an empty vector", Box::new(swap(1, "\"v\":[[0,1]]", "\"v\":[]"))),
-        ("a node twice in the vector", Box::new(swap(1, "\"v\":[[0,1]]", "\"v\":[[0,1],[0,2]]"))),
-        ("a commit out of range", Box::new(swap(1, "\"n\":[1]", "\"n\":[99]"))),
-        ("no commit", Box::new(swap(1, "\"n\":[1]", "\"n\":[]"))),
-        ("too few values", Box::new(swap(1, "\"p\":[\"memo\"]", "\"p\":[]"))),
-        ("a reference where none is", Box::new(swap(1, "\"p\":[\"memo\"]", "\"p\":[[0,1]]"))),
-        ("values of a deleted object", Box::new(swap(1, "\"e\":\"+\"", "\"e\":\"-\""))),
-        ("an unknown key", Box::new(swap(1, "\"k\":1", "\"k\":1,\"z\":1"))),
-        ("a range that ends before it starts", Box::new(swap(0, "\"start\":0", "\"start\":50"))),
-        ("an end beyond the last commit", Box::new(swap(0, "\"number\":3", "\"number\":2"))),
-        ("id 0", Box::new(swap(0, "\"id\":1,", "\"id\":0,"))),
-        ("itself as the target", Box::new(swap(0, "\"target\":1", "\"target\":0"))),
-        ("a class twice", Box::new(swap(0, "\"name\":\"Note\"", "\"name\":\"Kind\""))),
-        ("no such role", Box::new(swap(0, "\"role\":\"client\"", "\"role\":\"king\""))),
+fn hostile_sets_are_refused_or_applied_whole() {
+    let (mut pair, mut set, mut good) = small();
+    let bytes = good.clone();
+    assert_eq!(std::fs::read(forged(&set, |_| ())).unwrap(), bytes, "a set that is closed again is itself");
+    let extremes = [
+        json!(0),
+        json!(-1),
+        json!(1),
+        json!(i64::MAX),
+        json!(i64::MAX - 1),
+        json!(i64::MIN),
+        json!(u64::MAX),
+        json!(1e300),
+        json!(null),
+        json!("x"),
+        json!([]),
+        json!({}),
+        json!([0, 0]),
+        json!([99, 1]),
+        json!([0, u64::MAX]),
+        json!([1, 1]),
+        json!([[0, i64::MAX - 1]]),
+        json!([[1, 1]]),
+        json!([[2, 1]]),
+        json!({"dangling": i64::MIN}),
+        json!({"real": "nan"}),
+        json!({"text": "ff"}),
+        json!({"blob": "0"}),
+        json!({"ref": "00000000-0000-0000-0000-000000000000"}),
+        json!("\u{0}"),
+        json!(true),
     ];
-    for (what, change) in cases {
-        forge(&file, &bad, change);
-        assert_eq!(pair.refused(&bad).refusal(), Some(Refusal::Damaged), "{what}");
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    let mut places: Vec<(usize, String)> = Vec::new();
+    for (i, line) in text.lines().enumerate().take(4) {
+        let line: Json = serde_json::from_str(line).unwrap();
+        paths(&line, String::new(), &mut places, i);
     }
-    forge(&file, &bad, swap(0, "\"format\":1", "\"format\":2"));
-    assert_eq!(pair.refused(&bad).refusal(), Some(Refusal::NewerFormat));
-    forge(&file, &bad, swap(0, "\"type\":\"TEXT\"", "\"type\":\"BLOB\""));
-    let schema = pair.refused(&bad);
-    assert_eq!(schema.refusal(), Some(Refusal::Schema));
-    assert!(schema.message().contains("Kind.name is TEXT here and BLOB at the sender"), "{schema}");
+    let (mut through, mut turned_away) = (0, 0);
+    for (line, path) in places.iter().filter(|(_, p)| !p.starts_with("/keys/")) {
+        for value in &extremes {
+            std::fs::write(&set, &good).unwrap();
+            let hostile = forged(&set, |lines| *lines[*line].pointer_mut(path).unwrap() = value.clone());
+            let before = dump(&pair.there);
+            match apply(&mut pair.there, &hostile) {
+                Err(error) => {
+                    turned_away += 1;
+                    assert_eq!(dump(&pair.there), before, "line {line} {path} {value}: {error}");
+                }
+                Ok(report) => {
+                    through += 1;
+                    assert!(!report.node.is_empty());
+                    let what = format!("line {line} {path} {value}");
+                    still_works(&mut pair.there, &what);
+                    (pair, set, good) = small();
+                }
+            }
+        }
+    }
+    assert!(through > 20 && turned_away > 500, "{through} applied, {turned_away} refused");
+}
 
-    // Extreme, but sound: applied whole, and the node goes on working.
-    forge(&file, &bad, |l| {
-        swap(1, "\"k\":1", "\"k\":9223372036854775807")(l);
-        let at = l[1].find("\"t\":").unwrap();
-        let end = at + l[1][at..].find(',').unwrap();
-        l[1].replace_range(at..end, "\"t\":9223372036854775807");
-    });
-    let report = pair.apply(&bad).unwrap();
-    assert_eq!((report.inserted, report.warnings.len()), (4, 1), "{report:?}");
-    assert!(report.warnings[0].contains("24 hours ahead"), "{report:?}");
-    let before: i64 = pair.client.connection().query_row("SELECT clock FROM objsync_state", [], |r| r.get(0)).unwrap();
-    assert!(before < i64::MAX / 2, "a doubtful time does not move the clock");
-    pair.client.connection().execute("UPDATE notes SET text = 'z' WHERE id = 1", []).unwrap();
+fn paths(json: &Json, at: String, found: &mut Vec<(usize, String)>, line: usize) {
+    if !at.is_empty() {
+        found.push((line, at.clone()));
+    }
+    match json {
+        Json::Object(members) => {
+            members.iter().for_each(|(key, value)| paths(value, format!("{at}/{key}"), found, line));
+        }
+        Json::Array(values) => {
+            values.iter().enumerate().for_each(|(i, value)| paths(value, format!("{at}/{i}"), found, line));
+        }
+        _ => {}
+    }
+}
+
+/// The node edits, sends and tells how it stands.
+#[track_caller]
+fn still_works(node: &mut Node, what: &str) {
+    let new = "INSERT INTO notes (code) VALUES ('still works')";
+    node.connection().execute_batch(new).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let peer = *node.peers().unwrap().first().unwrap();
+    node.contents("Note").unwrap_or_else(|e| panic!("{what}: {e}"));
+    node.requeue().unwrap_or_else(|e| panic!("{what}: {e}"));
+    node.retry(ApplyOptions::default()).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let file = node.path().with_extension("works");
+    let id = node.next_set_id().unwrap();
+    let options = PrepareOptions { id, file, since: Since::Acknowledged, upto: None, overwrite: true };
+    node.prepare(peer, &options).unwrap_or_else(|e| panic!("{what}: {e}"));
+    Node::open(node.path()).unwrap_or_else(|e| panic!("{what}: {e}"));
 }
 
 #[test]
-fn a_gap_names_what_is_missing_and_heals() {
-    let (mut pair, first) = Pair::with_news();
-    pair.write("INSERT INTO notes VALUES (4, 'd', NULL, NULL)");
-    let second = pair.prepare(2, Since::Sent).unwrap().file;
-    let error = pair.refused(&second);
-    assert_eq!(error.refusal(), Some(Refusal::Gap));
-    assert!(error.message().contains("transactions 1 to 3 are missing"), "{error}");
-    assert!(error.what_next().contains("--since acknowledged"), "{error}");
-    let whole = pair.prepare(3, Since::Acknowledged).unwrap().file;
-    assert_eq!(pair.apply(&whole).unwrap().inserted, 5);
-    for late in [first, second] {
-        assert_eq!(pair.apply(&late).unwrap().inserted, 0, "late sets do nothing new");
+fn a_restored_file_is_told_and_rejoins_without_loss() {
+    for sender in [false, true] {
+        let mut pair = Pair::new();
+        pair.level();
+        let backup = pair.file("backup.db");
+        write(&pair.there, "PRAGMA wal_checkpoint(TRUNCATE)");
+        std::fs::copy(pair.there.path(), &backup).unwrap();
+        write(&pair.there, "UPDATE notes SET amount = 'after the backup' WHERE id = 1");
+        write(&pair.there, "INSERT INTO notes (code) VALUES ('made after')");
+        pair.level();
+        let file = pair.there.path().to_owned();
+        let Pair { dir, here, there, sets } = pair;
+        drop(there);
+        for ending in ["db-wal", "db-shm"] {
+            let _ = std::fs::remove_file(file.with_extension(ending));
+        }
+        std::fs::copy(&backup, &file).unwrap();
+        pair = Pair { dir, here, there: Node::open(&file).unwrap(), sets };
+        write(&pair.here, "UPDATE notes SET amount = 'meanwhile' WHERE id = 3");
+        let error = if sender {
+            // It gives numbers a second time.
+            write(&pair.there, "UPDATE notes SET amount = 'again' WHERE id = 2");
+            let set = pair.set(false, Since::Acknowledged);
+            refused(&mut pair.here, &set, Refusal::Restored)
+        } else {
+            let set = pair.set(true, Since::Acknowledged);
+            refused(&mut pair.there, &set, Refusal::Restored)
+        };
+        assert!(error.what_next().contains("objsync rejoin --node THERE"), "{error}");
+        if sender {
+            continue; // what was edited before the file rejoined is the subject of the next test
+        }
+        let old = pair.there.info().guid;
+        assert_ne!(pair.there.rejoin().unwrap().guid, old);
+        write(&pair.there, "UPDATE notes SET amount = 'later' WHERE id = 2");
+        pair.level();
+        let amounts = "SELECT group_concat(amount, ',') FROM (SELECT amount FROM notes WHERE id < 4 ORDER BY id)";
+        for node in [&pair.here, &pair.there] {
+            let found: String = node.connection().query_row(amounts, [], |r| r.get(0)).unwrap();
+            assert_eq!(found, "after the backup,later,meanwhile");
+        }
     }
 }
 
 #[test]
-fn a_set_for_another_is_refused() {
-    let (mut pair, file) = Pair::with_news();
-    let error = pair.master.apply(&file, ApplyOptions::default()).unwrap_err();
-    assert_eq!(error.refusal(), Some(Refusal::WrongNode));
-    let mut third = pair.client.fresh_copy(&pair.dir.path().join("third.db"), "CLIENT", Role::Client).unwrap();
-    let error = third.apply(&file, ApplyOptions::default()).unwrap_err();
-    assert_eq!(error.refusal(), Some(Refusal::WrongNode), "a name is not an identity");
+#[ignore = "not so yet: rejoin takes all numbers of the file for shared, those given a second time, too"]
+fn what_was_edited_before_a_restored_file_rejoins_travels() {
+    let mut pair = Pair::new();
+    pair.level();
+    write(&pair.there, "PRAGMA wal_checkpoint(TRUNCATE)");
+    let (backup, file) = (pair.file("backup.db"), pair.there.path().to_owned());
+    std::fs::copy(&file, &backup).unwrap();
+    write(&pair.there, "UPDATE notes SET amount = 'after the backup' WHERE id = 1");
+    pair.level();
+    let Pair { dir, here, there, sets } = pair;
+    drop(there);
+    for ending in ["db-wal", "db-shm"] {
+        let _ = std::fs::remove_file(file.with_extension(ending));
+    }
+    std::fs::copy(&backup, &file).unwrap();
+    pair = Pair { dir, here, there: Node::open(&file).unwrap(), sets };
+    write(&pair.there, "UPDATE notes SET amount = 'again' WHERE id = 2");
+    pair.there.rejoin().unwrap();
+    pair.level();
 }
 
 #[test]
-fn a_locked_database_is_said_to_be_busy() {
-    let (mut pair, file) = Pair::with_news();
-    let other = rusqlite::Connection::open(pair.client.path()).unwrap();
+fn a_locked_database_is_busy_and_unchanged() {
+    let (mut pair, file, _) = small();
+    // Not the five seconds that it waits by itself.
+    write(&pair.there, "PRAGMA busy_timeout = 50");
+    let before = dump(&pair.there);
+    let other = Connection::open(pair.there.path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let before = pair.client_holds();
-    let error = pair.apply(&file).unwrap_err();
+    let error = apply(&mut pair.there, &file).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
-    assert_eq!(pair.client_holds(), before);
+    assert!(error.message().contains("nothing was changed") && !error.what_next().is_empty(), "{error}");
+    let sql = "UPDATE notes SET amount = 0";
+    assert_eq!(pair.there.edit(|e| Ok(e.connection().execute_batch(sql)?)).unwrap_err().kind(), ErrorKind::Busy);
     other.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(pair.apply(&file).unwrap().inserted, 4);
-    // The triggers are on again after a failure: a change is journaled.
-    let number = pair.client.number().unwrap();
-    pair.client.connection().execute("DELETE FROM notes WHERE id = 3", []).unwrap();
-    assert_eq!(pair.client.number().unwrap(), number + 1);
+    assert_eq!(dump(&pair.there), before);
+    apply(&mut pair.there, &file).unwrap();
+    // Triggers and foreign keys are on again after a failure.
+    assert!(pair.there.connection().execute("INSERT INTO notes (kind) VALUES (77)", []).is_err());
+    pair.level();
 }
 
 #[test]
-fn files_that_are_no_node_are_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("x.db");
-    assert_eq!(Node::open(&file).err().unwrap().kind(), ErrorKind::NotFound);
-    std::fs::write(&file, "this is a text, and no database at all, whatever its name may say").unwrap();
-    let error = Node::open(&file).err().unwrap();
-    assert!(error.message().contains("not a database"), "{error}");
-    assert_eq!(std::fs::read(&file).unwrap().len(), 65, "it was left as it was");
-    std::fs::remove_file(&file).unwrap();
-    rusqlite::Connection::open(&file).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
-    assert_eq!(Node::open(&file).err().unwrap().kind(), ErrorKind::NotFound);
-
-    let pair = Pair::new();
-    pair.client.connection().execute("UPDATE objsync_state SET format = 99", []).unwrap();
-    let error = Node::open(pair.client.path()).err().unwrap();
-    assert!(error.message().contains("format 99") && !error.what_next().is_empty(), "{error}");
-
-    // A table dropped and made anew has no triggers: changes would go unnoticed.
-    let pair = Pair::new();
-    pair.client
-        .connection()
-        .execute_batch("DROP TABLE notes; CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)")
-        .unwrap();
-    let error = Node::open(pair.client.path()).err().unwrap();
-    assert!(error.message().contains("behind the journal"), "{error}");
+fn a_set_that_cannot_be_written_does_not_count_as_sent() {
+    let mut pair = Pair::new();
+    write(&pair.here, "UPDATE notes SET amount = 7");
+    let peer = pair.there.info().guid;
+    let before = dump(&pair.here);
+    let missing = pair.file("no folder").join("1.syncset");
+    let options = PrepareOptions { id: 1, file: missing, since: Since::Sent, upto: None, overwrite: false };
+    let error = pair.here.prepare(peer, &options).unwrap_err();
+    assert!(error.message().contains("nothing counts as sent") && !error.what_next().is_empty(), "{error}");
+    let mut after = dump(&pair.here);
+    after.insert("objsync_state".into(), before["objsync_state"].clone()); // its clock goes on
+    assert_eq!(after, before);
+    assert_eq!(
+        apply(&mut pair.there, &pair.dir.path().join("no folder/1.syncset")).unwrap_err().kind(),
+        ErrorKind::Storage
+    );
+    let set = pair.set(true, Since::Sent);
+    assert_eq!(apply(&mut pair.there, &set).unwrap().updated, 3);
 }
 
+#[cfg(unix)]
 #[test]
-fn a_set_is_never_overwritten_silently() {
-    let (mut pair, file) = Pair::with_news();
-    let before = std::fs::read(&file).unwrap();
-    let again = pair.prepare(1, Since::Acknowledged).unwrap_err();
-    assert!(again.message().contains("set 1 already"), "{again}");
-    assert!(pair.prepare(0, Since::Sent).is_err());
-    let options =
-        PrepareOptions { id: 2, file: file.clone(), since: Since::Acknowledged, upto: None, overwrite: false };
-    let exists = pair.master.prepare(pair.client.info().guid, &options).unwrap_err();
-    assert!(exists.message().contains("exists already"), "{exists}");
-    let nowhere = PrepareOptions { file: pair.dir.path().join("no/such/folder/x"), ..options.clone() };
-    let error = pair.master.prepare(pair.client.info().guid, &nowhere).unwrap_err();
-    assert!(error.message().contains("nothing counts as sent"), "{error}");
-    assert_eq!(std::fs::read(&file).unwrap(), before);
-    assert_eq!(pair.master.set_records(10).unwrap().len(), 1);
-    pair.master.prepare(pair.client.info().guid, &PrepareOptions { overwrite: true, ..options }).unwrap();
-    assert_eq!(pair.apply(&file).unwrap().inserted, 4);
-}
-
-#[test]
-fn a_database_is_never_replaced_by_a_set() {
-    let (mut pair, file) = Pair::with_news();
-    let peer = pair.client.info().guid;
-    let wal = PathBuf::from(format!("{}-wal", pair.client.path().display()));
-    for precious in [pair.client.path().to_owned(), pair.master.path().to_owned(), wal] {
-        let options = PrepareOptions { id: 7, file: precious, since: Since::Acknowledged, upto: None, overwrite: true };
-        let error = pair.master.prepare(peer, &options).unwrap_err();
-        assert!(error.message().contains("is a database"), "{error}");
+fn a_folder_that_cannot_be_written_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut pair = Pair::new();
+    let folder = pair.file("locked");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o555)).unwrap();
+    if std::fs::write(folder.join("probe"), "").is_ok() {
+        return skip("permissions", "this user may write anywhere, so no folder can be made read-only");
     }
-    assert_eq!(pair.apply(&file).unwrap().inserted, 4, "the databases are whole");
+    let file = folder.join("1.syncset");
+    let options = PrepareOptions { id: 1, file, since: Since::Sent, upto: None, overwrite: false };
+    let error = pair.here.prepare(pair.there.info().guid, &options).unwrap_err();
+    assert!(error.message().contains("nothing counts as sent"), "{error}");
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
-fn a_replaced_set_carries_what_the_one_before_did() {
-    let (mut pair, file) = Pair::with_news();
-    pair.write("INSERT INTO notes VALUES (4, 'd', NULL, NULL)");
-    let options = PrepareOptions { id: 1, file: file.clone(), since: Since::Sent, upto: None, overwrite: true };
-    pair.master.prepare(pair.client.info().guid, &options).unwrap();
-    assert_eq!(pair.apply(&file).unwrap().inserted, 5);
+fn files_that_are_no_nodes_are_told_apart() {
+    let pair = Pair::new();
+    let failure = |file: &Path| match Node::open(file) {
+        Ok(_) => panic!("{} was opened", file.display()),
+        Err(e) => (e.kind(), e.to_string()),
+    };
+    let (kind, text) = failure(&pair.file("missing.db"));
+    assert!(kind == ErrorKind::NotFound && text.contains("there is no file"), "{text}");
+    assert!(!pair.file("missing.db").exists(), "asking makes nothing");
+    assert_eq!(failure(pair.dir.path()).0, ErrorKind::NotFound);
+    let file = pair.file("text.db");
+    std::fs::write(&file, "not a database, but long enough to have a header of a hundred bytes ".repeat(20)).unwrap();
+    let (kind, text) = failure(&file);
+    assert!(kind == ErrorKind::Storage && text.contains("not a database") && text.contains("text.db"), "{text}");
+    let file = pair.file("plain.db");
+    Connection::open(&file).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    let (kind, text) = failure(&file);
+    assert!(kind == ErrorKind::NotFound && text.contains("not a node"), "{text}");
+    write(&pair.here, "UPDATE objsync_state SET format = 99");
+    let (kind, text) = failure(pair.here.path());
+    assert!(
+        kind == ErrorKind::Storage && text.contains("99") && text.contains("the version of objsync that made it"),
+        "{text}"
+    );
+    write(&pair.there, "DROP TRIGGER objsync_notes_update");
+    let (kind, text) = failure(pair.there.path());
+    assert!(kind == ErrorKind::Storage && text.contains("behind the journal"), "{text}");
 }

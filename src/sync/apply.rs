@@ -147,6 +147,17 @@ impl Node {
                 format!("{} knows other transactions of {} under the numbers up to {seen}", source.name, us.name);
             return Err(self.restored(set, &what));
         }
+        // The next object made here would get the identity of one that is here already.
+        let made: u64 = self.conn.query_row("SELECT serial FROM objsync_state", [], |r| r.get(0))?;
+        let named = set.objects.iter().map(|o| o.guid).filter(|g| g.node == us.guid).map(|g| g.serial).max();
+        if let Some(named) = named.filter(|named| *named > made) {
+            let what = format!(
+                "the set knows object {named} of {}, which has made {made}: this file was restored from a backup, or is a copy; nothing was changed",
+                us.name
+            );
+            return Err(Error::refused(Refusal::Restored, what)
+                .hint(format!("make this file a new node (objsync rejoin --node {})", us.name)));
+        }
         // The sender's numbers went back: it was seen further on at an earlier time, or gives numbers again that it had given.
         let times = self.sync_times(source.guid)?;
         let went_back = header.clock > times.seen_clock && header.number < times.seen_number;

@@ -497,7 +497,7 @@ impl Node {
         for u in applied {
             for &i in &all[u] {
                 let p = &settling.pending[i];
-                if let Some(reason) = self.broken_reference(&self.classes[p.class], p.guid)? {
+                if let Some(reason) = self.broken_reference(p)? {
                     found.insert(u, (i, reason));
                     break;
                 }
@@ -506,24 +506,23 @@ impl Node {
         Ok(found)
     }
 
-    fn broken_reference(&self, class: &Class, guid: Guid) -> Result<Option<String>> {
+    fn broken_reference(&self, p: &Pending) -> Result<Option<String>> {
+        let (class, guid) = (&self.classes[p.class], p.guid);
         let Some(current) = self.current(class, guid)? else { return Ok(None) };
         if let Some(values) = &current.state.content {
-            for (value, property) in values.iter().zip(&class.properties) {
+            for (i, (value, property)) in values.iter().zip(&class.properties).enumerate() {
                 let Some(target) = property.references.as_deref() else { continue };
+                let came = p.state.content.as_ref().map(|values| &values[i]);
+                let value = match (value, came) {
+                    // A number that was kept for an object which was to come, and did not or was left deleted.
+                    (Value::Dangling(_), Some(came)) if current.state.stamp == p.state.stamp => came,
+                    _ => value,
+                };
                 let known = match value {
                     Value::Reference(target_guid) => self.key_of(self.class(target)?, *target_guid)?.is_some(),
-                    // The key was given to an object that was to arrive and did not.
                     Value::Dangling(_) => false,
                     _ => true,
                 };
-                if !known && matches!(value, Value::Dangling(_)) {
-                    let reason = format!(
-                        "its {} refers to a {target} of this set that cannot be applied; it goes through with that one",
-                        property.name
-                    );
-                    return Ok(Some(reason));
-                }
                 if !known {
                     return Ok(Some(self.unknown_reference(&property.name, value, Some(target))));
                 }
