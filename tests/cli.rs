@@ -457,7 +457,7 @@ fn apply_reports_and_refuses() {
     let before = demo.status();
     demo.run(&["apply", &demo.set("none.syncset"), "--node", "CLIENT"])
         .fails(3, &["nothing was changed", "none.syncset"]);
-    demo.run(&["apply", &demo.dir().join("sets").to_str().unwrap(), "--node", "CLIENT"]).fails(3, &["folder"]);
+    demo.run(&["apply", demo.dir().join("sets").to_str().unwrap(), "--node", "CLIENT"]).fails(3, &["folder"]);
     let damaged = demo.dir().join("damaged.syncset");
     let mut bytes = std::fs::read(&set).unwrap();
     let middle = bytes.len() / 2;

@@ -103,7 +103,7 @@ impl World {
         // Nothing is overwritten by somebody who had not seen it, unless a record says so.
         let after = self.versions(at);
         let told: BTreeSet<Guid> = report.objects.iter().filter(|o| o.conflict.is_some()).map(|o| o.guid).collect();
-        assert_eq!(self.nodes[at].conflict_count().unwrap() as usize - records as usize, report.conflicts);
+        assert_eq!(self.nodes[at].conflict_count().unwrap() - records, report.conflicts);
         for (guid, old) in &before {
             let new = after.get(guid).unwrap_or_else(|| panic!("{guid} vanished"));
             assert!(old.vector.leq(&new.vector), "{guid} went back");
@@ -311,9 +311,7 @@ fn change(rng: &mut StdRng, serial: &mut u64) -> String {
         7 => format!("UPDATE orders SET customer = {c}, kind = {k} WHERE id = {o}"),
         8 => format!("UPDATE customers SET best = {o} WHERE id = {c}"),
         9 => format!("UPDATE customers SET best = NULL WHERE best = {o}; DELETE FROM orders WHERE id = {o}"),
-        10 => format!(
-            "UPDATE orders SET customer = NULL WHERE customer = (SELECT max(id) FROM customers); DELETE FROM customers WHERE id = (SELECT max(id) FROM customers)"
-        ),
+        10 => "UPDATE orders SET customer = NULL WHERE customer = (SELECT max(id) FROM customers); DELETE FROM customers WHERE id = (SELECT max(id) FROM customers)".to_string(),
         11 => format!("INSERT OR REPLACE INTO orders VALUES ({o}, {c}, {k}, {n})"),
         _ => format!("UPDATE orders SET amount = {}", rng.random_range(0..2)),
     }
