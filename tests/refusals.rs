@@ -429,7 +429,6 @@ fn a_restored_file_is_told_and_rejoins_without_loss() {
 }
 
 #[test]
-#[ignore = "not so yet: rejoin takes all numbers of the file for shared, those given a second time, too"]
 fn what_was_edited_before_a_restored_file_rejoins_travels() {
     let mut pair = Pair::new();
     pair.level();
