@@ -53,6 +53,8 @@ mod stamp;
 mod store;
 mod sync_times;
 pub mod syncset;
+mod telling;
+mod trial;
 mod triggers;
 mod unit;
 mod value;

@@ -4,48 +4,18 @@
 //! or leave a reference without its object are taken out again, and so on until what stands is sound; then those taken
 //! out are tried once more, until nothing more fits. So units that need each other go through together.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use crate::sync::apply::ApplyOptions;
-use crate::sync::decide::Chosen;
-use crate::sync::error::{Error, ErrorKind, Result};
-use crate::sync::filing::NewRow;
+use crate::sync::error::Result;
 use crate::sync::guid::Guid;
-use crate::sync::merge::{Merged, Why};
 use crate::sync::node::Node;
 use crate::sync::report::{ObjectReport, Outcome, Report};
 use crate::sync::requeue::Pending;
-use crate::sync::schema::{Class, quote};
+use crate::sync::schema::quote;
+use crate::sync::trial::{Blocked, Settling, Unit};
 use crate::sync::unit::units;
 use crate::sync::value::Value;
-
-/// Why a unit cannot be applied now: which of its states is in the way (place among the pending), and the reason.
-type Blocked = (usize, String);
-
-/// A unit: places among the pending states.
-type Unit = Vec<usize>;
-
-struct Settling<'a> {
-    pending: &'a [Pending],
-    options: ApplyOptions<'a>,
-    /// New objects among the units that are being tried, by GUID: their place among the pending.
-    arriving: HashMap<Guid, usize>,
-    /// Local keys given to objects that are about to be inserted.
-    keys: HashMap<Guid, i64>,
-    taken: HashMap<usize, BTreeSet<i64>>,
-}
-
-/// What was done with one pending state, until its unit is known to stand.
-struct Step {
-    unit: usize,
-    place: usize,
-    merged: Merged,
-    key: Option<i64>,
-    references: HashMap<Guid, i64>,
-    row_changed: bool,
-    moved_aside: bool,
-    pos: i64,
-}
 
 impl Node {
     pub(crate) fn settle(
@@ -137,19 +107,15 @@ impl Node {
                     let (culprit, reason) =
                         reasons.remove(&u).unwrap_or((unit[0], "it could not be applied".to_owned()));
                     for &place in unit {
-                        let reason = match place == culprit {
-                            true => reason.clone(),
-                            false => format!(
+                        let (reason, said) = if place == culprit {
+                            let whole = if unit.len() > 1 { "; the whole transaction waits" } else { "" };
+                            (reason.clone(), format!("waits: {reason}{whole}"))
+                        } else {
+                            let reason = format!(
                                 "waits with {} of the same transaction, which cannot be applied: {reason}",
                                 self.title(&pending[culprit])
-                            ),
-                        };
-                        let said = if unit.len() > 1 && place == culprit {
-                            format!("waits: {reason}; the whole transaction waits")
-                        } else if place == culprit {
-                            format!("waits: {reason}")
-                        } else {
-                            reason.clone()
+                            );
+                            (reason.clone(), reason)
                         };
                         lines.push((place, self.line(&pending[place], None, Outcome::Requeued, said)?));
                         waiting.push((place, reason));
@@ -218,17 +184,6 @@ impl Node {
         Ok(kept)
     }
 
-    /// One vector, two contents: numbers were given twice.
-    fn reused(&self, p: &Pending) -> Error {
-        let source = self.name_of(p.peer);
-        let what = format!(
-            "{} comes from {source} with a version that is known here with another content: some node's file was restored from a backup or copied and used on; nothing was changed",
-            self.title(p)
-        );
-        Error::refused(crate::sync::error::Refusal::Restored, what)
-            .hint(format!("find out which node was restored (likely {source}), make it a new node there (objsync rejoin), and prepare the set again"))
-    }
-
     /// Leaves out units that refer to objects neither here nor arriving, and what refers to these in turn, before any row
     /// is written. Concurrent states are left to the trial: the rule may keep ours.
     fn leave_out_dangling(
@@ -282,208 +237,6 @@ impl Node {
                 return Ok(());
             }
         }
-    }
-
-    fn unknown_reference(&self, property: &str, value: &Value, target: Option<&str>) -> String {
-        let target = target.unwrap_or("object");
-        match value {
-            Value::Reference(guid) => {
-                let journaled = self.class(target).is_ok_and(|c| c.journaled);
-                let way_out = match journaled {
-                    true => format!("it goes through once that {target} has come"),
-                    false => format!(
-                        "{target} is not journaled, so it does not travel by itself; it goes through once that {target} is here"
-                    ),
-                };
-                format!("its {property} is unknown at {} ({target} {guid}); {way_out}", self.info.name)
-            }
-            _ => format!(
-                "its {property} names no {target} at the sender either; it goes through once it is corrected there"
-            ),
-        }
-    }
-
-    /// Applies units in order, each for itself; tries those that fail again while there is progress, at last together.
-    #[allow(clippy::type_complexity)]
-    fn try_units(
-        &mut self,
-        settling: &mut Settling<'_>,
-        all: &[Unit],
-        active: &[usize],
-    ) -> Result<(HashMap<usize, Vec<ObjectReport>>, HashMap<usize, Blocked>)> {
-        let mut applied = HashMap::new();
-        let mut todo: Vec<usize> = active.to_vec();
-        loop {
-            let mut failed: Vec<(usize, Blocked)> = Vec::new();
-            let before = applied.len();
-            for &u in &todo {
-                match self.try_group(settling, all, &[u])? {
-                    Ok(reports) => applied.extend(reports),
-                    Err((_, blocked)) => failed.push((u, blocked)),
-                }
-            }
-            todo = failed.iter().map(|(u, _)| *u).collect();
-            // Units whose unique values changed places, by way of values in between, fit only together.
-            if applied.len() == before
-                && todo.len() > 1
-                && let Ok(reports) = self.try_group(settling, all, &todo)?
-            {
-                applied.extend(reports);
-                return Ok((applied, HashMap::new()));
-            }
-            if todo.is_empty() || applied.len() == before {
-                return Ok((applied, failed.into_iter().collect()));
-            }
-        }
-    }
-
-    /// Applies some units at once, each as a commit of its own, or leaves everything as it was and says what is in the way.
-    #[allow(clippy::type_complexity)]
-    fn try_group(
-        &mut self,
-        settling: &mut Settling<'_>,
-        all: &[Unit],
-        group: &[usize],
-    ) -> Result<std::result::Result<HashMap<usize, Vec<ObjectReport>>, (usize, Blocked)>> {
-        self.conn.prepare_cached("SAVEPOINT unit")?.execute([])?;
-        let mut at = (group[0], all[group[0]][0]);
-        let tried = self.apply_group(settling, all, group, &mut at);
-        match tried {
-            Ok(reports) => {
-                self.conn.prepare_cached("RELEASE unit")?.execute([])?;
-                Ok(Ok(reports))
-            }
-            Err(error) if error.kind() == ErrorKind::Constraint => {
-                self.conn.execute_batch("ROLLBACK TO unit; RELEASE unit")?;
-                Ok(Err((at.0, (at.1, error.message().to_owned()))))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn apply_group(
-        &mut self,
-        settling: &mut Settling<'_>,
-        all: &[Unit],
-        group: &[usize],
-        at: &mut (usize, usize),
-    ) -> Result<HashMap<usize, Vec<ObjectReport>>> {
-        let first = self.number()? + 1;
-        self.conn.prepare_cached("UPDATE objsync_state SET number = number + ?1")?.execute([group.len()])?;
-        let mut todo: Vec<(usize, u64, usize)> = Vec::new();
-        for (n, &u) in group.iter().enumerate() {
-            todo.extend(all[u].iter().map(|&place| (u, first + n as u64, place)));
-        }
-        let mut reports: HashMap<usize, ObjectReport> = HashMap::new();
-        // Two concurrent states of one object are taken one after the other.
-        while !todo.is_empty() {
-            let mut seen = HashSet::new();
-            let (now, later): (Vec<_>, Vec<_>) =
-                todo.into_iter().partition(|(_, _, place)| seen.insert(settling.pending[*place].guid));
-            todo = later;
-            let mut steps = Vec::new();
-            for (u, number, place) in now {
-                *at = (u, place);
-                let p = &settling.pending[place];
-                let siblings: Vec<Guid> =
-                    all[u].iter().map(|&i| settling.pending[i].guid).filter(|g| *g != p.guid).collect();
-                match self.merge(p, settling.options.rule, &siblings, number)? {
-                    None => {
-                        let line = self.line(
-                            p,
-                            None,
-                            Outcome::Skipped,
-                            "nothing to do: the state here has seen it already".to_owned(),
-                        )?;
-                        reports.insert(place, line);
-                    }
-                    Some(merged) => steps.push(self.step(settling, (u, place), merged, number)?),
-                }
-            }
-            self.write_steps(settling, &steps, at)?;
-            for step in steps {
-                reports.insert(step.place, self.told(settling, &step)?);
-            }
-        }
-        group
-            .iter()
-            .map(|&u| Ok((u, all[u].iter().filter_map(|place| reports.remove(place)).collect::<Vec<_>>())))
-            .collect()
-    }
-
-    /// Files the event and finds the keys a row needs.
-    fn step(
-        &self,
-        settling: &mut Settling<'_>,
-        (unit, place): (usize, usize),
-        merged: Merged,
-        number: u64,
-    ) -> Result<Step> {
-        let p = &settling.pending[place];
-        let class = &self.classes[p.class];
-        let old = merged.before.as_ref().and_then(|b| b.state.content.as_ref());
-        let row_changed = old != merged.new.content.as_ref();
-        let mut references = HashMap::new();
-        let mut key = merged.before.as_ref().and_then(|b| b.key);
-        if let Some(values) = &merged.new.content {
-            if old.is_none() {
-                key = Some(settling.key_for(self, p.class, p.guid, key.or(p.key))?);
-            }
-            for (value, property) in values.iter().zip(&class.properties).filter(|_| row_changed) {
-                let target = property.references.as_deref();
-                let blocked =
-                    || Error::new(ErrorKind::Constraint, self.unknown_reference(&property.name, value, target));
-                match value {
-                    Value::Reference(guid) => {
-                        let found = settling.resolve(self, target.unwrap_or_default(), *guid)?.ok_or_else(blocked)?;
-                        references.insert(*guid, found);
-                    }
-                    Value::Dangling(_) => return Err(blocked()),
-                    _ => {}
-                }
-            }
-        }
-        let deleted = merged.new.content.is_none();
-        let pos = self.file_event(class, p.guid, merged.before.as_ref(), deleted, key, (number, merged.origin))?;
-        let changes_unique =
-            |values: &Vec<Value>, old: &Vec<Value>| class.unique.iter().flatten().any(|&i| values[i] != old[i]);
-        let moved_aside = match (&merged.new.content, old) {
-            (Some(new), Some(old)) => changes_unique(new, old),
-            _ => false,
-        };
-        Ok(Step { unit, place, merged, key, references, row_changed, moved_aside, pos })
-    }
-
-    /// Deletions first, then rows whose unique values change are moved out of the way, so that values can change places.
-    fn write_steps(&self, settling: &Settling<'_>, steps: &[Step], at: &mut (usize, usize)) -> Result<()> {
-        let mut put = |step: &Step| -> Result<()> {
-            *at = (step.unit, step.place);
-            let p = &settling.pending[step.place];
-            let class = &self.classes[p.class];
-            let row = match (&step.merged.new.content, step.key) {
-                (Some(values), Some(key)) => Some(NewRow {
-                    key,
-                    values,
-                    references: &step.references,
-                    moved_aside: step.moved_aside,
-                    unchanged: !step.row_changed,
-                }),
-                _ => None,
-            };
-            self.put(class, p.guid, step.merged.before.as_ref(), &step.merged.new, row, step.pos)
-        };
-        for step in steps.iter().filter(|s| s.merged.new.content.is_none()) {
-            put(step)?;
-        }
-        for step in steps.iter().filter(|s| s.moved_aside) {
-            let class = &self.classes[settling.pending[step.place].class];
-            let sql = format!("DELETE FROM {} WHERE {} = ?1", quote(&class.table), quote(&class.key));
-            self.conn.prepare_cached(&sql)?.execute([step.key])?;
-        }
-        for step in steps.iter().filter(|s| s.merged.new.content.is_some()) {
-            put(step)?;
-        }
-        Ok(())
     }
 
     /// Units that left something without its object: a row that refers to nothing, or rows that refer to what was deleted.
@@ -553,148 +306,5 @@ impl Node {
             }
         }
         Ok(None)
-    }
-
-    fn title(&self, p: &Pending) -> String {
-        let class = &self.classes[p.class].name;
-        match p.key {
-            Some(key) => format!("{class} {key}"),
-            None => format!("{class} {}", p.guid),
-        }
-    }
-
-    fn line(&self, p: &Pending, number: Option<i64>, outcome: Outcome, reason: String) -> Result<ObjectReport> {
-        let class = &self.classes[p.class];
-        let number = match number {
-            Some(number) => Some(number),
-            None => self.key_of(class, p.guid)?,
-        };
-        Ok(ObjectReport {
-            class: class.name.clone(),
-            guid: p.guid,
-            number,
-            source_number: p.key,
-            outcome,
-            reason,
-            conflict: None,
-            row_changed: false,
-        })
-    }
-
-    /// Says what was done and why.
-    fn told(&self, settling: &Settling<'_>, step: &Step) -> Result<ObjectReport> {
-        let p = &settling.pending[step.place];
-        let class = &self.classes[p.class];
-        let (old, new) =
-            (step.merged.before.as_ref().and_then(|b| b.state.content.as_ref()), step.merged.new.content.as_ref());
-        let source = self.name_of(p.peer);
-        let done = |outcome, reason: String| (outcome, reason);
-        let by_row = || match (old, new) {
-            (None, Some(_)) => match p.key {
-                Some(theirs) if step.key != Some(theirs) => {
-                    let noun = class.name.to_lowercase();
-                    let here = step.key.unwrap_or_default();
-                    done(
-                        Outcome::Inserted,
-                        format!("inserted as {noun} {here} ({}'s {theirs} is another {noun})", self.info.name),
-                    )
-                }
-                _ => done(Outcome::Inserted, "inserted".to_owned()),
-            },
-            (Some(a), Some(b)) if a != b => done(Outcome::Updated, format!("updated: {}", self.changes(class, a, b))),
-            (Some(_), None) => done(Outcome::Deleted, "deleted".to_owned()),
-            (None, None) if step.merged.before.is_none() => {
-                done(Outcome::Skipped, format!("nothing to do: {source} made and deleted it before it came here"))
-            }
-            _ => done(Outcome::Skipped, "nothing to do: the content is the same; its version is noted".to_owned()),
-        };
-        let mut conflict = None;
-        let (outcome, reason) = match &step.merged.why {
-            Why::Newer => by_row(),
-            Why::Same => done(Outcome::Skipped, format!("nothing to do: {source} made the same change")),
-            Why::OneUnchanged(Chosen::Theirs) => {
-                let (outcome, reason) = by_row();
-                (outcome, format!("{reason} (no conflict: nothing was changed here)"))
-            }
-            Why::OneUnchanged(Chosen::Ours) => done(
-                Outcome::Skipped,
-                format!("the state here stays: {source} changed nothing, so this is no conflict"),
-            ),
-            Why::Conflict(record) => {
-                conflict = Some(record.id);
-                let (kept, whose) = match record.chosen.as_str() {
-                    "ours" => ("stays", &self.info.name),
-                    _ => ("is taken", &source),
-                };
-                let differs = match record.properties.is_empty() {
-                    true => String::new(),
-                    false => format!(" ({})", record.properties.join(", ")),
-                };
-                done(
-                    Outcome::Conflict,
-                    format!("conflict: {}{differs}; {whose}'s {kept}: {}", record.kind.words(), record.why),
-                )
-            }
-        };
-        let mut line = self.line(p, step.key, outcome, reason)?;
-        (line.conflict, line.row_changed) = (conflict, step.row_changed);
-        Ok(line)
-    }
-
-    /// `quantity 417 → 77, price 10 → 12.5`; references by their local numbers.
-    fn changes(&self, class: &Class, old: &[Value], new: &[Value]) -> String {
-        let shown = |value: &Value, target: Option<&String>| match (value, target) {
-            (Value::Reference(guid), Some(name)) => {
-                let key = self.class(name).ok().and_then(|c| self.key_of(c, *guid).ok()).flatten();
-                key.map_or_else(|| guid.to_string(), |k| k.to_string())
-            }
-            _ => value.shown(),
-        };
-        let changed = class.properties.iter().enumerate().filter(|(i, _)| old[*i] != new[*i]);
-        let said: Vec<_> = changed
-            .map(|(i, p)| {
-                format!(
-                    "{} {} → {}",
-                    p.name,
-                    shown(&old[i], p.references.as_ref()),
-                    shown(&new[i], p.references.as_ref())
-                )
-            })
-            .collect();
-        said.join(", ")
-    }
-}
-
-impl Settling<'_> {
-    /// Starts anew with these units: which objects arrive with them, and no keys given.
-    fn arrive(&mut self, all: &[Unit], active: &[usize]) {
-        self.keys.clear();
-        self.taken.clear();
-        let places = active.iter().flat_map(|&u| all[u].iter().copied());
-        self.arriving =
-            places.filter(|&i| self.pending[i].state.content.is_some()).map(|i| (self.pending[i].guid, i)).collect();
-    }
-
-    /// The local key of an object that is inserted now or soon.
-    fn key_for(&mut self, node: &Node, class: usize, guid: Guid, wanted: Option<i64>) -> Result<i64> {
-        if let Some(key) = self.keys.get(&guid) {
-            return Ok(*key);
-        }
-        let taken = self.taken.entry(class).or_default();
-        let key = node.free_key(&node.classes[class], guid, wanted, taken)?;
-        taken.insert(key);
-        self.keys.insert(guid, key);
-        Ok(key)
-    }
-
-    /// The local key of an object that is referred to; `None` where it is neither here nor arriving.
-    fn resolve(&mut self, node: &Node, class: &str, guid: Guid) -> Result<Option<i64>> {
-        if let Some(key) = node.key_of(node.class(class)?, guid)? {
-            return Ok(Some(key));
-        }
-        let Some(&place) = self.arriving.get(&guid) else { return Ok(None) };
-        let p = &self.pending[place];
-        let buried = node.current(&node.classes[p.class], guid)?.and_then(|f| f.key);
-        self.key_for(node, p.class, guid, buried.or(p.key)).map(Some)
     }
 }
