@@ -54,6 +54,13 @@ pub fn install(dir: &Path, what: &Installation) -> Result<Environment> {
         let text = format!("master and client need two names, and both are {}; nothing was changed", what.master);
         return Err(Error::new(ErrorKind::Usage, text));
     }
+    let Amounts { items, customers, employees, orders } = what.amounts;
+    if orders > 0 && [items, customers, employees].contains(&0) {
+        let text = "orders need items, customers and employees to refer to; nothing was changed";
+        return Err(
+            Error::new(ErrorKind::Usage, text).hint("ask for at least one of each, or for no orders (--orders 0)")
+        );
+    }
     if Environment::exists(dir) && !what.overwrite {
         let text = format!("{} holds an environment already; nothing was changed", dir.display());
         return Err(Error::new(ErrorKind::Storage, text)

@@ -216,7 +216,10 @@ const DATABASE: &[u8; 16] = b"SQLite format 3\0";
 
 fn cannot_write(file: &Path, error: &std::io::Error) -> Error {
     // By kind: the text may name the temporary file, which means nothing to anybody.
-    let error = std::io::Error::from(error.kind());
+    let error = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+        kind => kind.to_string(),
+    };
     Error::storage(format!("the set could not be written, and nothing counts as sent: {error}: {}", file.display()))
         .hint("check that the folder exists and can be written, or name another one")
 }
