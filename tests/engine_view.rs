@@ -150,3 +150,20 @@ fn the_demo_restarts_here_and_may_be_replaced_from_outside() {
     assert!(refused.hint.contains("install"), "{refused:?}");
     assert!(demo.view().equal, "the environment that was open still is");
 }
+
+#[test]
+fn a_deletion_that_lost_is_not_called_new() {
+    let mut demo = Demo::new();
+    demo.engine.run(Action::DeleteOrders { side: 0, numbers: vec![8] }).unwrap();
+    demo.quantity(1, 8, 12);
+    assert_eq!(line(&demo.view(), 1, 8).marks, [Mark::Conflict; 2]);
+    demo.engine.run(Action::Prepare { side: 0, id: 1, file: None, overwrite: false }).unwrap();
+    let file = demo.set("syncFromMASTER-1.syncset");
+    let done = demo.engine.run(Action::Apply { side: 1, file, rule: Rule::ClientWins }).unwrap();
+    assert!(done.text.contains("1 conflict"), "{done:?}");
+    let view = demo.view();
+    assert_eq!(line(&view, 1, 8).marks, [Mark::None, Mark::Changed], "MASTER had it and deleted it");
+    assert_eq!(view.conflicts[0].kind, "changed here, deleted there");
+    demo.engine.run(Action::SyncBoth { rule: Rule::ClientWins }).unwrap();
+    assert_eq!(demo.view().sides[0].orders, 20);
+}

@@ -65,6 +65,14 @@ impl Engine {
         let mut guids: HashSet<Guid> = holdings.iter().flat_map(|h| h.orders.keys().copied()).collect();
         guids.extend(ahead.iter().flatten());
         let mut lines: Vec<Line> = guids.into_iter().filter_map(|guid| line(guid, &holdings, &ahead)).collect();
+        for line in lines.iter_mut().filter(|l| l.marks.contains(&Mark::New)) {
+            // An order that the other side had and deleted, a deletion that lost, is not new there.
+            let there = usize::from(line.marks[0] == Mark::New);
+            let node = &self.env.nodes[there];
+            if node.current(node.class(ORDER)?, line.guid)?.is_some() {
+                line.marks[1 - there] = Mark::Changed;
+            }
+        }
         for line in lines.iter_mut().filter(|l| l.conflict()) {
             self.foretell(line, &holdings)?;
         }

@@ -373,7 +373,12 @@ impl Painting<'_> {
         let name = self.state.side_name(self.side);
         let deleted = self.line.marks[self.side] == Mark::Deleted
             || self.line.conflict() && self.line.marks[1 - self.side] != Mark::New;
-        if deleted { format!("deleted at {name}") } else { format!("not at {name} yet") }
+        let comes_back = self.line.marks[1 - self.side] == Mark::Changed;
+        match (deleted, comes_back) {
+            (true, _) => format!("deleted at {name}"),
+            (_, true) => format!("deleted at {name}, comes back with the next set"),
+            _ => format!("not at {name} yet"),
+        }
     }
 
     fn other_number(&self) -> String {
