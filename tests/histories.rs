@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use common::dump;
 use objsync::sync::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -232,29 +233,6 @@ fn guids(node: &Node, table: &str) -> Vec<Guid> {
             let sql = "SELECT guid FROM objsync_node WHERE n = ?1";
             let guid: i64 = conn.query_row(sql, [id >> 40], |r| r.get(0)).unwrap();
             Guid { node: NodeId(guid as u64), serial: (id & ((1 << 40) - 1)) as u64 }
-        })
-        .collect()
-}
-
-/// The rows of every table in the file, ours and the user's.
-fn dump(node: &Node) -> BTreeMap<String, Vec<String>> {
-    let conn = node.connection();
-    let mut statement = conn.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
-    let tables: Vec<String> = statement.query_map([], |r| r.get(0)).unwrap().map(|r| r.unwrap()).collect();
-    tables
-        .into_iter()
-        .map(|table| {
-            let mut statement = conn.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY 1, 2")).unwrap();
-            let columns = statement.column_count();
-            let rows = statement
-                .query_map([], |r| {
-                    let values: Vec<_> = (0..columns).map(|i| format!("{:?}", r.get_ref(i).unwrap())).collect();
-                    Ok(values.join("|"))
-                })
-                .unwrap();
-            let rows = rows.map(|r| r.unwrap()).collect();
-            drop(statement);
-            (table, rows)
         })
         .collect()
 }

@@ -3,10 +3,9 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use common::skip;
+use common::{dump, skip};
 use objsync::sync::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -83,26 +82,6 @@ fn apply(node: &mut Node, file: &Path) -> Result<Report> {
 
 fn write(node: &Node, sql: &str) {
     node.connection().execute_batch(sql).unwrap();
-}
-
-/// The rows of every table in the file, ours and the user's.
-fn dump(node: &Node) -> BTreeMap<String, Vec<String>> {
-    let conn = node.connection();
-    let mut statement = conn.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
-    let tables: Vec<String> = statement.query_map([], |r| r.get(0)).unwrap().map(|r| r.unwrap()).collect();
-    tables
-        .into_iter()
-        .map(|table| {
-            let mut statement = conn.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY 1, 2")).unwrap();
-            let columns = statement.column_count();
-            let row = |r: &rusqlite::Row<'_>| {
-                Ok((0..columns).map(|i| format!("{:?}", r.get_ref(i).unwrap())).collect::<Vec<_>>().join("|"))
-            };
-            let rows = statement.query_map([], row).unwrap().map(|r| r.unwrap()).collect();
-            drop(statement);
-            (table, rows)
-        })
-        .collect()
 }
 
 /// Refused for this reason, with a way out, and nothing changed.

@@ -1,10 +1,11 @@
 //! What several test programs share.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use objsync::sync::Clock;
+use objsync::sync::{Clock, Node};
 
 /// Whether `what` is named in OBJSYNC_REQUIRE: what a machine lacks is then a failure, not a skip.
 pub fn required(what: &str) -> bool {
@@ -35,4 +36,24 @@ impl TestClock {
         let time = self.0.clone();
         Arc::new(move || time.load(Ordering::SeqCst))
     }
+}
+
+/// The rows of every table in the file, ours and the user's.
+pub fn dump(node: &Node) -> BTreeMap<String, Vec<String>> {
+    let conn = node.connection();
+    let mut statement = conn.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
+    let tables: Vec<String> = statement.query_map([], |r| r.get(0)).unwrap().map(|r| r.unwrap()).collect();
+    tables
+        .into_iter()
+        .map(|table| {
+            let mut statement = conn.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY 1, 2")).unwrap();
+            let columns = statement.column_count();
+            let row = |r: &rusqlite::Row<'_>| {
+                Ok((0..columns).map(|i| format!("{:?}", r.get_ref(i).unwrap())).collect::<Vec<_>>().join("|"))
+            };
+            let rows = statement.query_map([], row).unwrap().map(|r| r.unwrap()).collect();
+            drop(statement);
+            (table, rows)
+        })
+        .collect()
 }
