@@ -38,7 +38,8 @@ use crate::sync::schema::Class;
 use crate::sync::value::Value;
 
 pub use read::read;
-pub(crate) use write::{Target, Writer, check_replaceable};
+pub use write::check_replaceable;
+pub(crate) use write::{Target, Writer};
 
 /// The version of the format that this program writes and reads.
 pub const FORMAT: u64 = 1;

@@ -191,7 +191,7 @@ fn folder_of(file: &Path) -> &Path {
 
 /// Whether a set may be put at `file`: nothing is there, or something that may be replaced on purpose. A database, or the
 /// log that belongs to one, never is: it may well be the one that is synchronized.
-pub(crate) fn check_replaceable(file: &Path, overwrite: bool) -> Result<()> {
+pub fn check_replaceable(file: &Path, overwrite: bool) -> Result<()> {
     if !file.exists() {
         return Ok(());
     }
