@@ -3,12 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use rusqlite::types::ValueRef;
+
 use crate::app::engine::Engine;
 use crate::app::view::{
     Choice, ConflictProperty, ConflictView, Lane, Line, Mark, Requeued, SetCard, SetCounts, SetView, Side, SideIndex,
     View,
 };
-use crate::demo::model::{Decimal, Order};
+use crate::demo::model::Order;
 use crate::demo::query;
 use crate::demo::tables::ORDER;
 use crate::sync::syncset::{self, Change};
@@ -111,10 +113,12 @@ impl Engine {
             Value::Reference(guid) => master.key_of(master.class(of)?, *guid).map(Option::unwrap_or_default),
             _ => Ok(0),
         };
-        let number = |name: &str| match value(name) {
-            Value::Integer(n) => Decimal::whole(*n),
-            Value::Real(r) => Decimal::from_hundredths((r * 100.0).round() as i64),
-            _ => Decimal::whole(0),
+        let number = |name: &str| {
+            query::decimal(match value(name) {
+                Value::Integer(n) => ValueRef::Integer(*n),
+                Value::Real(r) => ValueRef::Real(*r),
+                _ => ValueRef::Null,
+            })
         };
         let common = Order {
             order_num: 0,

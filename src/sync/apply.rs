@@ -292,10 +292,6 @@ impl Node {
         )?;
         Ok(())
     }
-
-    pub(crate) fn name_of(&self, node: NodeId) -> String {
-        self.nodes.name(node)
-    }
 }
 
 /// The objects that each commit of the sender filed together, where they are more than one.

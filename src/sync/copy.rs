@@ -9,6 +9,7 @@ use rusqlite::{Connection, MAIN_DB};
 use crate::sync::error::{Error, Result};
 use crate::sync::guid::NodeId;
 use crate::sync::node::{Node, NodeInfo, Role};
+use crate::sync::registry::push_entry;
 use crate::sync::schema::quote;
 use crate::sync::store;
 
@@ -73,20 +74,14 @@ impl Node {
 
 /// Commits up to `certain` stay the old node's; those after it, if any, are the new node's, under the same numbers.
 fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64) -> Result<()> {
-    // The old node's own entry in a vector becomes one among the others. Entries are pairs of LEB128 integers.
+    // The old node's own entry in a vector becomes one among the others.
     conn.create_scalar_function(
         "objsync_with",
         3,
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
         |arguments| {
             let mut rest: Vec<u8> = arguments.get::<Option<Vec<u8>>>(0)?.unwrap_or_default();
-            for mut value in [arguments.get::<i64>(1)? as u64, arguments.get::<i64>(2)? as u64] {
-                while value >= 0x80 {
-                    rest.push(value as u8 | 0x80);
-                    value >>= 7;
-                }
-                rest.push(value as u8);
-            }
+            push_entry(&mut rest, arguments.get(1)?, arguments.get(2)?);
             Ok(rest)
         },
     )?;

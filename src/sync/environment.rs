@@ -187,7 +187,7 @@ impl Environment {
     }
 
     /// Both directions between the master and each client: clients send first, as the original's documentation advises.
-    /// Gaps that lost files left are healed. The rule may differ by direction only with rules that are not here yet.
+    /// Gaps that lost files left are healed.
     pub fn sync(&mut self, rule: Rule) -> Result<Vec<Report>> {
         self.check_company()?;
         let clients: Vec<usize> = (1..self.nodes.len()).collect();

@@ -67,17 +67,11 @@ impl Registry {
         Ok(Guid { node: self.guid(id >> store::SERIAL_BITS)?, serial })
     }
 
-    /// Writes vector entries as pairs of variable-length integers (LEB128): small number of the node, commit number.
+    /// Writes vector entries, each as [`push_entry`] does.
     pub(crate) fn encode(&self, entries: impl Iterator<Item = (NodeId, u64)>) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         for (node, number) in entries {
-            for mut value in [self.number(node)? as u64, number] {
-                while value >= 0x80 {
-                    bytes.push(value as u8 | 0x80);
-                    value >>= 7;
-                }
-                bytes.push(value as u8);
-            }
+            push_entry(&mut bytes, self.number(node)?, number);
         }
         Ok(bytes)
     }
@@ -97,5 +91,16 @@ impl Registry {
             return Err(damaged());
         }
         values.chunks(2).map(|pair| Ok((self.guid(pair[0] as i64)?, pair[1]))).collect()
+    }
+}
+
+/// Appends an entry to a stored vector: the node's small number and the commit number, as variable-length integers (LEB128).
+pub(crate) fn push_entry(bytes: &mut Vec<u8>, n: i64, number: u64) {
+    for mut value in [n as u64, number] {
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
     }
 }

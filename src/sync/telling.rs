@@ -13,7 +13,7 @@ use crate::sync::value::Value;
 impl Node {
     /// One vector, two contents: numbers were given twice.
     pub(crate) fn reused(&self, p: &Pending) -> Error {
-        let source = self.name_of(p.peer);
+        let source = self.nodes.name(p.peer);
         let what = format!(
             "{} comes from {source} with a version that is known here with another content: some node's file was restored from a backup or copied and used on; nothing was changed",
             self.title(p)
@@ -79,7 +79,7 @@ impl Node {
         let class = &self.classes[p.class];
         let (old, new) =
             (step.merged.before.as_ref().and_then(|b| b.state.content.as_ref()), step.merged.new.content.as_ref());
-        let source = self.name_of(p.peer);
+        let source = self.nodes.name(p.peer);
         let done = |outcome, reason: String| (outcome, reason);
         let by_row = || match (old, new) {
             (None, Some(_)) => match p.key {
