@@ -14,3 +14,4 @@ pub mod app;
 pub mod cli;
 pub mod demo;
 pub mod sync;
+mod words;

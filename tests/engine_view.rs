@@ -5,11 +5,11 @@
 use std::path::PathBuf;
 
 use objsync::app::Engine;
-use objsync::app::view::{Action, Backend, Line, Mark, View};
+use objsync::app::view::{Action, Backend, Choose, Line, Mark, PickValue, View};
 use objsync::demo::install::{Installation, install};
 use objsync::demo::model::{Decimal, OrderDraft};
 use objsync::demo::populate::Amounts;
-use objsync::sync::Rule;
+use objsync::sync::{RecordState, Rule};
 
 struct Demo {
     dir: tempfile::TempDir,
@@ -90,22 +90,22 @@ fn a_conflict_is_foretold_then_recorded() {
     let card = &view.lanes[1].prepared[0];
     assert_eq!((card.id, card.counts.changed, card.counts.conflicts), (1000, 1, 1));
     let file = demo.set("syncFromCLIENT-1000.syncset");
-    let refused = demo.engine.run(Action::Apply { side: 1, file: file.clone(), rule: Rule::ClientWins }).unwrap_err();
+    let refused = demo.engine.run(Action::Apply { side: 1, file: file.clone(), rule: None }).unwrap_err();
     assert!(refused.message.contains("addressed to MASTER") && !refused.hint.is_empty(), "{refused:?}");
-    let done = demo.engine.run(Action::ApplyWhereAddressed { file, rule: Rule::ClientWins }).unwrap();
+    let done = demo.engine.run(Action::ApplyWhereAddressed { file, rule: None }).unwrap();
     assert!(done.text.contains("1 conflict"), "{done:?}");
     assert_eq!(done.conflict, Some((0, 1)));
     let view = demo.view();
     assert!(view.lanes[1].prepared.is_empty(), "an applied set is no card any more");
     let conflict = &view.conflicts[0];
-    assert_eq!((conflict.side, conflict.chosen.as_str(), conflict.chosen_side), (0, "CLIENT", 1));
+    assert_eq!((conflict.side, conflict.chosen.as_str(), conflict.chosen_side), (0, "CLIENT", Some(1)));
     let quantity = &conflict.properties[0];
     assert_eq!(quantity.name, "quantity");
     assert_eq!((quantity.values.clone(), quantity.changed), (["401".to_owned(), "460".to_owned()], [true, true]));
     assert_eq!((quantity.ancestor.clone(), quantity.result.as_str()), (before.quantity.to_string(), "460"));
     assert!(conflict.why.contains("made at CLIENT"), "{}", conflict.why);
 
-    demo.engine.run(Action::SyncBoth { rule: Rule::ClientWins }).unwrap();
+    demo.engine.run(Action::SyncBoth).unwrap();
     assert!(demo.view().equal);
     let done = demo.engine.run(Action::Verify).unwrap();
     assert!(done.text.contains("hold the same"), "{done:?}");
@@ -159,11 +159,157 @@ fn a_deletion_that_lost_is_not_called_new() {
     assert_eq!(line(&demo.view(), 1, 8).marks, [Mark::Conflict; 2]);
     demo.engine.run(Action::Prepare { side: 0, id: 1, file: None, overwrite: false }).unwrap();
     let file = demo.set("syncFromMASTER-1.syncset");
-    let done = demo.engine.run(Action::Apply { side: 1, file, rule: Rule::ClientWins }).unwrap();
+    let done = demo.engine.run(Action::Apply { side: 1, file, rule: None }).unwrap();
     assert!(done.text.contains("1 conflict"), "{done:?}");
     let view = demo.view();
     assert_eq!(line(&view, 1, 8).marks, [Mark::None, Mark::Changed], "MASTER had it and deleted it");
     assert_eq!(view.conflicts[0].kind, "changed here, deleted there");
-    demo.engine.run(Action::SyncBoth { rule: Rule::ClientWins }).unwrap();
+    demo.engine.run(Action::SyncBoth).unwrap();
     assert_eq!(demo.view().sides[0].orders, 20);
+}
+
+/// Order 1 is changed on both sides, and CLIENT's set for it is prepared.
+fn conflict(demo: &mut Demo) -> PathBuf {
+    demo.quantity(0, 1, 2);
+    demo.quantity(1, 1, 3);
+    demo.engine.run(Action::Prepare { side: 1, id: 1000, file: None, overwrite: false }).unwrap();
+    demo.set("syncFromCLIENT-1000.syncset")
+}
+
+#[test]
+fn a_preview_shows_every_object_and_the_records_that_would_be() {
+    let mut demo = Demo::new();
+    let file = conflict(&mut demo);
+    let before = demo.view();
+    let done = demo.engine.run(Action::Preview { file: file.clone(), rule: Some(Rule::MasterWins) }).unwrap();
+    let preview = done.preview.expect("a preview");
+    assert_eq!(
+        (preview.side, preview.source.as_str(), preview.id, preview.summary.as_str()),
+        (0, "CLIENT", 1000, "1 conflict")
+    );
+    assert_eq!((preview.checks.len(), preview.objects.len()), (3, 1));
+    assert!(preview.checks[2].contains("No gap"), "{:?}", preview.checks);
+    let record = preview.objects[0].conflict.as_ref().expect("the record that would be made");
+    assert_eq!((record.chosen_side, record.rule.as_str()), (Some(0), "master-wins"));
+    let after = demo.view();
+    assert_eq!((after.lines.len(), after.conflicts.len()), (before.lines.len(), 0), "nothing was changed");
+    let report = demo.engine.run(Action::Apply { side: 0, file, rule: Some(Rule::MasterWins) }).unwrap();
+    assert!(report.details[0].contains(&preview.objects[0].reason), "{report:?}");
+}
+
+#[test]
+fn the_rule_is_the_environments() {
+    let mut demo = Demo::new();
+    demo.engine.run(Action::SetRule { rule: Rule::KeepOurs }).unwrap();
+    assert_eq!(demo.view().rules.default, Rule::KeepOurs);
+    let file = conflict(&mut demo);
+    demo.engine.run(Action::Apply { side: 0, file, rule: None }).unwrap();
+    assert_eq!(demo.view().conflicts[0].chosen, "MASTER");
+    for file in ["master.db", "client.db"] {
+        let node = objsync::sync::Node::open(&demo.dir.path().join(file)).unwrap();
+        assert_eq!(node.rules().unwrap().default, Rule::KeepOurs, "at both nodes");
+    }
+}
+
+#[test]
+fn a_conflict_is_decided_and_asked_about_where_the_order_moved_on() {
+    let mut demo = Demo::new();
+    let file = conflict(&mut demo);
+    demo.engine.run(Action::Apply { side: 0, file, rule: Some(Rule::Ask) }).unwrap();
+    let open = demo.view().conflicts[0].clone();
+    assert_eq!((open.state, open.moved_on.len()), (RecordState::Open, 0));
+    let row = open.properties.iter().find(|p| p.name == "quantity").unwrap();
+    assert_eq!((row.values.clone(), row.result.as_str(), row.from), (["2".into(), "3".into()], "2", Some(0)));
+    let resolve = |choice, confirmed| Action::Resolve { side: 0, record: open.record, choice, confirmed };
+    let done = demo.engine.run(resolve(Choose::Side(1), false)).unwrap();
+    assert!(done.ask.is_none() && done.text.contains("quantity 2 → 3"), "{done:?}");
+    let decided = demo.view().conflicts[0].clone();
+    assert_eq!((decided.state, decided.chosen_side, decided.again.len()), (RecordState::Decided, Some(1), 1));
+
+    demo.quantity(0, 1, 9);
+    let moved = demo.view().conflicts[0].clone();
+    assert!(moved.moved_on[0].contains("quantity 3 → 9"), "{moved:?}");
+    let picks = vec![("quantity".into(), PickValue::Side(0)), ("price".into(), PickValue::Text("77".into()))];
+    let asked = demo.engine.run(resolve(Choose::Properties(picks), false)).unwrap();
+    let question = asked.ask.expect("a question");
+    assert!(question.text.contains("quantity 9 → 2") && question.text.contains("→ 77"), "{question:?}");
+    assert_eq!(line(&demo.view(), 0, 1).orders[0].as_ref().unwrap().quantity, Decimal::whole(9), "nothing was done");
+    demo.engine.run(question.action).unwrap();
+    let order = line(&demo.view(), 0, 1).orders[0].clone().unwrap();
+    assert_eq!((order.quantity, order.price), (Decimal::whole(2), Decimal::whole(77)));
+    assert_eq!(demo.view().conflicts[0].chosen_side, None, "values of both, or typed");
+    // A value that is none is refused in words.
+    let wrong = vec![("customer".into(), PickValue::Text("Nobody".into()))];
+    let failure = demo.engine.run(resolve(Choose::Properties(wrong), true)).unwrap_err();
+    assert!(failure.message.contains("no Customer Nobody") && failure.message.contains("nothing was changed"));
+}
+
+#[test]
+fn sets_are_taken_back_and_reverted_and_say_when_not() {
+    let mut demo = Demo::new();
+    demo.quantity(1, 1, 3);
+    demo.engine.run(Action::Prepare { side: 1, id: 1000, file: None, overwrite: false }).unwrap();
+    let file = demo.set("syncFromCLIENT-1000.syncset");
+    demo.engine.run(Action::Apply { side: 0, file: file.clone(), rule: None }).unwrap();
+    assert!(demo.view().lanes[1].prepared.is_empty());
+    let applied = |view: &View| view.sets.iter().find(|s| !s.sent && s.side == 0).unwrap().clone();
+    let set = applied(&demo.view());
+    assert_eq!((&set.take_back, &set.revert), (&Some(Ok(())), &Some(Ok(()))));
+    demo.engine.run(Action::TakeBack { side: 0, seq: set.seq }).unwrap();
+    let view = demo.view();
+    assert!(applied(&view).taken_back && applied(&view).take_back.is_none());
+    assert_eq!(view.lanes[1].prepared.len(), 1, "its card is there again");
+    assert_ne!(line(&view, 0, 1).orders[0].as_ref().unwrap().quantity, Decimal::whole(3));
+
+    demo.engine.run(Action::Apply { side: 0, file, rule: None }).unwrap();
+    demo.engine.run(Action::Prepare { side: 0, id: 7, file: None, overwrite: false }).unwrap();
+    let set = applied(&demo.view());
+    assert!(set.take_back.clone().unwrap().unwrap_err().contains("set 7 was prepared"), "{set:?}");
+    let asked = demo.engine.run(Action::Revert { side: 0, seq: set.seq, confirmed: false }).unwrap();
+    let question = asked.ask.expect("a question");
+    assert!(question.text.contains("travel") && question.text.contains("quantity 3 →"), "{question:?}");
+    demo.engine.run(question.action).unwrap();
+    let view = demo.view();
+    assert_ne!(line(&view, 0, 1).orders[0].as_ref().unwrap().quantity, Decimal::whole(3));
+    assert_eq!(line(&view, 0, 1).marks, [Mark::Changed, Mark::None], "a new change, to be sent");
+}
+
+#[test]
+fn what_waits_says_why_and_is_given_up_only_when_confirmed() {
+    let mut demo = Demo::new();
+    demo.sql("client.db", "INSERT INTO customers (id, code, cust_name) VALUES (9, 'c9', 'New Customer')");
+    demo.sql(
+        "client.db",
+        "INSERT INTO orders SELECT 21, employee, 9, date_order, item, 1, 2 FROM orders WHERE order_num = 1",
+    );
+    demo.engine.run(Action::SyncBoth).unwrap();
+    let waiting = demo.view().sides[0].requeued[0].clone();
+    assert_eq!((waiting.cause.as_str(), waiting.title.as_str()), ("a reference is unknown", "Order 21"));
+    let done = demo.engine.run(Action::Retry { side: 0 }).unwrap();
+    assert!(done.text.contains("1 waits"), "{done:?}");
+    let discard = |confirmed| Action::Discard { side: 0, ids: vec![waiting.id], confirmed };
+    let question = demo.engine.run(discard(false)).unwrap().ask.expect("a question");
+    assert_eq!((question.action.clone(), demo.view().sides[0].requeued.len()), (discard(true), 1));
+    demo.engine.run(question.action).unwrap();
+    assert!(demo.view().sides[0].requeued.is_empty());
+    demo.engine.run(Action::SyncBoth).unwrap();
+    assert!(demo.view().equal);
+}
+
+#[test]
+fn journal_times_and_history_are_shown() {
+    let mut demo = Demo::new();
+    demo.quantity(1, 1, 3);
+    demo.engine.run(Action::SyncBoth).unwrap();
+    let view = demo.view();
+    let newest = &view.sides[0].journal[0];
+    assert_eq!((newest.title.as_str(), newest.mark), ("Order 1", Mark::Changed));
+    assert!(newest.changes.contains("→ 3") && newest.origin == "set 1000 from CLIENT", "{newest:?}");
+    let times = view.sides[1].times;
+    assert_eq!((times.sent, view.sides[0].times.received), (view.sides[1].transaction, view.sides[1].transaction));
+    let history = demo.engine.run(Action::History { side: 0, guid: newest.guid }).unwrap().history.unwrap();
+    assert_eq!((history.title.as_str(), history.states.len()), ("Order 1", 2));
+    assert_eq!((history.states[0].author.as_str(), history.states[1].changes.as_str()), ("CLIENT", "made"));
+    let customer = history.states[0].values.iter().find(|(name, _)| name == "customer").unwrap();
+    assert!(view.sides[0].customers.iter().any(|c| c.name == customer.1), "by name: {customer:?}");
 }

@@ -22,7 +22,18 @@ const KEPT: &[(u64, u64, &str, &[&str])] = &[
     (7, 3, "latest wins", &["requeue"]),
     (5, 2, "client wins", &["copies"]),
     (8, 2, "latest wins", &["copies", "requeue"]),
+    (9, 3, "master wins", &["requeue"]),
+    (4, 2, "merge properties", &[]),
+    (10, 3, "merge properties", &["copies", "requeue"]),
+    (11, 2, "keep ours", &["requeue"]),
+    (12, 3, "accept theirs", &["copies"]),
+    (13, 3, "merge properties", &["requeue", "discard"]),
+    (14, 2, "client wins", &["requeue", "discard"]),
 ];
+
+/// The rules that the model knows; `ask` decides as `keep ours` does.
+const RULES: [&str; 6] =
+    ["client wins", "master wins", "latest wins", "merge properties", "keep ours", "accept theirs"];
 
 struct Player {
     dir: tempfile::TempDir,
@@ -72,10 +83,7 @@ impl Player {
     /// Plays a step; returns whether it was refused.
     fn step(&mut self, step: &Json) -> bool {
         let name = step["node"].as_str().unwrap().to_owned();
-        let rule = match step["rule"].as_str() {
-            Some("latest wins") => Rule::LatestWins,
-            _ => Rule::ClientWins,
-        };
+        let rule = step["rule"].as_str().map_or(Rule::default(), |name| name.replace(' ', "-").parse().unwrap());
         match step["do"].as_str().unwrap() {
             "edit" => {
                 self.clock.set(step["clock"].as_i64().unwrap() * 1_000_000);
@@ -122,6 +130,9 @@ impl Player {
                 self.blocked.insert(name.clone(), blocked);
                 self.settle(&name, rule, None);
             }
+            "discard" => {
+                self.nodes.get_mut(&name).unwrap().discard(None).unwrap();
+            }
             "fresh_copy" => {
                 let copy = step["copy"].as_str().unwrap();
                 let file = self.dir.path().join(format!("{copy}.db"));
@@ -163,7 +174,7 @@ impl Player {
     fn settle(&mut self, name: &str, rule: Rule, file: Option<&Path>) -> bool {
         let blocked = self.blocked.get(name).cloned().unwrap_or_default();
         let hold = |_: &str, guid: Guid| blocked.contains(&(guid.serial - 1)).then(|| "held back".to_owned());
-        let options = ApplyOptions { rule, hold: Some(&hold) };
+        let options = ApplyOptions { rule: Some(rule), hold: Some(&hold), ..ApplyOptions::default() };
         let node = self.nodes.get_mut(name).unwrap();
         match file {
             None => node.retry(options).map(drop).is_ok(),
@@ -340,13 +351,13 @@ fn kept_histories_are_the_models() {
 
 #[test]
 fn fresh_histories_are_decided_alike() {
-    let mixes: [&[&str]; 4] = [&[], &["requeue"], &["copies"], &["copies", "requeue"]];
+    let mixes: [&[&str]; 5] = [&[], &["requeue"], &["copies"], &["copies", "requeue"], &["requeue", "discard"]];
     let histories =
-        std::env::var("OBJSYNC_HISTORIES").map_or(if required("model") { 24 } else { 4 }, |n| n.parse().unwrap());
+        std::env::var("OBJSYNC_HISTORIES").map_or(if required("model") { 60 } else { 6 }, |n| n.parse().unwrap());
     let mut played = 0;
     for seed in 0..histories {
-        let rule = ["client wins", "latest wins"][seed as usize % 2];
-        let (nodes, failures) = (2 + seed % 3, mixes[seed as usize / 2 % 4]);
+        let rule = RULES[seed as usize % 6];
+        let (nodes, failures) = (2 + seed % 3, mixes[seed as usize / 6 % 5]);
         let Some(trace) = written_by_model(1000 + seed, nodes, rule, failures) else {
             return skip(
                 "model",

@@ -106,7 +106,7 @@ fn a_restored_file_is_found_out_by_sync_however_much_it_has_done_since() {
         let backup = dir.path().join("backup");
         env.nodes[1].connection().execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
         random_order(&mut env.nodes[1], &mut rng(Some(2))).unwrap();
-        env.sync(Rule::ClientWins).unwrap();
+        env.sync(None).unwrap();
         drop(env);
         std::fs::rename(&backup, dir.path().join("client.db")).unwrap();
         for ending in ["-wal", "-shm"] {
@@ -117,11 +117,11 @@ fn a_restored_file_is_found_out_by_sync_however_much_it_has_done_since() {
             random_order(&mut env.nodes[1], &mut rng(Some(10 + i))).unwrap();
         }
         assert!(!env.status().unwrap().equal, "{since} orders since: called in sync");
-        let error = env.sync(Rule::ClientWins).unwrap_err();
+        let error = env.sync(None).unwrap_err();
         assert_eq!(error.refusal(), Some(Refusal::Restored), "{since} orders since: {error}");
         env.nodes[1].rejoin().unwrap();
         for _ in 0..2 {
-            env.sync(Rule::ClientWins).unwrap();
+            env.sync(None).unwrap();
         }
         assert!(env.status().unwrap().equal && env.verify().unwrap().equal, "{since} orders since");
     }

@@ -14,8 +14,9 @@ use egui_kittest::kittest::{NodeT, Queryable};
 
 use mock::{MockBackend, Switchboard};
 use objsync::app::app::App;
+use objsync::app::state::ConflictPick;
 use objsync::app::theme;
-use objsync::app::view::{Action, Failure};
+use objsync::app::view::{Action, Choose, Failure, PickValue};
 use objsync::demo::model::OrderDraft;
 use objsync::sync::Rule;
 
@@ -32,6 +33,13 @@ impl Window {
 
     fn open_at(width: f32, height: f32) -> Self {
         let mut window = Self::start(width, height, Switchboard::default());
+        window.until("the first view", |w| w.app().state().snapshot.is_some());
+        window
+    }
+
+    /// With what is open, combined, taken back, applied and waiting.
+    fn open_with_more() -> Self {
+        let mut window = Self::start(1600.0, 1000.0, Switchboard { more: true, ..Switchboard::default() });
         window.until("the first view", |w| w.app().state().snapshot.is_some());
         window
     }
@@ -90,6 +98,24 @@ impl Window {
     fn type_text(&mut self, text: &str) {
         self.harness.event(egui::Event::Text(text.to_owned()));
         self.harness.run_steps(4);
+    }
+
+    /// Chooses an entry of a box with a list.
+    fn choose(&mut self, name: &str, entry: &str) {
+        self.harness.get_by_role_and_label(egui::Role::ComboBox, name).click();
+        self.harness.run_steps(5);
+        self.harness.get_by_role_and_label(egui::Role::Button, entry).click();
+        self.harness.run_steps(5);
+    }
+
+    /// What a field says.
+    fn value(&self, label: &str) -> String {
+        let field = self.harness.get_by_role_and_label(egui::Role::TextInput, label);
+        field.accesskit_node().value().unwrap_or_default()
+    }
+
+    fn disabled(&self, label: &str) -> bool {
+        self.harness.get_by_label(label).accesskit_node().is_disabled()
     }
 
     fn actions(&self) -> Vec<Action> {
@@ -208,14 +234,14 @@ fn an_existing_file_is_replaced_only_when_the_button_says_so() {
 #[test]
 fn applying_sends_the_rule_and_brings_the_sides_together() {
     let mut window = Window::open();
-    assert!(window.shows("Verdict: 8 orders differ · 1 will conflict"));
+    assert!(window.shows("Verdict: 8 orders differ") && window.shows("Verdict: 1 will conflict"));
     window.press("Prepare set from MASTER");
     window.key(Key::Enter);
     window.idle();
     window.press("Apply set 1000 at CLIENT");
     window.idle();
     let file = std::env::temp_dir().join("demo").join("syncFromMASTER-1000.syncset");
-    assert_eq!(window.actions().last(), Some(&Action::Apply { side: 1, file, rule: Rule::ClientWins }));
+    assert_eq!(window.actions().last(), Some(&Action::Apply { side: 1, file, rule: None }));
     assert!(window.shows("Verdict: 2 orders differ"));
     window.press("Sync both ways");
     window.until("the verdict", |w| w.shows("Verdict: In sync"));
@@ -421,7 +447,7 @@ fn a_dropped_set_is_asked_about_and_applied_where_it_belongs() {
     assert_eq!(window.actions(), [], "a dropped file must not be applied unasked");
     window.press("Apply");
     window.idle();
-    assert_eq!(window.actions(), [Action::ApplyWhereAddressed { file, rule: Rule::ClientWins }]);
+    assert_eq!(window.actions(), [Action::ApplyWhereAddressed { file, rule: None }]);
 }
 
 #[test]
@@ -473,7 +499,9 @@ fn a_new_order_needs_every_field() {
 #[test]
 fn the_verdict_leads_to_what_it_speaks_of() {
     let mut window = Window::open();
-    window.press("Verdict: 8 orders differ · 1 will conflict");
+    window.press("Verdict: 8 orders differ");
+    assert_eq!(window.app().state().rows[0].len(), 8);
+    window.press("Verdict: 1 will conflict");
     assert_eq!(window.app().state().rows[0].len(), 1);
     assert!(window.shows("Order 16 at MASTER"));
 }
@@ -538,7 +566,7 @@ fn news_wakes_a_window_that_sleeps() {
 
 #[test]
 fn every_input_has_a_name_and_every_dialog_settles() {
-    let mut window = Window::open();
+    let mut window = Window::open_with_more();
     // `run` fails on unnamed inputs and on frames without end.
     window.harness.run();
     for dialog in ["Prepare set from MASTER", "New order at CLIENT"] {
@@ -549,8 +577,406 @@ fn every_input_has_a_name_and_every_dialog_settles() {
     window.edit_cell("Item of order 20 at MASTER");
     window.harness.run();
     window.key(Key::Escape);
-    for tab in ["Sync sets", "Activity", "Verify result", "Requeued at MASTER", "Items at CLIENT"] {
+    let tabs = ["Sync sets", "Activity", "Verify result", "Requeued at MASTER", "Items at CLIENT", "Journal at CLIENT"];
+    for tab in tabs.into_iter().chain(["Sync times at CLIENT"]) {
         window.press(tab);
         window.harness.run();
     }
+}
+
+#[test]
+fn choosing_a_rule_sets_it_and_says_what_to_know() {
+    let mut window = Window::open();
+    window.choose("On conflict", "Ask");
+    window.idle();
+    assert_eq!(window.actions(), [Action::SetRule { rule: Rule::Ask }]);
+    assert!(window.shows("What is here stays until somebody decides"));
+    assert!(window.shows("! The two ends answer differently"));
+}
+
+#[test]
+fn the_rule_can_be_read_on_a_small_window_with_everything_open() {
+    let mut window = Window::open_at(1280.0, 800.0);
+    window.press("Show the dock");
+    window.board.lock().unwrap().fail_next = Some(Failure { message: "It failed.".into(), hint: "Again.".into() });
+    window.press("Verify");
+    window.until("the error", |w| w.shows("It failed."));
+    window.press("Prepare set from MASTER");
+    window.press("Prepare");
+    window.idle();
+    let sentence = window.harness.get_by_label("What was changed at CLIENT beats what was changed at MASTER.").rect();
+    let sync = window.harness.get_by_label("Sync both ways").rect();
+    assert!(sentence.height() > 20.0 && sentence.bottom() <= sync.top(), "{sentence:?} is cut by {sync:?}");
+}
+
+#[test]
+fn classes_with_a_rule_of_their_own_are_named() {
+    let board = Switchboard { class_rules: vec![("Customer".into(), Rule::Ask)], ..Switchboard::default() };
+    let mut window = Window::start(1600.0, 1000.0, board);
+    window.until("the first view", |w| w.shows("Customer: Ask"));
+}
+
+/// A set from MASTER, prepared and previewed.
+fn previewed() -> Window {
+    let mut window = Window::open();
+    window.press("Prepare set from MASTER");
+    window.press("Prepare");
+    window.idle();
+    window.press("Preview set 1000 at CLIENT");
+    window.idle();
+    assert!(window.shows("Preview: set 1000 at CLIENT"));
+    window
+}
+
+#[test]
+fn a_preview_shows_what_would_become_of_each_object() {
+    let mut window = previewed();
+    assert!(window.shows("Nothing was changed yet; this is what Apply would do."));
+    assert!(window.shows("✓ The digest is right.") && window.shows("! The clock of MASTER"));
+    for object in ["Order 21, new:", "Order 13, changed:", "Order 5, deleted:", "Order 16, conflict:"] {
+        assert!(window.shows(object), "{object} is not shown");
+    }
+    window.press("Show only new: 3");
+    assert!(window.shows("Order 21, new:") && !window.shows("Order 5, deleted:"));
+    window.press("Show all objects");
+    assert!(window.shows("Order 5, deleted:"));
+    assert!(!window.actions().iter().any(|a| matches!(a, Action::Apply { .. })), "previewing applied it");
+    window.press("Close");
+    assert!(!window.shows("Preview: set 1000"));
+}
+
+#[test]
+fn a_conflict_in_a_preview_shows_its_versions() {
+    let mut window = previewed();
+    let versions = "conflict, decided by Client wins";
+    let lines = |w: &Window| w.harness.query_all_by_label(versions).count();
+    assert_eq!(lines(&window), 1, "the conflict is chosen at first");
+    window.press("Order 5, deleted: deleted");
+    assert_eq!(lines(&window), 0);
+    window.key(Key::ArrowDown);
+    window.key(Key::ArrowDown);
+    assert_eq!(lines(&window), 1, "the arrow keys do not reach it");
+}
+
+#[test]
+fn another_rule_previews_again_and_is_what_apply_takes() {
+    let mut window = previewed();
+    window.choose("On conflict, for this set", "Keep ours");
+    window.idle();
+    let file = std::env::temp_dir().join("demo").join("syncFromMASTER-1000.syncset");
+    let rule = Some(Rule::KeepOurs);
+    assert_eq!(window.actions().last(), Some(&Action::Preview { file: file.clone(), rule }));
+    assert!(window.shows("Order 16, conflict: conflict, decided by Keep ours"));
+    assert_eq!(window.app().state().rule(), Rule::ClientWins, "the environment's rule was changed");
+    window.press("Apply the previewed set at CLIENT");
+    window.idle();
+    assert_eq!(window.actions().last(), Some(&Action::Apply { side: 1, file, rule }));
+    assert!(window.app().state().dialog.is_none());
+}
+
+#[test]
+fn ten_thousand_objects_are_previewed_without_laying_all_of_them_out() {
+    let mut window = Window::open();
+    window.board.lock().unwrap().many_in_preview = 10_000;
+    window.press("Prepare set from MASTER");
+    window.press("Prepare");
+    window.idle();
+    window.press("Preview set 1000 at CLIENT");
+    window.idle();
+    assert!(window.shows("10,006 objects"));
+    assert!(window.harness.query_all_by_label_contains(", new:").count() < 60, "rows that nobody sees are drawn");
+}
+
+#[test]
+fn a_set_file_is_previewed_by_the_main_button_and_by_enter() {
+    let mut window = Window::open();
+    window.harness.key_press_modifiers(Modifiers::COMMAND, Key::O);
+    window.harness.run_steps(4);
+    let file = std::env::temp_dir().join("from-MASTER.syncset");
+    window.type_text(file.to_str().unwrap());
+    window.key(Key::Enter);
+    window.idle();
+    assert_eq!(window.actions(), [Action::Preview { file, rule: None }]);
+    assert!(window.shows("Preview: set 1000 at CLIENT"));
+}
+
+#[test]
+fn what_is_to_be_decided_comes_first_and_next_goes_through_it() {
+    let mut window = Window::open_with_more();
+    assert!(window.shows("Order 3, ! to decide") && window.shows("Order 4, ! to decide"));
+    let shown = |w: &Window| w.app().state().shown_conflict();
+    assert_eq!(shown(&window), Some(ConflictPick::Record(1, 3)), "an open one is not shown first");
+    for record in [3, 4, 3] {
+        window.press("Next to decide");
+        assert_eq!(shown(&window), Some(ConflictPick::Record(1, record)));
+    }
+    let state = window.app().state();
+    let tops: Vec<_> = state.snapshot.as_ref().unwrap().conflict_list();
+    assert_eq!(tops[..2], [ConflictPick::Record(1, 3), ConflictPick::Record(1, 4)]);
+}
+
+#[test]
+fn records_say_how_they_stand() {
+    let mut window = Window::open_with_more();
+    for (scroll, entry) in
+        [("Order 4, ! to decide", "Order 972, changed"), ("Order 972, changed on both sides", "Order 6, combined")]
+    {
+        window.press(scroll);
+        window.harness.get_by_label(scroll).scroll_down();
+        window.harness.run_steps(10);
+        assert!(window.shows(entry), "{entry} is not listed");
+    }
+    window.press("Verdict: 2 to decide");
+    window.press("Next to decide");
+    assert!(window.shows("2026-11-23 10:02:11: took MASTER's"));
+    assert!(window.shows("! The order has moved on since: quantity is 77 now."));
+    assert!(window.shows("by the rule “Client wins”"));
+}
+
+#[test]
+fn one_value_of_the_other_side_is_filed_as_that_property_alone() {
+    let mut window = Window::open_with_more();
+    assert!(window.disabled("Reset"));
+    window.press("quantity: take MASTER's 401");
+    assert_eq!(window.value("Result of quantity"), "401");
+    assert_eq!(window.value("Result of price"), "446.00", "another property changed too");
+    assert_eq!(window.actions(), [], "picking a value filed it");
+    window.press("File decision");
+    window.idle();
+    let choice = Choose::Properties(vec![("quantity".into(), PickValue::Side(0))]);
+    assert_eq!(window.actions(), [Action::Resolve { side: 1, record: 3, choice, confirmed: false }]);
+    assert!(window.shows("2026-11-23 11:00:00: decided"));
+    assert!(window.disabled("File decision"), "what is filed can be filed again");
+}
+
+#[test]
+fn a_result_is_typed_and_reset() {
+    let mut window = Window::open_with_more();
+    let write = |w: &mut Window| {
+        w.harness.get_by_label("Result of price").focus();
+        w.harness.run_steps(3);
+        w.harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        w.harness.run_steps(3);
+        w.type_text("480.5");
+    };
+    write(&mut window);
+    assert_eq!(window.value("Result of price"), "480.5");
+    window.press("Reset");
+    assert_eq!(window.value("Result of price"), "446.00");
+    write(&mut window);
+    window.press("File decision");
+    window.idle();
+    let choice = Choose::Properties(vec![("price".into(), PickValue::Text("480.5".into()))]);
+    assert_eq!(window.actions(), [Action::Resolve { side: 1, record: 3, choice, confirmed: false }]);
+}
+
+#[test]
+fn a_side_is_taken_whole() {
+    let mut window = Window::open_with_more();
+    window.press("Take MASTER's");
+    assert_eq!((window.value("Result of quantity"), window.value("Result of price")), ("401".into(), "512.00".into()));
+    window.press("File decision");
+    window.idle();
+    let choice = Choose::Side(0);
+    assert_eq!(window.actions(), [Action::Resolve { side: 1, record: 3, choice, confirmed: false }]);
+}
+
+#[test]
+fn what_was_picked_is_dropped_with_its_record() {
+    let mut window = Window::open_with_more();
+    window.press("quantity: take MASTER's 401");
+    window.press("Order 4, ! to decide");
+    assert_eq!(window.value("Result of quantity"), "460");
+    window.press("Order 3, ! to decide");
+    assert_eq!(window.value("Result of quantity"), "460");
+}
+
+#[test]
+fn a_decided_record_is_filed_only_with_something_else() {
+    let mut window = Window::open();
+    window.press("Order 972, changed on both sides");
+    assert!(window.disabled("File decision"));
+    window.press("Take CLIENT's");
+    assert!(window.disabled("File decision"), "CLIENT's stands already");
+    window.press("Take MASTER's");
+    assert!(!window.disabled("File decision"));
+}
+
+#[test]
+fn a_question_is_asked_and_its_answer_confirms() {
+    let mut window = Window::open_with_more();
+    window.press("Order 4, ! to decide");
+    window.press("Take MASTER's");
+    window.press("File decision");
+    window.idle();
+    assert!(window.shows("Order 4 has changed since"));
+    window.press("Cancel");
+    assert_eq!(window.actions().len(), 1, "a cancelled question did something");
+    window.press("File decision");
+    window.idle();
+    // No loss: Enter may answer it.
+    window.key(Key::Enter);
+    window.idle();
+    let choice = Choose::Side(0);
+    assert_eq!(window.actions().last(), Some(&Action::Resolve { side: 1, record: 4, choice, confirmed: true }));
+    assert!(window.app().state().dialog.is_none() && !window.shows("Order 4, ! to decide"));
+}
+
+#[test]
+fn a_set_is_taken_back_or_the_reason_is_said() {
+    let mut window = Window::open_with_more();
+    window.press("Sync sets");
+    assert!(window.disabled("Take back set 997 at CLIENT") && !window.disabled("Revert set 997 at CLIENT…"));
+    window.harness.get_by_label("Take back set 997 at CLIENT").hover();
+    window.harness.run_steps(40);
+    assert!(window.shows("Set 1001 was prepared from its changes."), "the reason is not said");
+    assert!(window.harness.query_by_label("Take back set 996 at CLIENT").is_none() && window.shows("taken back"));
+    window.press("Take back set 998 at CLIENT");
+    window.idle();
+    assert_eq!(window.actions(), [Action::TakeBack { side: 1, seq: 3 }]);
+    assert!(window.harness.query_by_label("Take back set 998 at CLIENT").is_none());
+}
+
+#[test]
+fn reverting_a_set_asks_first() {
+    let mut window = Window::open_with_more();
+    window.press("Sync sets");
+    window.press("Revert set 998 at CLIENT…");
+    window.idle();
+    assert!(window.shows("3 orders are changed back"));
+    window.press("Revert the set");
+    window.idle();
+    let asked = |confirmed| Action::Revert { side: 1, seq: 3, confirmed };
+    assert_eq!(window.actions(), [asked(false), asked(true)]);
+}
+
+#[test]
+fn what_waits_says_why_and_is_tried_again_or_discarded() {
+    let mut window = Window::open_with_more();
+    window.press("Verdict: 2 waiting");
+    assert!(window.shows("? a reference is unknown") && window.shows("Nova Textiles"));
+    window.press("Try again what waits at CLIENT");
+    window.idle();
+    window.press("Discard Order 9 at CLIENT…");
+    window.idle();
+    window.key(Key::Enter);
+    let discard = |confirmed| Action::Discard { side: 1, ids: vec![11], confirmed };
+    assert_eq!(window.actions(), [Action::Retry { side: 1 }, discard(false)], "Enter alone gave it up");
+    window.press("Discard it");
+    window.idle();
+    assert_eq!(window.actions().last(), Some(&discard(true)));
+    assert!(window.harness.query_by_label("Discard Order 9 at CLIENT…").is_none());
+    assert!(window.shows("Verdict: 1 waiting"));
+}
+
+#[test]
+fn the_legend_shows_what_waits() {
+    let mut window = Window::open_with_more();
+    window.press("Show Waiting: 2");
+    assert_eq!(window.app().state().rows[0].len(), 2);
+    assert!(window.shows("Order 9 at CLIENT") && !window.shows("Order 8 at CLIENT"));
+}
+
+#[test]
+fn the_journal_selects_its_object() {
+    let mut window = Window::open_with_more();
+    window.press("Journal at MASTER");
+    assert!(window.shows("Transaction 1034: Order 1 quantity 417 → 77, price 10 → 12.5, made at MASTER"));
+    window.press("Transaction 1033: Order 2 new, from CLIENT, set 1001");
+    assert_eq!(window.app().state().selected_numbers(0), [2]);
+    assert!(window.shows("Order 2 at CLIENT"), "the other pane does not show it");
+}
+
+#[test]
+fn sync_times_are_numbers_with_a_sentence() {
+    let mut window = Window::open_with_more();
+    window.press("Sync times at CLIENT");
+    for text in ["1,030", "1,026", "CLIENT has all of MASTER's transactions up to this one"] {
+        assert!(window.shows(text), "{text} is not shown");
+    }
+}
+
+#[test]
+fn the_history_opens_by_key_by_menu_and_from_a_conflict() {
+    let mut window = Window::open_with_more();
+    window.press("Order 20 at CLIENT");
+    window.key(Key::H);
+    window.idle();
+    assert!(window.shows("History of Order 20 at CLIENT"));
+    assert!(window.shows("446 → 401") && window.shows("401"));
+    window.press("Transaction –, 2026-11-20 10:42:30, MASTER, set 998 from MASTER: made");
+    // The conflict behind it has one, too.
+    assert_eq!(window.harness.query_all_by_label("446").count(), 2, "the older state's values are not shown");
+    window.press("Close");
+    let guid = window.app().state().selection.cursor.unwrap();
+    assert_eq!(window.actions(), [Action::History { side: 1, guid }]);
+
+    window.harness.get_by_label("Order 19 at MASTER").click_secondary();
+    window.harness.run_steps(6);
+    assert_eq!(window.app().state().selected_numbers(0), [19], "the menu speaks of another order");
+    window.harness.get_all_by_label("History of the order at MASTER").last().unwrap().click();
+    window.harness.run_steps(5);
+    window.idle();
+    assert!(window.shows("History of Order 19 at MASTER"));
+    window.press("Close");
+
+    window.press("History at CLIENT");
+    window.idle();
+    assert!(window.shows("History of Order 3 at CLIENT"));
+}
+
+#[test]
+fn a_dialog_stays_with_what_was_typed_when_its_action_fails() {
+    let mut window = Window::open();
+    let fail = |w: &Window| {
+        let failure = Failure { message: "The disk is full; nothing was written.".into(), hint: "Make room.".into() };
+        w.board.lock().unwrap().fail_next = Some(failure);
+    };
+    window.press("Prepare set from MASTER");
+    fail(&window);
+    window.harness.get_by_label("File").focus();
+    window.harness.run_steps(4);
+    window.type_text("typed.syncset");
+    window.press("Prepare");
+    window.until("the reason", |w| w.shows("The disk is full; nothing was written."));
+    assert_eq!(window.value("File"), "typed.syncset");
+    assert!(window.app().state().error.is_none(), "the error is told twice");
+    window.press("Prepare");
+    window.idle();
+    assert!(window.app().state().dialog.is_none(), "the dialog stays after success");
+
+    window.press("Save set 1000 as…");
+    fail(&window);
+    window.type_text("copy.syncset");
+    window.press("Save");
+    window.until("the reason", |w| w.shows("The disk is full; nothing was written."));
+    window.press("Cancel");
+    window.press("New order at MASTER");
+    assert!(!window.shows("The disk is full"), "the reason of another dialog is shown");
+}
+
+#[test]
+fn a_deleted_side_is_taken_whole_and_nothing_can_be_typed_then() {
+    let mut window = Window::open_with_more();
+    window.press("Order 8 at MASTER");
+    assert_eq!(window.app().state().shown_conflict(), Some(ConflictPick::Record(1, 7)));
+    window.press("Take MASTER's");
+    assert!(window.shows("The order will be deleted."));
+    assert!(window.harness.query_by_label("Result of quantity").is_none(), "a value can be typed into nothing");
+    window.press("File decision");
+    window.idle();
+    let choice = Choose::Side(0);
+    assert_eq!(window.actions(), [Action::Resolve { side: 1, record: 7, choice, confirmed: false }]);
+}
+
+#[test]
+fn news_of_a_record_drops_what_was_picked_and_other_news_does_not() {
+    let mut window = Window::open_with_more();
+    window.press("quantity: take MASTER's 401");
+    window.board.lock().unwrap().written_elsewhere = true;
+    window.until("the row", |w| w.shows("Order 24 at MASTER"));
+    assert_eq!(window.value("Result of quantity"), "401", "a change of something else dropped it");
+    window.board.lock().unwrap().decided_elsewhere = true;
+    window.until("the decision", |w| w.shows("decided by another program"));
+    assert_eq!(window.value("Result of quantity"), "460", "it would decide something else now");
 }

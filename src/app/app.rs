@@ -64,10 +64,11 @@ impl App {
         self.scrolling.to = [0, 1].map(|side| look_at.and_then(|guid| self.state.row_of(side, guid)));
         panels::show(ui, &self.state, &mut self.scrolling, &mut out);
 
-        if let Some(mut dialog) = self.state.dialog.take()
-            && dialogs::show(ui, &self.state, &mut dialog, &mut out)
-        {
-            self.state.dialog = Some(dialog);
+        if let Some(mut dialog) = self.state.dialog.take() {
+            match dialogs::show(ui, &self.state, &mut dialog, &mut out) {
+                true => self.state.dialog = Some(dialog),
+                false => self.state.close(),
+            }
         }
 
         for command in out {
@@ -91,6 +92,7 @@ impl App {
             let command = match command {
                 Command::EditOrder(_) => Command::EditOrder(side),
                 Command::DeleteOrders(_) => Command::DeleteOrders(side),
+                Command::History(_) => Command::History(side),
                 other => other,
             };
             out.push(command);

@@ -11,8 +11,8 @@ use super::dialogs::Dialog;
 use super::rows::Show;
 use super::snapshot::Column;
 use super::state::{ConflictPick, DockTab, PaneTab, State};
-use super::view::{Action, SideIndex};
-use crate::sync::{Guid, Rule};
+use super::view::{Action, PickValue, SetView, SideIndex};
+use crate::sync::{Guid, RecordState, Rule};
 
 /// A step on the way through the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,9 +69,21 @@ pub enum Command {
     ToggleDock,
     /// Dark or light.
     ToggleTheme,
+    /// Every state of the selected order at a side, or at the other where it never was there.
+    History(SideIndex),
+    /// Show the next conflict that somebody is to decide.
+    NextToDecide,
+    /// All values of a side into the result column of the conflict shown.
+    TakeWhole(SideIndex),
+    /// The result column as it stands by the record.
+    ResetDecision,
+    /// Decide the conflict shown as the result column says.
+    FileDecision,
 
     /// Hand an action to the worker.
     Run(Action),
+    /// Hand the open dialog's action to the worker; the dialog stays until it has succeeded.
+    Answer(Action),
     /// Open a dialog.
     Ask(Dialog),
     /// Open the machine's file chooser for the open dialog's path.
@@ -94,6 +106,10 @@ pub enum Command {
     Select(SideIndex, Guid, Option<Column>, Pick),
     /// Move the selection.
     Move(Step),
+    /// Select an object and bring it into view.
+    Reveal(SideIndex, Guid),
+    /// A value into the result column of the conflict shown.
+    PickValue(usize, PickValue),
     /// Show a conflict.
     PickConflict(ConflictPick),
     /// How conflicts are decided.
@@ -122,7 +138,7 @@ pub enum Command {
 }
 
 /// Commands with keys; those with more modifiers first, since `Ctrl R` also matches `Ctrl Shift R`.
-pub const WITH_SHORTCUTS: [Command; 18] = [
+pub const WITH_SHORTCUTS: [Command; 19] = [
     Command::RandomOrders(1),
     Command::NewOrder(1),
     Command::Prepare(1),
@@ -141,6 +157,7 @@ pub const WITH_SHORTCUTS: [Command; 18] = [
     Command::Verify,
     Command::EditOrder(0),
     Command::DeleteOrders(0),
+    Command::History(0),
 ];
 
 impl Command {
@@ -164,6 +181,24 @@ impl Command {
             Command::ToggleDock => "Hide the dock".into(),
             Command::ToggleTheme => "Dark or light".into(),
             Command::DismissError => "Dismiss the error".into(),
+            Command::History(side) => format!("History of the order at {}", at(side)),
+            Command::NextToDecide => "Next to decide".into(),
+            Command::TakeWhole(side) => format!("Take {}'s", at(side)),
+            Command::ResetDecision => "Reset".into(),
+            Command::FileDecision => "File decision".into(),
+            Command::Run(Action::TakeBack { side, seq }) => {
+                format!("Take back set {} at {}", set_id(state, *side, *seq), at(side))
+            }
+            Command::Run(Action::Revert { side, seq, .. }) => {
+                format!("Revert set {} at {}…", set_id(state, *side, *seq), at(side))
+            }
+            Command::Run(Action::Retry { side }) => format!("Try again what waits at {}", at(side)),
+            Command::Run(Action::Discard { side, ids, .. }) => {
+                let waiting = state.snapshot.as_ref().map(|s| s.view.sides[*side].requeued.as_slice());
+                let title = waiting.unwrap_or_default().iter().find(|r| ids.contains(&r.id)).map_or("", |r| &r.title);
+                format!("Discard {title} at {}…", at(side))
+            }
+            Command::Run(Action::History { side, .. }) => format!("History at {}", at(side)),
             _ => String::new(),
         }
     }
@@ -179,6 +214,13 @@ impl Command {
             Command::Prepare(_) => "Prepare set…".into(),
             Command::SyncBoth => "⇄  Sync both ways".into(),
             Command::DismissError => "Dismiss".into(),
+            Command::History(_) => "History…".into(),
+            Command::NextToDecide => "! Next to decide".into(),
+            Command::Run(Action::TakeBack { .. }) => "Take back".into(),
+            Command::Run(Action::Revert { .. }) => "Revert…".into(),
+            Command::Run(Action::Retry { .. }) => "Try again".into(),
+            Command::Run(Action::Discard { .. }) => "Discard…".into(),
+            Command::Run(Action::History { .. }) => "History…".into(),
             _ => self.label(state),
         }
     }
@@ -188,7 +230,7 @@ impl Command {
         match self {
             Command::RandomOrders(side) => format!(
                 "Inserts {} at {}, each in a transaction of its own.",
-                super::snapshot::count(state.random[*side], "random order"),
+                crate::words::count(state.random[*side], "random order"),
                 state.side_name(*side)
             ),
             Command::NewOrder(_) => "Opens a form for an order of your own.".into(),
@@ -199,7 +241,7 @@ impl Command {
                 state.side_name(1 - side),
                 state.side_name(1 - side)
             ),
-            Command::OpenSetFile => "Applies a set file at the node it is addressed to.".into(),
+            Command::OpenSetFile => "Previews or applies a set file at the node it is addressed to.".into(),
             Command::OpenEnvironment => "Shows the databases in another folder.".into(),
             Command::SyncBoth => {
                 format!("Sends {}'s changes to {}, then the other way round.", state.side_name(1), state.side_name(0))
@@ -207,6 +249,28 @@ impl Command {
             Command::Verify => "Compares the contents of both databases.".into(),
             Command::RestartDemo => "Replaces this environment by a new demo; asks first.".into(),
             Command::ToggleTheme => "Switches between dark and light.".into(),
+            Command::History(_) | Command::Run(Action::History { .. }) => {
+                "Every state of this order: when, by whom, through which set.".into()
+            }
+            Command::NextToDecide => "Shows the next conflict that somebody is to decide.".into(),
+            Command::TakeWhole(side) => {
+                format!("Fills the result with all of {}'s values; nothing is filed yet.", state.side_name(*side))
+            }
+            Command::ResetDecision => "The result as it stands by the record.".into(),
+            Command::FileDecision => {
+                "Files the result as a new change, with this decision in the record. It travels like any other.".into()
+            }
+            Command::Run(Action::Preview { .. }) => "Says what applying the set would do. Nothing is changed.".into(),
+            Command::Run(Action::TakeBack { .. }) => {
+                "As if it had not been applied: only while nothing was prepared or built on it since.".into()
+            }
+            Command::Run(Action::Revert { .. }) => {
+                "New changes that restore what it changed; they travel like any other.".into()
+            }
+            Command::Run(Action::Retry { .. }) => "Tries again everything that waits here, as after every set.".into(),
+            Command::Run(Action::Discard { .. }) => {
+                "Gives up what waits: a decision for what is here, recorded, which travels.".into()
+            }
             _ => String::new(),
         }
     }
@@ -231,6 +295,7 @@ impl Command {
             Command::Verify => Some(KeyboardShortcut::new(Modifiers::NONE, Key::F9)),
             Command::EditOrder(_) => Some(KeyboardShortcut::new(Modifiers::NONE, Key::F2)),
             Command::DeleteOrders(_) => Some(KeyboardShortcut::new(Modifiers::NONE, Key::Delete)),
+            Command::History(_) => Some(KeyboardShortcut::new(Modifiers::NONE, Key::H)),
             _ => None,
         }
     }
@@ -267,8 +332,33 @@ impl Command {
             | Command::OpenSetFile
             | Command::SyncBoth
             | Command::Verify => state.blocked(),
+            Command::Rule(_) => state.blocked(),
             Command::OpenEnvironment | Command::RestartDemo => state.busy(),
-            Command::Run(action) => allowed(action, state),
+            Command::History(side) => {
+                state.blocked()?;
+                state.history_at(*side).map(|_| ()).ok_or_else(|| "Select an order.".to_owned())
+            }
+            Command::NextToDecide => match state.snapshot.as_ref().map_or(0, |s| s.counts.to_decide) {
+                0 => Err("There is nothing to decide.".into()),
+                _ => Ok(()),
+            },
+            Command::TakeWhole(_) => match state.shown_record() {
+                Some(record) if record.state == RecordState::TakenBack => {
+                    Err("The set was taken back, and this conflict with it.".into())
+                }
+                Some(_) => Ok(()),
+                None => Err("No conflict that was found is shown.".into()),
+            },
+            Command::ResetDecision => match &state.draft {
+                Some(draft) if draft.differs() => Ok(()),
+                _ => Err("The result is as it stands by the record.".into()),
+            },
+            Command::FileDecision => {
+                let record = state.shown_record().ok_or("No conflict that was found is shown.")?;
+                state.draft_of(record).fileable()?;
+                state.blocked()
+            }
+            Command::Run(action) | Command::Answer(action) => allowed(action, state),
             _ => Ok(()),
         }
     }
@@ -278,8 +368,30 @@ impl Command {
 pub fn allowed(action: &Action, state: &State) -> Result<(), String> {
     match action {
         Action::Open { .. } | Action::RestartDemo => state.busy(),
+        Action::TakeBack { side, seq } | Action::Revert { side, seq, .. } => {
+            state.blocked()?;
+            let set = set(state, *side, *seq).ok_or("There is no such set any more.")?;
+            let answer = if matches!(action, Action::TakeBack { .. }) { &set.take_back } else { &set.revert };
+            answer.clone().unwrap_or_else(|| Err("Only a set that is applied here can be undone.".into()))
+        }
+        Action::Retry { side } => {
+            state.blocked()?;
+            match state.snapshot.as_ref().is_some_and(|s| !s.view.sides[*side].requeued.is_empty()) {
+                true => Ok(()),
+                false => Err(format!("Nothing waits at {}.", state.side_name(*side))),
+            }
+        }
         _ => state.blocked(),
     }
+}
+
+fn set(state: &State, side: SideIndex, seq: i64) -> Option<&SetView> {
+    // A set that was prepared has a number of its own kind.
+    state.snapshot.as_ref()?.view.sets.iter().find(|set| !set.sent && (set.side, set.seq) == (side, seq))
+}
+
+fn set_id(state: &State, side: SideIndex, seq: i64) -> String {
+    set(state, side, seq).map_or_else(String::new, |set| set.id.to_string())
 }
 
 /// What the worker is doing: `preparing a set from MASTER`.
@@ -287,7 +399,7 @@ pub fn in_words(action: &Action, state: &State) -> String {
     let at = |side: &SideIndex| state.side_name(*side).to_owned();
     match action {
         Action::RandomOrders { side, count } => {
-            format!("inserting {} at {}", super::snapshot::count(*count, "order"), at(side))
+            format!("inserting {} at {}", crate::words::count(*count, "order"), at(side))
         }
         Action::NewOrder { side, .. } => format!("inserting an order at {}", at(side)),
         Action::EditOrder { side, number, .. } => format!("changing order {number} at {}", at(side)),
@@ -296,18 +408,18 @@ pub fn in_words(action: &Action, state: &State) -> String {
         Action::Apply { side, .. } => format!("applying a set at {}", at(side)),
         Action::ApplyWhereAddressed { .. } => "applying a set".into(),
         Action::SaveSetAs { .. } => "saving a set".into(),
-        Action::SyncBoth { .. } => "synchronizing both ways".into(),
+        Action::SyncBoth => "synchronizing both ways".into(),
+        Action::Preview { .. } => "previewing a set".into(),
+        Action::TakeBack { side, .. } => format!("taking a set back at {}", at(side)),
+        Action::Revert { side, .. } => format!("reverting a set at {}", at(side)),
+        Action::Resolve { side, .. } => format!("deciding a conflict at {}", at(side)),
+        Action::Retry { side } => format!("trying again what waits at {}", at(side)),
+        Action::Discard { side, .. } => format!("discarding what waits at {}", at(side)),
+        Action::History { side, .. } => format!("reading an order's history at {}", at(side)),
+        Action::SetRule { .. } => "choosing a rule".into(),
         Action::Verify => "comparing both databases".into(),
         Action::RestartDemo => "making a new demo".into(),
         Action::Open { .. } => "opening an environment".into(),
-    }
-}
-
-/// A rule's name.
-pub fn rule_name(rule: Rule) -> &'static str {
-    match rule {
-        Rule::ClientWins => "Client wins",
-        Rule::LatestWins => "Latest wins",
     }
 }
 
@@ -317,7 +429,10 @@ pub fn rule_sentence(rule: Rule, state: &State) -> String {
         Rule::ClientWins => {
             format!("What was changed at {} beats what was changed at {}.", state.side_name(1), state.side_name(0))
         }
-        Rule::LatestWins => "What was changed last, by the clocks of both nodes, beats what was changed before.".into(),
+        Rule::MasterWins => {
+            format!("What was changed at {} beats what was changed at {}.", state.side_name(0), state.side_name(1))
+        }
+        _ => rule.sentence().to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rand::rngs::StdRng;
 
-use crate::app::view::{Action, Backend, Done, Failure, SideIndex, View};
+use crate::app::view::{Action, Backend, Choose, Done, Failure, PickValue, Question, SideIndex, View};
 use crate::demo::edit::{change_order, delete_orders, new_order};
 use crate::demo::install::{Installation, install};
 use crate::demo::populate::{random_order, rng};
@@ -18,7 +18,8 @@ use crate::demo::scenario::report_lines;
 use crate::demo::tables::ORDER;
 use crate::sync::syncset::{SyncSet, check_replaceable};
 use crate::sync::{
-    ApplyOptions, Environment, Error, ErrorKind, Guid, Outcome, PrepareOptions, Report, Result, Rule, Since,
+    ApplyOptions, Choice, Environment, Error, ErrorKind, Guid, Outcome, PrepareOptions, Report, Resolution, Result,
+    Since, Value,
 };
 
 /// The engine behind the window.
@@ -133,17 +134,52 @@ impl Engine {
                 Ok(Done { text, details: vec![prepared.file.display().to_string()], ..Done::default() })
             }
             Action::Apply { side, file, rule } => {
-                let report = self.env.nodes[side].apply(&file, ApplyOptions { rule, hold: None })?;
+                let report = self.env.nodes[side].apply(&file, ApplyOptions { rule, ..ApplyOptions::default() })?;
                 Ok(applied(side, &report))
             }
             Action::ApplyWhereAddressed { file, rule } => {
                 let side = self.env.addressee(&file)?;
-                let report = self.env.nodes[side].apply(&file, ApplyOptions { rule, hold: None })?;
+                let report = self.env.nodes[side].apply(&file, ApplyOptions { rule, ..ApplyOptions::default() })?;
                 Ok(applied(side, &report))
             }
             Action::SaveSetAs { file, to, overwrite } => save_as(&file, &to, overwrite),
-            Action::SyncBoth { rule } => self.sync_both(rule),
+            Action::SyncBoth => self.sync_both(),
             Action::Verify => self.verify(),
+            Action::SetRule { rule } => {
+                for node in &mut self.env.nodes {
+                    node.set_rule(None, Some(rule))?;
+                }
+                Ok(Done { text: format!("From now on: {}. {}", rule.label(), rule.sentence()), ..Done::default() })
+            }
+            Action::Preview { file, rule } => {
+                let preview = self.preview(&file, rule)?;
+                let text = format!(
+                    "Previewed set {} from {} at {}: {}; nothing was changed",
+                    preview.id,
+                    preview.source,
+                    self.name(preview.side),
+                    preview.summary
+                );
+                Ok(Done { text, preview: Some(preview), ..Done::default() })
+            }
+            Action::TakeBack { side, seq } => {
+                let report = self.env.nodes[side].take_back(seq)?;
+                let text = format!("Took back set {} from {} at {}", report.id, report.source, report.node);
+                Ok(Done { text, conflict: None, ..applied(side, &report) })
+            }
+            Action::Revert { side, seq, confirmed } => self.revert(side, seq, confirmed),
+            Action::Resolve { side, record, choice, confirmed } => self.resolve(side, record, choice, confirmed),
+            Action::Retry { side } => {
+                let report = self.env.nodes[side].retry(ApplyOptions::default())?;
+                let text = format!("Tried again what waits at {}: {}", report.node, report.summary());
+                Ok(Done { text, ..applied(side, &report) })
+            }
+            Action::Discard { side, ids, confirmed } => self.discard(side, ids, confirmed),
+            Action::History { side, guid } => {
+                let history = self.history(side, guid)?;
+                let text = format!("Read the history of {} at {}", history.title, self.name(side));
+                Ok(Done { text, history: Some(history), ..Done::default() })
+            }
             Action::RestartDemo => self.restart(),
             Action::Open { dir } => {
                 self.env = open(&dir)?;
@@ -153,11 +189,108 @@ impl Engine {
         }
     }
 
-    fn sync_both(&mut self, rule: Rule) -> Result<Done> {
+    fn revert(&mut self, side: SideIndex, seq: i64, confirmed: bool) -> Result<Done> {
+        let set = self.env.nodes[side].set_record(seq)?;
+        let (name, set) = (self.name(side), format!("set {} from {}", set.id, set.peer_name));
+        let reverted = match confirmed {
+            true => self.env.nodes[side].revert(seq)?,
+            false => self.env.nodes[side].preview_revert(seq)?,
+        };
+        let lines: Vec<String> = reverted
+            .objects
+            .iter()
+            .map(|o| format!("{} {}: {}", o.class, o.number.unwrap_or_default(), o.reason))
+            .chain(reverted.kept.iter().cloned())
+            .collect();
+        if !confirmed {
+            let text = match reverted.number {
+                None => format!("Nothing is left of it to be restored. {}", shortened(&lines)),
+                Some(_) => format!(
+                    "New changes are made at {name} that restore what the set changed; they travel to {} like any other. {}",
+                    self.name(1 - side),
+                    shortened(&lines)
+                ),
+            };
+            let action = Action::Revert { side, seq, confirmed: true };
+            return Ok(asking(format!("Revert {set} at {name}?"), text, "Revert", action));
+        }
+        let count = reverted.objects.len();
+        let objects = if count == 1 { "1 order".to_owned() } else { format!("{count} orders") };
+        let changed =
+            reverted.objects.iter().filter(|o| o.outcome != Outcome::Deleted).map(|o| (side, o.guid)).collect();
+        Ok(Done {
+            text: format!("Reverted {set} at {name}: {objects} restored"),
+            details: lines,
+            changed,
+            ..Done::default()
+        })
+    }
+
+    fn resolve(&mut self, side: SideIndex, record: i64, choose: Choose, confirmed: bool) -> Result<Done> {
+        let node = &mut self.env.nodes[side];
+        let found = node.conflict(record)?;
+        let choice = match &choose {
+            Choose::Side(chosen) if *chosen == side => Choice::Ours,
+            Choose::Side(_) => Choice::Theirs,
+            Choose::Properties(picks) => {
+                let value = |(property, pick): &(String, PickValue)| {
+                    let value = match pick {
+                        PickValue::Text(text) => node.typed(&found.class, property, text)?,
+                        PickValue::Side(chosen) => {
+                            let content = if *chosen == side { &found.ours.content } else { &found.theirs.content };
+                            Value::from_stored_json(&content[property]).unwrap_or(Value::Null)
+                        }
+                    };
+                    Ok((property.clone(), value))
+                };
+                Choice::Set(picks.iter().map(value).collect::<Result<_>>()?)
+            }
+        };
+        let name = node.info().name.clone();
+        let what = match found.number.or(found.source_number) {
+            Some(number) => format!("{} {number}", found.class),
+            None => format!("{} {}", found.class, found.guid),
+        };
+        match node.resolve(record, &choice, confirmed)? {
+            Resolution::MovedOn { moved_on, changes } => {
+                let changes = if changes.is_empty() { "nothing".to_owned() } else { changes };
+                let text = format!(
+                    "{what} at {name} is not any more what the record says: {moved_on}. Your decision would change now: {changes}."
+                );
+                let action = Action::Resolve { side, record, choice: choose, confirmed: true };
+                Ok(asking(format!("{what} has changed since"), text, "File decision", action))
+            }
+            Resolution::Filed { changes, .. } => {
+                let changes = if changes.is_empty() { "nothing had to change".to_owned() } else { changes };
+                let changed = found.guid.parse().map(|guid| vec![(side, guid)])?;
+                let text = format!("Decided conflict {record} at {name}: {what}, {changes}");
+                Ok(Done { text, changed, conflict: Some((side, record)), ..Done::default() })
+            }
+        }
+    }
+
+    fn discard(&mut self, side: SideIndex, ids: Vec<i64>, confirmed: bool) -> Result<Done> {
+        let node = &mut self.env.nodes[side];
+        let name = node.info().name.clone();
+        if !confirmed {
+            let report = node.preview_discard(Some(&ids))?;
+            let lines: Vec<String> = report_lines(&report).split_off(1).iter().map(|l| l.trim().to_owned()).collect();
+            let text = format!(
+                "What is here stays, and the other side is told so. What came is kept in a record. {}",
+                shortened(&lines)
+            );
+            let action = Action::Discard { side, ids, confirmed: true };
+            return Ok(asking(format!("Give up what waits at {name}?"), text, "Discard", action));
+        }
+        let report = node.discard(Some(&ids))?;
+        Ok(Done { text: format!("Gave up what waited at {name}: {}", report.summary()), ..applied(side, &report) })
+    }
+
+    fn sync_both(&mut self) -> Result<Done> {
         let mut all = Done::default();
         let mut said = Vec::new();
         for source in [1, 0] {
-            let report = self.env.exchange(source, 1 - source, rule)?;
+            let report = self.env.exchange(source, 1 - source, None)?;
             let done = applied(1 - source, &report);
             said.push(format!("{} → {}: {}", report.source, report.node, report.summary()));
             all.details.extend(done.details);
@@ -213,6 +346,20 @@ fn open(dir: &Path) -> Result<Environment> {
     Ok(env)
 }
 
+fn asking(title: String, text: String, yes: &str, action: Action) -> Done {
+    let status = title.clone();
+    Done { text: status, ask: Some(Question { title, text, yes: yes.to_owned(), action }), ..Done::default() }
+}
+
+/// The first few lines of a list, one after the other.
+fn shortened(lines: &[String]) -> String {
+    let shown: Vec<&str> = lines.iter().take(6).map(String::as_str).collect();
+    match lines.len().saturating_sub(6) {
+        0 => shown.join("; "),
+        more => format!("{}; and {more} more", shown.join("; ")),
+    }
+}
+
 /// What came of an apply.
 fn applied(side: SideIndex, report: &Report) -> Done {
     let conflict = report.objects.iter().find_map(|o| o.conflict).map(|record| (side, record));
@@ -223,6 +370,7 @@ fn applied(side: SideIndex, report: &Report) -> Done {
         details: report_lines(report).into_iter().skip(1).map(|l| l.trim_start().to_owned()).collect(),
         changed: changed.collect(),
         conflict,
+        ..Done::default()
     }
 }
 

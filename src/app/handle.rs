@@ -6,16 +6,18 @@ use eframe::egui::{self, Theme};
 
 use super::app::App;
 use super::command::{Command, Pick};
-use super::dialogs::{Chooser, Dialog, OrderForm, PathField};
+use super::decision::Draft;
+use super::dialogs::{Chooser, Dialog, History, OrderForm, PathField, Preview};
 use super::edit::Editor;
 use super::rows::Sort;
-use super::selection::{pick_conflict, select, step};
-use super::snapshot::{COLUMNS, Column, count};
+use super::selection::{next_to_decide, pick_conflict, reveal, select, set_conflict, step};
+use super::snapshot::{COLUMNS, Column};
 use super::state::{Activity, ConflictPick, DockTab, PaneTab, Running, State};
-use super::view::{Action, Failure, SideIndex};
+use super::view::{Action, Failure, Question, SideIndex};
 use super::worker::Finished;
 use crate::demo::model::OrderDraft;
 use crate::sync::Guid;
+use crate::words::count;
 
 impl App {
     /// Takes what the worker and the file chooser have brought.
@@ -68,6 +70,23 @@ impl App {
         let at = chrono::Local::now().format("%H:%M:%S").to_string();
         match finished.result {
             Ok(done) => {
+                let before = state.answered.then(|| state.dialog.take()).flatten();
+                if before.is_some() {
+                    state.close();
+                }
+                // A question, a preview and a history are shown, and told nowhere else: nothing was done.
+                if let Some(Question { title, text, yes, action }) = done.ask {
+                    state.open(Dialog::Confirm { title, text, yes, action });
+                    return;
+                }
+                if let Some(view) = done.preview {
+                    state.open(Dialog::Preview(Preview::new(view, before)));
+                    return;
+                }
+                if let Some(view) = done.history {
+                    state.open(Dialog::History(History { view, chosen: 0 }));
+                    return;
+                }
                 let activity = Activity {
                     at,
                     text: done.text.clone(),
@@ -84,7 +103,7 @@ impl App {
                 state.status = format!("{} — {}", done.text, duration(finished.took));
                 state.flash = done.changed.iter().map(|key| (*key, now)).collect();
                 if let Some((side, record)) = done.conflict {
-                    state.conflict = Some(ConflictPick::Record(side, record));
+                    set_conflict(state, ConflictPick::Record(side, record));
                     state.dock = DockTab::Conflicts;
                 }
                 // What was just made by hand should be seen.
@@ -95,15 +114,34 @@ impl App {
                     state.selection.side = *side;
                 }
             }
+            Err(failure) if state.answered && state.dialog.is_some() => self.refuse(failure),
             Err(failure) => self.fail(failure),
         }
     }
 
+    /// The dialog stays with what was typed, and says why it was in vain.
+    fn refuse(&mut self, failure: Failure) {
+        self.note_failure(&failure);
+        if let Some(mut dialog) = self.state.dialog.take() {
+            // The reason may be a file that has come to be there.
+            if let Some(path) = dialog.path_mut() {
+                path.look(&self.state);
+            }
+            self.state.dialog = Some(dialog);
+        }
+        self.state.answered = false;
+        self.state.refused = Some(failure);
+    }
+
     fn fail(&mut self, failure: Failure) {
+        self.note_failure(&failure);
+        self.state.error = Some(failure);
+    }
+
+    fn note_failure(&mut self, failure: &Failure) {
         let at = chrono::Local::now().format("%H:%M:%S").to_string();
         let details = Some(failure.hint.clone()).filter(|h| !h.is_empty()).into_iter().collect();
         self.state.note(Activity { at, text: failure.message.clone(), details, took: None, failed: true });
-        self.state.error = Some(failure);
     }
 
     /// Carries out a command.
@@ -115,15 +153,32 @@ impl App {
         }
         match command {
             Command::Run(action) => self.run(action),
+            Command::Answer(action) => {
+                self.state.answered = true;
+                self.state.refused = None;
+                self.run(action);
+            }
+            Command::History(side) => {
+                if let Some((side, guid)) = self.state.history_at(side) {
+                    self.run(Action::History { side, guid });
+                }
+            }
+            Command::FileDecision => {
+                let decision = self.state.shown_record().map(|r| (r.side, r.record, self.state.draft_of(r).choose()));
+                if let Some((side, record, choice)) = decision {
+                    self.run(Action::Resolve { side, record, choice, confirmed: false });
+                }
+            }
             Command::RandomOrders(side) => {
                 self.run(Action::RandomOrders { side, count: self.state.random[side] });
             }
-            Command::SyncBoth => self.run(Action::SyncBoth { rule: self.state.rule }),
+            Command::SyncBoth => self.run(Action::SyncBoth),
             Command::Verify => self.run(Action::Verify),
+            Command::Rule(rule) => self.run(Action::SetRule { rule }),
             Command::ApplyNext(side) => {
                 let card = self.state.snapshot.as_ref().and_then(|s| s.view.lanes[side].prepared.first().cloned());
                 if let Some(card) = card {
-                    self.run(Action::Apply { side: 1 - side, file: card.file, rule: self.state.rule });
+                    self.run(Action::Apply { side: 1 - side, file: card.file, rule: None });
                 }
             }
             Command::FileEdit { next } => self.file_edit(next),
@@ -139,10 +194,13 @@ impl App {
     fn run(&mut self, action: Action) {
         match self.worker.send(action.clone()) {
             Ok(()) => self.state.running = Some(Running { action, since: Instant::now() }),
-            Err(_) => self.fail(Failure {
-                message: "The worker takes no more work; nothing was changed.".into(),
-                hint: "Wait a moment. If it stays so, start the program again.".into(),
-            }),
+            Err(_) => {
+                self.state.answered = false;
+                self.fail(Failure {
+                    message: "The worker takes no more work; nothing was changed.".into(),
+                    hint: "Wait a moment. If it stays so, start the program again.".into(),
+                })
+            }
         }
     }
 
@@ -192,7 +250,7 @@ fn without_what_is_so(changes: &mut OrderDraft, order: &crate::demo::model::Orde
 /// Commands that need nothing but the state.
 fn change(state: &mut State, command: Command) {
     match command {
-        Command::NewOrder(side) => state.dialog = Some(Dialog::NewOrder(OrderForm::new(side))),
+        Command::NewOrder(side) => state.open(Dialog::NewOrder(OrderForm::new(side))),
         Command::EditOrder(side) => {
             if let Some((guid, _)) = state.current(side) {
                 start_edit(state, side, guid, state.edit_column());
@@ -202,21 +260,24 @@ fn change(state: &mut State, command: Command) {
         Command::DeleteOrders(side) => ask_delete(state, side),
         Command::Prepare(side) => {
             let next = state.snapshot.as_ref().map_or(0, |s| s.view.lanes[side].next_id);
-            state.dialog = Some(Dialog::Prepare { side, id: next.to_string(), path: PathField::default() });
+            state.open(Dialog::Prepare { side, id: next.to_string(), path: PathField::default() });
         }
-        Command::OpenSetFile => state.dialog = Some(Dialog::OpenSet { path: PathField::default() }),
-        Command::OpenEnvironment => state.dialog = Some(Dialog::OpenEnvironment { path: PathField::default() }),
+        Command::OpenSetFile => state.open(Dialog::OpenSet { path: PathField::default() }),
+        Command::OpenEnvironment => state.open(Dialog::OpenEnvironment { path: PathField::default() }),
         Command::RestartDemo => {
             let dir = state.snapshot.as_ref().map(|s| s.view.dir.display().to_string()).unwrap_or_default();
-            state.dialog = Some(Dialog::Confirm {
+            state.open(Dialog::Confirm {
                 title: "Restart the demo?".into(),
                 text: format!("Both databases and all sets in {dir} are replaced by new ones. This cannot be undone."),
                 yes: "Restart demo".into(),
                 action: Action::RestartDemo,
             });
         }
-        Command::Dropped(path) => state.dialog = Some(Dialog::OpenSet { path: PathField::filled(path, state) }),
-        Command::Ask(dialog) => state.dialog = Some(dialog),
+        Command::Dropped(path) => {
+            let path = PathField::filled(path, state);
+            state.open(Dialog::OpenSet { path });
+        }
+        Command::Ask(dialog) => state.open(dialog),
         Command::FocusFilter(side) => {
             state.tabs[side] = PaneTab::Orders;
             state.focus_filter = Some(side);
@@ -248,7 +309,17 @@ fn change(state: &mut State, command: Command) {
         Command::Select(side, guid, column, pick) => select(state, side, guid, column, pick),
         Command::Move(by) => step(state, by),
         Command::PickConflict(pick) => pick_conflict(state, pick),
-        Command::Rule(rule) => state.rule = rule,
+        Command::Reveal(side, guid) => {
+            state.selection.side = side;
+            if !reveal(state, guid) {
+                state.status =
+                    "Neither table shows this object: it is no order, is deleted, or the filter hides it.".into();
+            }
+        }
+        Command::NextToDecide => next_to_decide(state),
+        Command::PickValue(property, value) => decide(state, |draft| draft.pick(property, value)),
+        Command::TakeWhole(side) => decide(state, |draft| draft.take(side)),
+        Command::ResetDecision => state.draft = None,
         Command::ScrollTogether(together) => state.scroll_together = together,
         Command::SideBySide(aligned) => {
             state.query.side_by_side = aligned;
@@ -275,6 +346,10 @@ fn change(state: &mut State, command: Command) {
         Command::DismissError => state.error = None,
         // Handled by the app, which has the worker and the context.
         Command::Run(_)
+        | Command::Rule(_)
+        | Command::Answer(_)
+        | Command::History(_)
+        | Command::FileDecision
         | Command::RandomOrders(_)
         | Command::ApplyNext(_)
         | Command::SyncBoth
@@ -283,6 +358,17 @@ fn change(state: &mut State, command: Command) {
         | Command::Browse
         | Command::ToggleTheme => {}
     }
+}
+
+/// Changes what is about to be decided about the record shown.
+fn decide(state: &mut State, change: impl FnOnce(&mut Draft)) {
+    let Some(record) = state.shown_record() else { return };
+    let mut draft = state.draft_of(record);
+    // The one shown because none was picked is picked now, so that a new record does not take its place.
+    let pick = ConflictPick::Record(record.side, record.record);
+    change(&mut draft);
+    state.conflict = Some(pick);
+    state.draft = Some(draft);
 }
 
 fn start_edit(state: &mut State, side: SideIndex, guid: Guid, column: Column) {
@@ -307,7 +393,7 @@ fn ask_delete(state: &mut State, side: SideIndex) {
     let text =
         format!("It is deleted at {} too once a set with this change is applied there.", state.side_name(1 - side));
     let text = if numbers.len() == 1 { text } else { text.replacen("It is", "They are", 1) };
-    state.dialog = Some(Dialog::Confirm { title, text, yes, action: Action::DeleteOrders { side, numbers } });
+    state.open(Dialog::Confirm { title, text, yes, action: Action::DeleteOrders { side, numbers } });
 }
 
 /// `6 ms`, `1.4 s`.

@@ -6,18 +6,22 @@ use std::sync::Arc;
 use rusqlite::types::ValueRef;
 
 use crate::app::engine::Engine;
+use crate::app::inspect::{Names, cause_words, journal};
 use crate::app::view::{
-    Choice, ConflictProperty, ConflictView, Lane, Line, Mark, Requeued, SetCard, SetCounts, SetView, Side, SideIndex,
-    View,
+    Choice, ConflictView, Lane, Line, Mark, Requeued, SetCard, SetCounts, SetView, Side, SideIndex, Times, View,
 };
 use crate::demo::model::Order;
 use crate::demo::query;
 use crate::demo::tables::ORDER;
 use crate::sync::syncset::{self, Change};
-use crate::sync::{ConflictRecord, Guid, Node, Result, Value};
+use crate::sync::{Guid, Node, RecordState, Result, Value};
+use crate::words::local_time;
 
 /// Conflict records and sets shown at most.
 const LONGEST_LIST: usize = 10_000;
+
+/// Records whose objects are compared with them: the latest, and those to be decided, which stand first.
+const LATEST: usize = 200;
 
 /// What an order refers to: property and class.
 const REFERENCES: [(&str, &str); 3] = [("employee", "Employee"), ("customer", "Customer"), ("item", "Item")];
@@ -63,7 +67,11 @@ impl Engine {
         let holdings = [Holdings::read(&self.env.nodes[0])?, Holdings::read(&self.env.nodes[1])?];
         let ahead = [self.ahead(0)?, self.ahead(1)?];
         let names = names(&holdings);
-        let sides = [self.side(0, &holdings[0], &status.nodes[0])?, self.side(1, &holdings[1], &status.nodes[1])?];
+        let journals = [journal(&mut self.env.nodes[0])?, journal(&mut self.env.nodes[1])?];
+        let mut sides = [self.side(0, &holdings[0], &status.nodes[0])?, self.side(1, &holdings[1], &status.nodes[1])?];
+        for (side, journal) in sides.iter_mut().zip(journals) {
+            side.journal = journal;
+        }
         let mut guids: HashSet<Guid> = holdings.iter().flat_map(|h| h.orders.keys().copied()).collect();
         guids.extend(ahead.iter().flatten());
         let mut lines: Vec<Line> = guids.into_iter().filter_map(|guid| line(guid, &holdings, &ahead)).collect();
@@ -80,7 +88,8 @@ impl Engine {
         }
         let mut conflicts = self.conflict_views(0, &names)?;
         conflicts.extend(self.conflict_views(1, &names)?);
-        conflicts.sort_by(|a, b| b.decided_at.cmp(&a.decided_at));
+        let open = |c: &ConflictView| c.state == RecordState::Open;
+        conflicts.sort_by(|a, b| open(b).cmp(&open(a)).then_with(|| b.decided_at.cmp(&a.decided_at)));
         let mut sets = self.set_views(0)?;
         sets.extend(self.set_views(1)?);
         sets.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
@@ -92,6 +101,7 @@ impl Engine {
             lines,
             conflicts,
             sets: sets.into_iter().map(|(_, set)| set).collect(),
+            rules: self.env.nodes[0].rules()?,
         })
     }
 
@@ -144,11 +154,16 @@ impl Engine {
             Ok(query::choices(node, class)?.into_iter().map(|(key, name)| Choice { key, name }).collect())
         };
         let requeued = node.requeue()?.into_iter().map(|w| Requeued {
+            id: w.id,
+            guid: w.guid,
+            cause: cause_words(w.cause).to_owned(),
             title: titled(&w.class, w.source_number, w.guid),
             set: format!("set {} from {}", w.set, w.source),
             reason: w.reason,
         });
         let other = self.env.nodes[1 - side].info().guid.to_string();
+        let peer = status.peers.iter().find(|p| p.guid == other);
+        let times = peer.map(|p| Times { sent: p.sent, acknowledged: p.acknowledged, received: p.received });
         Ok(Side {
             name: status.name.clone(),
             guid: status.guid.clone(),
@@ -156,11 +171,13 @@ impl Engine {
             bytes: node.bytes(),
             transaction: status.transaction,
             orders: holdings.orders.len(),
-            received: status.peers.iter().find(|p| p.guid == other).map_or(0, |p| p.received),
+            received: peer.map_or(0, |p| p.received),
             employees: choices("Employee")?,
             customers: choices("Customer")?,
             items: choices("Item")?,
             requeued: requeued.collect(),
+            journal: Vec::new(),
+            times: times.unwrap_or_default(),
         })
     }
 
@@ -172,7 +189,7 @@ impl Engine {
         let applied: HashSet<String> = self.env.nodes[target]
             .set_records(LONGEST_LIST)?
             .into_iter()
-            .filter(|s| !s.sent)
+            .filter(|s| !s.sent && !s.taken_back)
             .map(|s| s.digest)
             .collect();
         let records = self.env.nodes[source].set_records(LONGEST_LIST)?;
@@ -217,78 +234,23 @@ impl Engine {
         Ok(Lane { objects: to_send.objects, transactions: to_send.transactions, prepared, next_id })
     }
 
-    fn conflict_views(&self, side: SideIndex, names: &HashMap<Guid, String>) -> Result<Vec<ConflictView>> {
-        self.env.nodes[side]
-            .conflicts(LONGEST_LIST)?
-            .iter()
-            .map(|record| self.conflict_view(side, record, names))
-            .collect()
-    }
-
-    fn conflict_view(
-        &self,
-        side: SideIndex,
-        record: &ConflictRecord,
-        names: &HashMap<Guid, String>,
-    ) -> Result<ConflictView> {
-        let node = &self.env.nodes[side];
-        let guid: Guid = record.guid.parse()?;
-        let here = node.info().name.clone();
-        let properties = &node.class(&record.class)?.properties;
-        let shown = |content: &serde_json::Value, property: &str| match content.get(property) {
-            _ if content.is_null() => "deleted".to_owned(),
-            None => "–".to_owned(),
-            Some(json) => match Value::from_stored_json(json) {
-                Some(Value::Reference(guid)) => names.get(&guid).cloned().unwrap_or_else(|| guid.to_string()),
-                Some(value) => value.shown(),
-                None => json.to_string(),
-            },
-        };
-        let unknown = serde_json::json!({});
-        let ancestor = record.ancestors.first().unwrap_or(&unknown);
-        let ours_chosen = record.chosen == "ours";
-        let mut rows: Vec<ConflictProperty> = properties
-            .iter()
-            .map(|p| {
-                let own = [&record.ours, &record.theirs].map(|s| shown(&s.content, &p.name));
-                let before = shown(ancestor, &p.name);
-                let values = if side == 0 { own.clone() } else { [own[1].clone(), own[0].clone()] };
-                let differ = values[0] != values[1];
-                let changed =
-                    [&values[0], &values[1]].map(|v| if record.ancestors.is_empty() { differ } else { *v != before });
-                let result = if ours_chosen { own[0].clone() } else { own[1].clone() };
-                ConflictProperty { name: p.name.clone(), ancestor: before, values, changed, result }
-            })
-            .collect();
-        rows.sort_by_key(|r| std::cmp::Reverse(r.changed.iter().filter(|c| **c).count()));
-        let title = match (record.number, record.source_number) {
-            (Some(a), Some(b)) if a != b => format!("{} {b}, at {here} {a}", record.class),
-            (a, b) => titled(&record.class, a.or(b), guid),
-        };
-        let chosen_side = if ours_chosen { side } else { 1 - side };
-        Ok(ConflictView {
-            side,
-            record: record.id,
-            title,
-            guid,
-            kind: record.kind.words().to_owned(),
-            set: format!("set {} from {}", record.set, record.source),
-            properties: rows,
-            chosen: if ours_chosen { here } else { record.source.clone() },
-            chosen_side,
-            why: format!("{}'s stays: {}.", if ours_chosen { &node.info().name } else { &record.source }, record.why),
-            decided_at: local_time(record.at),
-        })
+    fn conflict_views(&self, side: SideIndex, names: &Names) -> Result<Vec<ConflictView>> {
+        let records = self.env.nodes[side].conflicts(LONGEST_LIST)?;
+        records.iter().enumerate().map(|(i, r)| self.conflict_view(side, r, names, i < LATEST)).collect()
     }
 
     fn set_views(&self, side: SideIndex) -> Result<Vec<(i64, SetView)>> {
-        let records = self.env.nodes[side].set_records(LONGEST_LIST)?;
-        Ok(records
+        let node = &self.env.nodes[side];
+        node.set_records(LONGEST_LIST)?
             .into_iter()
             .map(|r| {
+                let applied = !r.sent && !r.taken_back;
+                let take_back = applied.then(|| node.can_take_back(&r)).transpose()?;
+                let revert = applied.then(|| node.can_revert(&r)).transpose()?;
                 let orders = if r.objects == 1 { "1 order".to_owned() } else { format!("{} orders", r.objects) };
-                let said =
-                    ["inserted", "updated", "deleted", "conflicts", "requeued", "skipped"].iter().filter_map(|what| {
+                let said = ["inserted", "updated", "deleted", "conflicts", "combined", "requeued", "skipped"]
+                    .iter()
+                    .filter_map(|what| {
                         let n = r.report[what].as_u64().filter(|n| *n > 0)?;
                         Some(format!("{n} {what}"))
                     });
@@ -304,15 +266,19 @@ impl Engine {
                     file: r.file,
                     at: local_time(r.at),
                     summary,
+                    seq: r.seq,
+                    take_back,
+                    revert,
+                    taken_back: r.taken_back,
                 };
-                (r.at, view)
+                Ok((r.at, view))
             })
-            .collect())
+            .collect()
     }
 }
 
 /// Names of everything that orders refer to, whichever side knows it.
-fn names(holdings: &[Holdings; 2]) -> HashMap<Guid, String> {
+fn names(holdings: &[Holdings; 2]) -> Names {
     holdings.iter().flat_map(|h| h.referred.values()).flat_map(|known| known.values().cloned()).collect()
 }
 
@@ -355,11 +321,6 @@ fn line(guid: Guid, holdings: &[Holdings; 2], ahead: &[HashSet<Guid>; 2]) -> Opt
     Some(Line::new(guid, orders, marks, differs))
 }
 
-fn titled(class: &str, number: Option<i64>, guid: Guid) -> String {
+pub(super) fn titled(class: &str, number: Option<i64>, guid: Guid) -> String {
     number.map_or_else(|| format!("{class} {guid}"), |n| format!("{class} {n}"))
-}
-
-fn local_time(micros: i64) -> String {
-    let time = chrono::DateTime::from_timestamp_micros(micros).unwrap_or_default();
-    time.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -13,11 +13,13 @@
 #[expect(clippy::module_inception, reason = "`app::app` holds the `App`")]
 pub mod app;
 pub mod command;
+mod decision;
 pub mod dialogs;
 mod display;
 pub mod edit;
 mod engine;
 mod handle;
+mod inspect;
 mod look;
 mod panels;
 pub mod rows;

@@ -24,10 +24,12 @@ pub enum Show {
     Deleted,
     /// `!`
     Conflict,
+    /// `?`
+    Waiting,
 }
 
 impl Show {
-    fn lets_through(self, line: &Line) -> bool {
+    fn lets_through(self, snapshot: &Snapshot, line: &Line) -> bool {
         let kind = difference(line);
         match self {
             Show::All => true,
@@ -36,6 +38,7 @@ impl Show {
             Show::Changed => kind == Some(Difference::Changed),
             Show::Deleted => kind == Some(Difference::Deleted),
             Show::Conflict => kind == Some(Difference::Conflict),
+            Show::Waiting => snapshot.waits.contains(&line.guid),
         }
     }
 }
@@ -81,7 +84,7 @@ pub fn rows(snapshot: &Snapshot, query: &Query) -> [Vec<usize>; 2] {
     let needles = query.filters.each_ref().map(|f| f.trim().to_lowercase());
     let lines = &snapshot.view.lines;
     let answer = |wanted: &dyn Fn(&Line) -> bool, sort: Sort| {
-        let shown = |i: &usize| query.show.lets_through(&lines[*i]) && wanted(&lines[*i]);
+        let shown = |i: &usize| query.show.lets_through(snapshot, &lines[*i]) && wanted(&lines[*i]);
         let mut rows: Vec<usize> = (0..lines.len()).filter(shown).collect();
         rows.sort_by(|a, b| compare(snapshot, &lines[*a], &lines[*b], sort));
         rows

@@ -2,9 +2,9 @@
 
 use super::command::{Pick, Step};
 use super::snapshot::{COLUMNS, Column};
-use super::state::{ConflictPick, State};
-use super::view::{Line, SideIndex};
-use crate::sync::Guid;
+use super::state::{ConflictPick, DockTab, State};
+use super::view::{ConflictView, Line, SideIndex};
+use crate::sync::{Guid, RecordState};
 
 /// Selects an order; the dock follows if there is something to say about it.
 pub fn select(state: &mut State, side: SideIndex, guid: Guid, column: Option<Column>, pick: Pick) {
@@ -31,7 +31,7 @@ pub fn select(state: &mut State, side: SideIndex, guid: Guid, column: Option<Col
         let record = snapshot.view.conflicts.iter().find(|c| c.guid == guid);
         let ahead = snapshot.line(guid).is_some_and(Line::conflict).then_some(ConflictPick::Ahead(guid));
         if let Some(pick) = ahead.or(record.map(|c| ConflictPick::Record(c.side, c.record))) {
-            state.conflict = Some(pick);
+            set_conflict(state, pick);
         }
     }
 }
@@ -59,7 +59,7 @@ pub fn step(state: &mut State, step: Step) {
 
 /// Shows a conflict and selects its order.
 pub fn pick_conflict(state: &mut State, pick: ConflictPick) {
-    state.conflict = Some(pick);
+    set_conflict(state, pick);
     let guid = match pick {
         ConflictPick::Ahead(guid) => Some(guid),
         ConflictPick::Record(side, record) => {
@@ -67,10 +67,47 @@ pub fn pick_conflict(state: &mut State, pick: ConflictPick) {
             conflicts.iter().find(|c| c.side == side && c.record == record).map(|c| c.guid)
         }
     };
-    // An order that the filter hides is not selected: keys would act on what nobody sees.
-    if let Some(guid) = guid.filter(|g| state.row_of(state.selection.side, *g).is_some()) {
+    if let Some(guid) = guid {
+        reveal(state, guid);
+    }
+}
+
+/// Another conflict; what was picked for the one before is dropped.
+pub fn set_conflict(state: &mut State, pick: ConflictPick) {
+    state.conflict = Some(pick);
+    let about = |record: &ConflictView| pick == ConflictPick::Record(record.side, record.record);
+    if state.draft.as_ref().is_some_and(|d| !about(&d.record)) {
+        state.draft = None;
+    }
+}
+
+/// Shows the next record that somebody is to decide.
+pub fn next_to_decide(state: &mut State) {
+    let Some(snapshot) = &state.snapshot else { return };
+    let open = |pick: &ConflictPick| match pick {
+        ConflictPick::Record(side, record) => {
+            snapshot.record(*side, *record).is_some_and(|c| c.state == RecordState::Open)
+        }
+        ConflictPick::Ahead(_) => false,
+    };
+    let open: Vec<ConflictPick> = snapshot.conflict_list().into_iter().filter(open).collect();
+    let here = state.conflict.and_then(|shown| open.iter().position(|pick| *pick == shown));
+    let next = here.map_or(0, |at| (at + 1) % open.len());
+    if let Some(pick) = open.get(next).copied() {
+        pick_conflict(state, pick);
+    }
+    state.dock = DockTab::Conflicts;
+    state.dock_open = Some(true);
+}
+
+/// Selects an order and brings it into view. One that the filter hides is not selected: keys would act on what nobody
+/// sees.
+pub fn reveal(state: &mut State, guid: Guid) -> bool {
+    let seen = (0..2).any(|side| state.row_of(side, guid).is_some());
+    if seen {
         state.selection.guids = vec![guid];
         state.selection.cursor = Some(guid);
         state.look_at = Some(guid);
     }
+    seen
 }

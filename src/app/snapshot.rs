@@ -2,12 +2,14 @@
 //!
 //! Made once when a view arrives, never while painting.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::view::{Line, Mark, SideIndex, View};
+use super::state::ConflictPick;
+use super::view::{ConflictView, Line, Mark, SideIndex, View};
 use crate::demo::model::Order;
-use crate::sync::Guid;
+use crate::sync::{Guid, RecordState};
+use crate::words::{group, grouped};
 
 /// Which columns an order has, left to right, after its number.
 pub const COLUMNS: [Column; 6] =
@@ -102,6 +104,10 @@ pub struct Counts {
     pub conflict: usize,
     /// `?`, objects in either requeue.
     pub waiting: usize,
+    /// Lines whose order waits at either side.
+    pub waiting_lines: usize,
+    /// Conflict records that somebody is to decide.
+    pub to_decide: usize,
 }
 
 /// A view, indexed.
@@ -115,6 +121,8 @@ pub struct Snapshot {
     pub digits: usize,
     /// Objects that will conflict.
     pub ahead: Vec<Guid>,
+    /// Objects that wait at either side.
+    pub waits: HashSet<Guid>,
     names: [[HashMap<i64, String>; 3]; 2],
     places: HashMap<Guid, usize>,
 }
@@ -140,10 +148,13 @@ impl Snapshot {
             }
         }
         counts.waiting = view.sides.iter().map(|s| s.requeued.len()).sum();
+        let waits: HashSet<Guid> = view.sides.iter().flat_map(|s| s.requeued.iter().map(|r| r.guid)).collect();
+        counts.waiting_lines = view.lines.iter().filter(|l| waits.contains(&l.guid)).count();
+        counts.to_decide = view.conflicts.iter().filter(|c| c.state == RecordState::Open).count();
         let numbers = view.lines.iter().flat_map(|l| l.orders.iter().flatten()).map(|o| o.order_num);
         let digits = numbers.max().unwrap_or(0).to_string().len();
         let ahead = view.lines.iter().filter(|l| l.conflict()).map(|l| l.guid).collect();
-        Snapshot { view, counts, digits, ahead, names, places }
+        Snapshot { view, counts, digits, ahead, waits, names, places }
     }
 
     /// The line of an object.
@@ -154,6 +165,29 @@ impl Snapshot {
     /// Where in the view's lines an object is.
     pub fn place(&self, guid: Guid) -> Option<usize> {
         self.places.get(&guid).copied()
+    }
+
+    /// A conflict record.
+    pub fn record(&self, side: SideIndex, record: i64) -> Option<&ConflictView> {
+        self.view.conflicts.iter().find(|c| c.side == side && c.record == record)
+    }
+
+    /// Whether there is such a conflict.
+    pub fn has(&self, pick: ConflictPick) -> bool {
+        match pick {
+            ConflictPick::Record(side, record) => self.record(side, record).is_some(),
+            ConflictPick::Ahead(guid) => self.line(guid).is_some_and(Line::conflict),
+        }
+    }
+
+    /// Every conflict in the order of the list: what is to be decided, what is ahead, what is decided.
+    pub fn conflict_list(&self) -> Vec<ConflictPick> {
+        let records = |open: bool| {
+            let wanted = self.view.conflicts.iter().filter(move |c| (c.state == RecordState::Open) == open);
+            wanted.map(|c| ConflictPick::Record(c.side, c.record))
+        };
+        let ahead = self.ahead.iter().copied().map(ConflictPick::Ahead);
+        records(true).chain(ahead).chain(records(false)).collect()
     }
 
     /// The name of an employee, customer or item (`0` to `2`) at a side; a key nobody has is shown as such.
@@ -188,22 +222,6 @@ impl Snapshot {
     }
 }
 
-/// `1,034`.
-pub fn grouped(n: u64) -> String {
-    group(&n.to_string())
-}
-
-fn group(digits: &str) -> String {
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// `4,533.28`; with `cents` always two places, else as written.
 pub fn grouped_decimal(value: crate::demo::model::Decimal, cents: bool) -> String {
     let text = value.to_string();
@@ -235,12 +253,6 @@ pub fn short_name(name: &str) -> String {
         Some(initial) if name.chars().filter(|c| c.is_ascii_digit()).count() == 0 => format!("{last}, {initial}."),
         _ => name.to_owned(),
     }
-}
-
-/// `1 order`, `1,012 orders`.
-pub fn count(n: usize, singular: &str) -> String {
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{} {singular}{plural}", grouped(n as u64))
 }
 
 /// `412 KB`.

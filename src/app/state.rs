@@ -6,11 +6,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::decision::Draft;
 use super::dialogs::Dialog;
 use super::edit::Editor;
 use super::rows::{Query, rows};
 use super::snapshot::{COLUMNS, Column, Snapshot};
-use super::view::{Action, Failure, Line, SideIndex, View};
+use super::view::{Action, ConflictView, Failure, Line, Mark, SideIndex, View};
 use crate::demo::model::Order;
 use crate::sync::{Guid, Rule};
 
@@ -31,6 +32,10 @@ pub enum PaneTab {
     Employees,
     /// Names of items.
     Items,
+    /// What was filed, newest first.
+    Journal,
+    /// How far the sides have heard of each other.
+    Times,
     /// What waits.
     Requeued,
 }
@@ -109,12 +114,14 @@ pub struct State {
     pub selection: Selection,
     /// The open inline editor.
     pub editor: Option<Editor>,
-    /// The open dialog.
+    /// The open dialog; [`State::open`] opens one.
     pub dialog: Option<Dialog>,
+    /// The dialog has been answered and waits for what comes of it.
+    pub answered: bool,
+    /// Why what the dialog asked for was not done.
+    pub refused: Option<Failure>,
     /// How many random orders a click makes, per side.
     pub random: [usize; 2],
-    /// How conflicts are decided.
-    pub rule: Rule,
     /// Both panes show the same rows.
     pub scroll_together: bool,
     /// An object to bring into view in the next frame.
@@ -125,6 +132,8 @@ pub struct State {
     pub dock_open: Option<bool>,
     /// The conflict shown.
     pub conflict: Option<ConflictPick>,
+    /// What is about to be decided about it.
+    pub draft: Option<Draft>,
     /// What happened, newest first.
     pub activity: VecDeque<Activity>,
     /// The last comparison and when it was made.
@@ -155,13 +164,15 @@ impl Default for State {
             selection: Selection::default(),
             editor: None,
             dialog: None,
+            answered: false,
+            refused: None,
             random: [1, 1],
-            rule: Rule::default(),
             scroll_together: true,
             look_at: None,
             dock: DockTab::default(),
             dock_open: None,
             conflict: None,
+            draft: None,
             activity: VecDeque::new(),
             verified: None,
             unreadable: None,
@@ -184,11 +195,20 @@ impl State {
             self.selection = Selection::default();
             self.editor = None;
             self.conflict = None;
+            self.draft = None;
             self.query.filters = Default::default();
         }
         let Some(snapshot) = &self.snapshot else { return };
         if self.editor.as_ref().is_some_and(|e| snapshot.line(e.guid).is_none_or(|l| l.orders[e.side].is_none())) {
             self.editor = None;
+        }
+        // What was picked for a record that has been decided since would decide something else.
+        if self
+            .draft
+            .as_ref()
+            .is_some_and(|d| snapshot.record(d.record.side, d.record.record).is_none_or(|record| !d.is_about(record)))
+        {
+            self.draft = None;
         }
         self.refresh_rows();
     }
@@ -205,6 +225,52 @@ impl State {
         let seen = |guid: &Guid| snapshot.place(*guid).is_some_and(|i| visible[i]);
         self.selection.guids.retain(seen);
         self.selection.cursor = self.selection.cursor.filter(seen);
+    }
+
+    /// Opens a dialog.
+    pub fn open(&mut self, dialog: Dialog) {
+        self.dialog = Some(dialog);
+        self.answered = false;
+        self.refused = None;
+    }
+
+    /// Closes the dialog.
+    pub fn close(&mut self) {
+        self.dialog = None;
+        self.answered = false;
+        self.refused = None;
+    }
+
+    /// The conflict that is shown: the one picked while it is there, else the first of the list.
+    pub fn shown_conflict(&self) -> Option<ConflictPick> {
+        let snapshot = self.snapshot.as_ref()?;
+        self.conflict.filter(|pick| snapshot.has(*pick)).or_else(|| snapshot.conflict_list().into_iter().next())
+    }
+
+    /// The record that is shown.
+    pub fn shown_record(&self) -> Option<&ConflictView> {
+        match self.shown_conflict()? {
+            ConflictPick::Record(side, record) => self.snapshot.as_ref()?.record(side, record),
+            ConflictPick::Ahead(_) => None,
+        }
+    }
+
+    /// What is about to be decided about a record; nothing picked yet: as it stands.
+    pub fn draft_of(&self, record: &ConflictView) -> Draft {
+        self.draft.clone().filter(|d| d.is_about(record)).unwrap_or_else(|| Draft::new(record))
+    }
+
+    /// Where the history of the order under the cursor is: at this side, unless it never had it.
+    pub fn history_at(&self, side: SideIndex) -> Option<(SideIndex, Guid)> {
+        let guid = self.selection.cursor?;
+        let line = self.snapshot.as_ref()?.line(guid)?;
+        let had = |side: SideIndex| line.orders[side].is_some() || line.marks[side] == Mark::Deleted;
+        Some((if had(side) || !had(1 - side) { side } else { 1 - side }, guid))
+    }
+
+    /// How conflicts are decided.
+    pub fn rule(&self) -> Rule {
+        self.snapshot.as_ref().map(|s| s.view.rules.default).unwrap_or_default()
     }
 
     /// The line at a place in a side's table.

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use crate::demo::model::{Order, OrderDraft};
-use crate::sync::{Guid, Rule};
+use crate::sync::{Guid, Outcome, RecordState, Rule, Rules};
 
 /// Which pane: `0` MASTER (left, blue), `1` CLIENT (right, orange).
 pub type SideIndex = usize;
@@ -29,6 +29,8 @@ pub struct View {
     pub conflicts: Vec<ConflictView>,
     /// Sets sent and received by both nodes, newest first.
     pub sets: Vec<SetView>,
+    /// The environment's rules: those of MASTER, which the window sets at both.
+    pub rules: Rules,
 }
 
 /// One node.
@@ -56,6 +58,112 @@ pub struct Side {
     pub items: Vec<Choice>,
     /// Objects that wait in the requeue, with the reason.
     pub requeued: Vec<Requeued>,
+    /// The last filing events, newest first; a few hundred at most.
+    pub journal: Vec<JournalLine>,
+    /// Sync times with the other side.
+    pub times: Times,
+}
+
+/// One filing event in a node's journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JournalLine {
+    /// The transaction.
+    pub transaction: u64,
+    /// When its content was made, local time `YYYY-MM-DD HH:MM:SS`.
+    pub at: String,
+    /// `Order 1004`.
+    pub title: String,
+    /// The object.
+    pub guid: Guid,
+    /// `New`, `Changed` or `Deleted`.
+    pub mark: Mark,
+    /// `quantity 417 → 77, price 10 → 12.5`; empty for a new or deleted one.
+    pub changes: String,
+    /// `made at MASTER`, `from CLIENT, set 1001`.
+    pub origin: String,
+}
+
+/// How far a side and the other have heard of each other; numbers of transactions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Own ones up to which sets were prepared for the other.
+    pub sent: u64,
+    /// Own ones up to which the other said that it has everything.
+    pub acknowledged: u64,
+    /// The other's up to which this side has everything.
+    pub received: u64,
+}
+
+/// Every state of one object at one side, as an answer to [`Action::History`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HistoryView {
+    /// At which side.
+    pub side: SideIndex,
+    /// `Order 1004`.
+    pub title: String,
+    /// The object.
+    pub guid: Option<Guid>,
+    /// Its states, newest first.
+    pub states: Vec<HistoryState>,
+}
+
+/// One state of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryState {
+    /// The transaction here that filed it; 0 where that is purged.
+    pub transaction: u64,
+    /// When its content was made, local time `YYYY-MM-DD HH:MM:SS`.
+    pub at: String,
+    /// Who made it: `MASTER`.
+    pub author: String,
+    /// `made here`, `set 1001 from CLIENT`, `decided here (record 3)`.
+    pub through: String,
+    /// What it changed: `made`, `deleted`, `quantity 417 → 77`.
+    pub changes: String,
+    /// The values, property by property.
+    pub values: Vec<(String, String)>,
+}
+
+/// What applying a set would do: the same code as applying it, rolled back. Answer to [`Action::Preview`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PreviewView {
+    /// At which side it would be applied.
+    pub side: SideIndex,
+    /// Who sent it.
+    pub source: String,
+    /// The set's id.
+    pub id: i64,
+    /// Its file.
+    pub file: PathBuf,
+    /// The file's size, bytes.
+    pub bytes: u64,
+    /// The source's transactions it covers.
+    pub range: (u64, u64),
+    /// What was checked, each as a sentence: `The digest is right.`, `No gap: CLIENT has MASTER's transactions up to 1,028.`
+    pub checks: Vec<String>,
+    /// The rule that this preview was made with; `None`: the environment's.
+    pub rule: Option<Rule>,
+    /// The counts in words: `2 inserted, 1 conflict`.
+    pub summary: String,
+    /// Every object, in the order of the set.
+    pub objects: Vec<PreviewObject>,
+    /// What else should be known, such as a doubtful clock.
+    pub warnings: Vec<String>,
+}
+
+/// What would become of one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PreviewObject {
+    /// `Order 1004`, or `Order 1001, at CLIENT 1002` where the numbers differ.
+    pub title: String,
+    /// The object.
+    pub guid: Guid,
+    /// What would be done.
+    pub outcome: Outcome,
+    /// What and why, in words.
+    pub reason: String,
+    /// Where it is a conflict or a combination: the record that would be made.
+    pub conflict: Option<ConflictView>,
 }
 
 /// An object that can be referred to.
@@ -159,23 +267,31 @@ pub struct ConflictView {
     pub side: SideIndex,
     /// The record's number there.
     pub record: i64,
+    /// How it stands: `Open` ones are listed first and are to be decided.
+    pub state: RecordState,
     /// `Order 1004`, or `Order 1001, at CLIENT 1002` where the numbers differ.
     pub title: String,
     /// The object.
     pub guid: Guid,
-    /// `changed on both sides`, `deleted / changed`, `changed / deleted`.
+    /// `changed on both sides`, `deleted here, changed there`, …
     pub kind: String,
     /// The set in which theirs came.
     pub set: String,
     /// One row a property, conflicting ones first.
     pub properties: Vec<ConflictProperty>,
-    /// `CLIENT`: whose content was chosen.
+    /// Whose content stands: a side's, or `None` where values of both were put together or typed.
+    pub chosen_side: Option<SideIndex>,
+    /// `MASTER`, `CLIENT`, `both`: whose content stands.
     pub chosen: String,
-    /// Which side's content was chosen.
-    pub chosen_side: SideIndex,
-    /// Why, in a sentence: `CLIENT wins because the change was made at CLIENT.`
+    /// Why, in a sentence: `CLIENT's stays: made at CLIENT, which wins over MASTER.`
     pub why: String,
-    /// When it was decided, local time `YYYY-MM-DD HH:MM:SS`.
+    /// The rule that decided: `client-wins`.
+    pub rule: String,
+    /// What people decided later, oldest first, in words: `2026-11-23 10:02:11: took MASTER's`.
+    pub again: Vec<String>,
+    /// How the object differs now from what the record says stands, in words: `quantity is 77 now`; empty where it does not.
+    pub moved_on: Vec<String>,
+    /// When it was found, local time `YYYY-MM-DD HH:MM:SS`.
     pub decided_at: String,
 }
 
@@ -190,13 +306,21 @@ pub struct ConflictProperty {
     pub values: [String; 2],
     /// Whether each side changed it.
     pub changed: [bool; 2],
-    /// What was chosen.
+    /// What stands by the record.
     pub result: String,
+    /// Whose value that is; `None` where it was typed, or both have the same.
+    pub from: Option<SideIndex>,
 }
 
 /// A waiting object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Requeued {
+    /// Its number in the requeue.
+    pub id: i64,
+    /// The object.
+    pub guid: Guid,
+    /// `a reference is unknown`, `a value must be unique`, …: the cause in a few words.
+    pub cause: String,
     /// `Order 1011`.
     pub title: String,
     /// The set it came in.
@@ -226,6 +350,14 @@ pub struct SetView {
     pub at: String,
     /// In words: `4 orders: 2 inserted, 1 updated, 1 conflict`.
     pub summary: String,
+    /// Its place among the node's sets, by which it is taken back or reverted.
+    pub seq: i64,
+    /// Of an applied set: whether it can be taken back, or why not. `None`: it was prepared here, or was taken back.
+    pub take_back: Option<Result<(), String>>,
+    /// The same for reverting it.
+    pub revert: Option<Result<(), String>>,
+    /// It was applied and taken back.
+    pub taken_back: bool,
 }
 
 /// What the window can ask for. Each ends in a [`Done`] or a [`Failure`].
@@ -242,20 +374,68 @@ pub enum Action {
     DeleteOrders { side: SideIndex, numbers: Vec<i64> },
     /// Write a set of what the other side has not been sent. `file`: where; `None`: the default name and folder.
     Prepare { side: SideIndex, id: i64, file: Option<PathBuf>, overwrite: bool },
+    /// Say what applying a set file would do at the node it is addressed to. `rule`: for this one only; `None`: the
+    /// environment's. Answers with [`Done::preview`].
+    Preview { file: PathBuf, rule: Option<Rule> },
     /// Apply a set file at a side.
-    Apply { side: SideIndex, file: PathBuf, rule: Rule },
+    Apply { side: SideIndex, file: PathBuf, rule: Option<Rule> },
     /// Apply a set file at the node it is addressed to.
-    ApplyWhereAddressed { file: PathBuf, rule: Rule },
+    ApplyWhereAddressed { file: PathBuf, rule: Option<Rule> },
+    /// Undo an applied set as if it had not been applied.
+    TakeBack { side: SideIndex, seq: i64 },
+    /// New changes that restore what an applied set changed. Asks ([`Done::ask`]) unless `confirmed`.
+    Revert { side: SideIndex, seq: i64, confirmed: bool },
+    /// Decide a conflict, or decide it again. Asks ([`Done::ask`]) where the object has moved on, unless `confirmed`.
+    Resolve { side: SideIndex, record: i64, choice: Choose, confirmed: bool },
+    /// Try again what waits at a side.
+    Retry { side: SideIndex },
+    /// Give up what waits: these and all that wait with them, by number. Asks ([`Done::ask`]) unless `confirmed`.
+    Discard { side: SideIndex, ids: Vec<i64>, confirmed: bool },
+    /// Every state of an object at a side. Answers with [`Done::history`].
+    History { side: SideIndex, guid: Guid },
+    /// The rule for all classes, at both nodes.
+    SetRule { rule: Rule },
     /// Copy a prepared set's file; an existing file is refused unless `overwrite`.
     SaveSetAs { file: PathBuf, to: PathBuf, overwrite: bool },
     /// Both directions, CLIENT first.
-    SyncBoth { rule: Rule },
+    SyncBoth,
     /// Compare the contents of both databases.
     Verify,
     /// Replace the environment by a new demo.
     RestartDemo,
     /// Show another environment's folder; a folder without one is refused.
     Open { dir: PathBuf },
+}
+
+/// How a conflict is to be decided.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Choose {
+    /// A side's content, whole.
+    Side(SideIndex),
+    /// Property by property, by name; those not named stay as they stand by the record.
+    Properties(Vec<(String, PickValue)>),
+}
+
+/// The value that a property is to have.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PickValue {
+    /// The one a side has.
+    Side(SideIndex),
+    /// As typed; a reference by its number at the side where the record is.
+    Text(String),
+}
+
+/// A question that an action asks before it does anything.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// `Order 1004 has changed since`.
+    pub title: String,
+    /// What would be done, and what to know.
+    pub text: String,
+    /// What the button says.
+    pub yes: String,
+    /// What is done then: the same action, confirmed.
+    pub action: Action,
 }
 
 /// What an action did.
@@ -269,6 +449,12 @@ pub struct Done {
     pub changed: Vec<(SideIndex, Guid)>,
     /// A conflict record to show: (side, record).
     pub conflict: Option<(SideIndex, i64)>,
+    /// What applying a set would do.
+    pub preview: Option<PreviewView>,
+    /// Every state of an object.
+    pub history: Option<HistoryView>,
+    /// Nothing was done yet; this must be answered first.
+    pub ask: Option<Question>,
 }
 
 /// Why an action did nothing.

@@ -6,6 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::demo::install::namespace;
 use crate::demo::model::{Decimal, OrderDraft, parse_date, parse_price, parse_quantity};
+use crate::demo::scenario::SCENARIOS;
 use crate::sync::Rule;
 
 /// Object synchronization between occasionally connected databases: shown in a window, and really done.
@@ -133,17 +134,70 @@ pub enum Command {
         /// The node
         #[arg(long)]
         node: String,
-        /// Decides conflicts: client-wins or latest-wins
-        #[arg(long, default_value_t = RuleArg::default())]
-        rule: RuleArg,
+        /// Decides conflicts this time [default: what `objsync rules` says]
+        #[arg(long)]
+        rule: Option<RuleArg>,
+    },
+    /// Say what applying a set would do, object by object; nothing is changed
+    Preview {
+        /// The set's file
+        file: PathBuf,
+        /// The node
+        #[arg(long)]
+        node: String,
+        /// Decides conflicts this time [default: what `objsync rules` says]
+        #[arg(long)]
+        rule: Option<RuleArg>,
+    },
+    /// Undo an applied set as if it had not been applied: only while nothing was prepared or built on it since
+    TakeBack {
+        /// The applied set
+        #[command(flatten)]
+        set: AppliedSet,
+    },
+    /// Undo an applied set by new changes that restore what it changed; they travel like any other
+    Revert {
+        /// The applied set
+        #[command(flatten)]
+        set: AppliedSet,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Synchronize in both directions, clients first; heals what lost sets left out
     Sync {
-        /// Decides conflicts: client-wins or latest-wins
-        #[arg(long, default_value_t = RuleArg::default())]
-        rule: RuleArg,
+        /// Decides conflicts this time [default: what `objsync rules` says]
+        #[arg(long)]
+        rule: Option<RuleArg>,
     },
-    /// The conflict records of a node, newest first
+    /// What each rule for conflicts does, and which is chosen; choose others
+    Rules {
+        /// What to do; none: list
+        #[command(subcommand)]
+        command: Option<RulesCommand>,
+    },
+    /// Decide a conflict, or decide it again; only what differs from what the record says is changed
+    #[command(group(clap::ArgGroup::new("choice").required(true).args(["ours", "theirs", "set"])))]
+    Resolve {
+        /// The record's number at the node
+        record: i64,
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+        /// Take what was here
+        #[arg(long)]
+        ours: bool,
+        /// Take what came
+        #[arg(long)]
+        theirs: bool,
+        /// Take these values and leave the others; a reference is a number at the node, null is no value
+        #[arg(long, value_name = "PROPERTY=VALUE", num_args = 1.., value_parser = assignment)]
+        set: Vec<(String, String)>,
+        /// Go on although the object has changed since it was decided
+        #[arg(long)]
+        confirm: bool,
+    },
+    /// The conflict records of a node: those to be decided first, then the newest
     Conflicts {
         /// The node's namespace
         #[arg(long)]
@@ -152,14 +206,76 @@ pub enum Command {
         #[arg(long, default_value_t = 10_000)]
         limit: usize,
     },
-    /// What waits at a node because it could not be applied yet
+    /// What waits at a node because it could not be applied yet; try it again, or give it up
     Requeue {
         /// The node's namespace
-        #[arg(long)]
-        node: String,
+        #[arg(long, global = true)]
+        node: Option<String>,
         /// What to do; none: list
         #[command(subcommand)]
         command: Option<RequeueCommand>,
+    },
+    /// A node's journal: every filing event, newest first
+    Journal {
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+        /// Events of this object only
+        #[command(flatten)]
+        object: ObjectArgs,
+        /// Those after this transaction
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+        /// Those up to this transaction
+        #[arg(long)]
+        upto: Option<u64>,
+        /// At most how many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Every state of one object at a node: what, who, when, and through which set
+    History {
+        /// Its number at the node, or its GUID
+        object: String,
+        /// Its class
+        #[arg(long, default_value = "Order")]
+        class: String,
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+    },
+    /// Look into a set: a file, or one that a node has sent or applied
+    #[command(group(clap::ArgGroup::new("which").required(true).args(["file", "id"])))]
+    Show {
+        /// The set's file
+        file: Option<PathBuf>,
+        /// The set's number, prepared at the node; with --from, applied there
+        #[arg(long, requires = "node")]
+        id: Option<i64>,
+        /// The node's namespace
+        #[arg(long)]
+        node: Option<String>,
+        /// The node that sent it
+        #[arg(long, requires = "id")]
+        from: Option<String>,
+        /// One object only, in full: its number at the source, or its GUID
+        #[arg(long)]
+        object: Option<String>,
+    },
+    /// The sets that a node has prepared and applied, newest first
+    Sets {
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+        /// At most how many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// How far a node and its peers have heard of each other
+    SyncTimes {
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
     },
     /// Compare what all nodes hold, row by row; exit code 1 where journaled classes differ
     Verify,
@@ -169,8 +285,71 @@ pub enum Command {
         #[arg(long)]
         node: String,
     },
-    /// The demo told in the terminal, on a temporary environment
-    Tour,
+    /// A scenario told in the terminal, on a temporary environment
+    Tour {
+        /// Which
+        #[arg(default_value = "tour", value_parser = scenario_names())]
+        scenario: String,
+    },
+}
+
+/// An applied set.
+#[derive(Debug, ClapArgs)]
+pub struct AppliedSet {
+    /// The set's number at its source
+    pub id: i64,
+    /// The node where it was applied
+    #[arg(long)]
+    pub node: String,
+    /// The node that sent it [default: whoever sent the last one of that number]
+    #[arg(long)]
+    pub from: Option<String>,
+}
+
+/// One object.
+#[derive(Debug, ClapArgs)]
+pub struct ObjectArgs {
+    /// Events of this object only: its number at the node, or its GUID
+    #[arg(long)]
+    pub object: Option<String>,
+    /// Its class
+    #[arg(long, default_value = "Order")]
+    pub class: String,
+}
+
+/// What can be done with rules.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Choose a rule, at every node of the environment
+    Set {
+        /// The rule
+        rule: RuleArg,
+        /// For this class only
+        #[arg(long)]
+        class: Option<String>,
+        /// At this node only
+        #[arg(long)]
+        node: Option<String>,
+    },
+    /// Forget the rule of a class, or with no class that for all
+    Unset {
+        /// The class
+        #[arg(long)]
+        class: Option<String>,
+        /// At this node only
+        #[arg(long)]
+        node: Option<String>,
+    },
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (property, value) =
+        text.split_once('=').ok_or_else(|| format!("`{text}` is no PROPERTY=VALUE, such as quantity=401"))?;
+    Ok((property.trim().to_owned(), value.to_owned()))
+}
+
+fn scenario_names() -> Vec<&'static str> {
+    SCENARIOS.iter().map(|s| s.name).collect()
 }
 
 /// What can be done with orders.
@@ -229,9 +408,18 @@ pub enum OrderCommand {
 pub enum RequeueCommand {
     /// Try again to apply it
     Retry {
-        /// Decides conflicts: client-wins or latest-wins
-        #[arg(long, default_value_t = RuleArg::default())]
-        rule: RuleArg,
+        /// Decides conflicts this time [default: what `objsync rules` says]
+        #[arg(long)]
+        rule: Option<RuleArg>,
+    },
+    /// Give up what waits: what is here stays, which is recorded and travels
+    #[command(group(clap::ArgGroup::new("what").required(true).args(["ids", "all"])))]
+    Discard {
+        /// Numbers as `objsync requeue` lists them; what waits in the same transaction goes with them
+        ids: Vec<i64>,
+        /// Everything
+        #[arg(long)]
+        all: bool,
     },
 }
 

@@ -6,21 +6,26 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::args::{Command, OrderCommand, RequeueCommand};
-use crate::cli::{dir_or_default, output};
+use crate::cli::args::{Command, OrderCommand};
+use crate::cli::{decide, dir_or_default, inspect, output};
 use crate::demo::edit::{change_order, delete_orders, new_order};
 use crate::demo::install::{Installation, install};
 use crate::demo::model::{Order, OrderDraft};
 use crate::demo::populate::{Amounts, populate, random_order, rng};
-use crate::demo::scenario::{self, conflict_lines, report_lines};
+use crate::demo::scenario::{SCENARIOS, TOUR, conflict_lines, report_lines};
 use crate::demo::{query, tables};
 use crate::sync::{ApplyOptions, Environment, Error, ErrorKind, Guid, Node, PrepareOptions, Result, Since};
 
 /// Runs one command.
 pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<ExitCode> {
     let out = output::Output { json };
-    if let Command::Tour = command {
-        return tour(out);
+    if let Command::Tour { scenario } = &command {
+        return tour(scenario, out);
+    }
+    // A file can be looked into anywhere.
+    if let Command::Show { file: Some(file), object, .. } = &command {
+        let which = inspect::Which { file: Some(file.clone()), id: 0, node: None, from: None };
+        return inspect::show(None, which, object.as_deref(), out);
     }
     let dir = dir_or_default(dir)?;
     if let Command::Install { master, client, items, customers, employees, orders, seed, overwrite } = command {
@@ -31,7 +36,7 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
     }
     let mut env = Environment::open(&dir)?;
     match command {
-        Command::Install { .. } | Command::Tour => Ok(ExitCode::SUCCESS), // above
+        Command::Install { .. } | Command::Tour { .. } => Ok(ExitCode::SUCCESS), // above
         Command::Populate { node, items, customers, employees, orders, seed } => {
             let amounts = Amounts { items, customers, employees, orders };
             if [items, customers, employees, orders] == [0; 4] {
@@ -69,11 +74,17 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
             out.done(&prepared, || output::prepared(&prepared, &dir))
         }
         Command::Apply { file, node, rule } => {
-            let report = env.node(&node)?.apply(&file, ApplyOptions { rule: rule.0, hold: None })?;
+            let report =
+                env.node(&node)?.apply(&file, ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() })?;
             out.done(&report, || report_lines(&report))
         }
+        Command::Preview { file, node, rule } => {
+            let options = ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() };
+            let preview = env.node(&node)?.preview(&file, options)?;
+            out.done(&preview, || output::preview(&preview))
+        }
         Command::Sync { rule } => {
-            let reports = env.sync(rule.0)?;
+            let reports = env.sync(rule.map(|r| r.0))?;
             out.done(&reports, || reports.iter().flat_map(report_lines).collect())
         }
         Command::Conflicts { node, limit } => {
@@ -84,13 +95,27 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
             })
         }
         Command::Requeue { node, command } => {
-            let node = env.node(&node)?;
-            if let Some(RequeueCommand::Retry { rule }) = command {
-                let report = node.retry(ApplyOptions { rule: rule.0, hold: None })?;
-                return out.done(&report, || report_lines(&report));
-            }
-            let waiting = node.requeue()?;
-            out.done(&waiting, || output::waiting(&waiting))
+            let named = node.ok_or_else(|| Error::new(ErrorKind::Usage, "say at which node: --node NAME"))?;
+            decide::requeue(env.node(&named)?, command, out)
+        }
+        Command::Rules { command } => decide::rules(&mut env, command, out),
+        Command::Resolve { record, node, ours, theirs: _, set, confirm } => {
+            decide::resolve(env.node(&node)?, record, (ours, set), confirm, out)
+        }
+        Command::TakeBack { set } => decide::take_back(&mut env, &set, out),
+        Command::Revert { set, dry_run } => decide::revert(&mut env, &set, dry_run, out),
+        Command::Journal { node, object, after, upto, limit } => {
+            inspect::journal(env.node(&node)?, &object, (after, upto, limit), out)
+        }
+        Command::History { object, class, node } => inspect::history(env.node(&node)?, &class, &object, out),
+        Command::Show { file, id, node, from, object } => {
+            let which = inspect::Which { file, id: id.unwrap_or_default(), node, from };
+            inspect::show(Some(&mut env), which, object.as_deref(), out)
+        }
+        Command::Sets { node, limit } => inspect::sets(env.node(&node)?, limit, out),
+        Command::SyncTimes { node } => {
+            let place = env.index(&node)?;
+            inspect::sync_times(&mut env, place, out)
         }
         Command::Verify => {
             let found = env.verify()?;
@@ -160,8 +185,9 @@ fn demo_node<'a>(env: &'a mut Environment, name: &str) -> Result<&'a mut Node> {
     Ok(node)
 }
 
-/// Tells the demo in the terminal.
-pub(crate) fn tour(out: output::Output) -> Result<ExitCode> {
+/// Tells a scenario in the terminal.
+pub(crate) fn tour(name: &str, out: output::Output) -> Result<ExitCode> {
+    let scenario = SCENARIOS.into_iter().find(|s| s.name == name).unwrap_or(&TOUR);
     let dir = tempfile::Builder::new()
         .prefix("objsync-tour-")
         .tempdir()
@@ -169,15 +195,17 @@ pub(crate) fn tour(out: output::Output) -> Result<ExitCode> {
     let what = Installation { seed: Some(1), ..Installation::default() };
     let mut env = install(dir.path(), &what)?;
     let mut told = Vec::new();
-    scenario::TOUR.play(&mut env, &mut rng(Some(2)), |step, outcome| told.push((step.text, outcome)))?;
+    scenario.play(&mut env, &mut rng(Some(2)), |step, outcome| told.push((step.text, outcome)))?;
     let steps: Vec<_> = told.iter().map(|(text, outcome)| json!({"text": text, "outcome": outcome})).collect();
-    out.done(&json!({"title": scenario::TOUR.title, "steps": steps}), || {
-        let mut lines = vec![scenario::TOUR.title.to_owned(), String::new()];
+    out.done(&json!({"title": scenario.title, "steps": steps}), || {
+        let mut lines = vec![scenario.title.to_owned(), String::new()];
         for (number, (text, outcome)) in told.iter().enumerate() {
             lines.push(format!("{:2}. {text}", number + 1));
             lines.extend(outcome.iter().map(|line| format!("      {line}")));
             lines.push(String::new());
         }
+        let others = SCENARIOS.iter().filter(|s| s.name != scenario.name);
+        lines.extend(others.map(|s| format!("Another one: `objsync tour {}`: {}", s.name, s.title)));
         lines.push("Try it yourself: `objsync install --dir demo`, then `objsync --help`; with a display, `objsync --dir demo` opens the window.".to_owned());
         lines
     })

@@ -1,10 +1,13 @@
-//! The command line: [`args`] says what can be asked, `commands` does it, `output` says what came of it.
+//! The command line: [`args`] says what can be asked, `commands` does it (`decide` what decides, `inspect` what looks
+//! inside), `output` says what came of it.
 //!
 //! Invariant: with `--json`, standard output holds one JSON value, or nothing on failure; messages go to standard error.
 //! Exit codes: 0 done, 1 only from `verify` (they differ), 2 wrong use, 3 refused or failed and nothing changed.
 
 pub mod args;
 mod commands;
+mod decide;
+mod inspect;
 mod output;
 
 use std::path::PathBuf;
@@ -14,6 +17,7 @@ use clap::Parser;
 
 #[cfg(feature = "app")]
 use crate::demo::install::{Installation, install};
+use crate::demo::scenario::TOUR;
 #[cfg(feature = "app")]
 use crate::sync::Environment;
 use crate::sync::{Error, ErrorKind, Result};
@@ -57,7 +61,7 @@ fn window(dir: Option<PathBuf>) -> Result<ExitCode> {
     let dir = dir_or_default(dir)?;
     if let Some(why) = crate::app::cannot_show() {
         eprintln!("{why}\n\nThe same demo, told in the terminal:\n");
-        return commands::tour(output::Output { json: false });
+        return commands::tour(TOUR.name, output::Output { json: false });
     }
     if !Environment::exists(&dir) {
         eprintln!("Making the demo environment in {}", dir.display());
@@ -70,7 +74,7 @@ fn window(dir: Option<PathBuf>) -> Result<ExitCode> {
             eprintln!(
                 "Check that DISPLAY or WAYLAND_DISPLAY names a display that runs.\n\nThe same demo, told in the terminal:\n"
             );
-            commands::tour(output::Output { json: false })
+            commands::tour(TOUR.name, output::Output { json: false })
         }
     }
 }
@@ -80,5 +84,5 @@ fn window(_dir: Option<PathBuf>) -> Result<ExitCode> {
     eprintln!(
         "This objsync was built without its window (cargo feature `app`).\n`objsync --help` lists the commands.\n\nThe demo, told in the terminal:\n"
     );
-    commands::tour(output::Output { json: false })
+    commands::tour(TOUR.name, output::Output { json: false })
 }

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use crate::cli::commands::ShownOrder;
 use crate::demo::model::Order;
-use crate::sync::{Error, ErrorKind, Prepared, Result, Status, Verification, Waiting};
+use crate::demo::scenario::{conflict_lines, report_lines};
+use crate::sync::{Error, ErrorKind, Prepared, Preview, Result, SetRecord, Status, Verification, Waiting};
+use crate::words::{count, grouped, local_time};
 
 /// How to answer.
 #[derive(Clone, Copy)]
@@ -36,17 +38,53 @@ pub(crate) fn error(error: &Error) {
     let _ = writeln!(std::io::stderr().lock(), "objsync: {error}");
 }
 
-/// A number with its thousands grouped.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(c);
+/// `transaction 5`, `transactions 5 to 7`.
+pub(crate) fn transactions(first: u64, last: u64) -> String {
+    match first == last {
+        true => format!("transaction {}", grouped(first)),
+        false => format!("transactions {} to {}", grouped(first), grouped(last)),
     }
-    text
+}
+
+/// A preview: the report it foretells, and the records.
+pub(crate) fn preview(preview: &Preview) -> Vec<String> {
+    let report = &preview.report;
+    let mut lines = vec![format!(
+        "set {} from {} ({}, digest right, no gap: {} has {}'s transactions up to {}); nothing was changed",
+        report.id,
+        report.source,
+        count(report.objects.len(), "object"),
+        report.node,
+        report.source,
+        grouped(preview.has)
+    )];
+    lines.extend(report_lines(report));
+    lines.extend(preview.records.iter().flat_map(conflict_lines));
+    lines
+}
+
+/// Sets prepared and applied, a line each.
+pub(crate) fn set_records(records: &[SetRecord]) -> Vec<String> {
+    let line = |r: &SetRecord| {
+        let what = match (r.sent, r.taken_back) {
+            (true, _) => format!("prepared for {}", r.peer_name),
+            (false, false) => format!("applied, from {}", r.peer_name),
+            (false, true) => format!("applied, from {}, and taken back", r.peer_name),
+        };
+        let range = match r.first > r.last {
+            true => format!("nothing new since {}", grouped(r.last)),
+            false => transactions(r.first, r.last),
+        };
+        format!(
+            "{}  set {} {what}: {}, {range}, {} bytes, {}",
+            local_time(r.at),
+            r.id,
+            count(r.objects, "object"),
+            grouped(r.bytes),
+            r.file.display()
+        )
+    };
+    records.iter().map(line).collect()
 }
 
 pub(crate) fn status(status: &Status) -> Vec<String> {
@@ -68,10 +106,10 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
         lines.push(format!("  {}", counts.join(", ")));
         for peer in &node.peers {
             lines.push(format!(
-                "  to {}: {} objects in {} transactions to send; sent up to {}, acknowledged {}; has {}'s up to {}",
+                "  to {}: {} in {} to send; sent up to {}, acknowledged {}; has {}'s up to {}",
                 peer.name,
-                grouped(peer.to_send.objects as u64),
-                grouped(peer.to_send.transactions as u64),
+                count(peer.to_send.objects, "object"),
+                count(peer.to_send.transactions, "transaction"),
                 grouped(peer.sent),
                 grouped(peer.acknowledged),
                 peer.name,
@@ -79,7 +117,11 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
             ));
         }
         if node.requeued > 0 {
-            lines.push(format!("  {} objects wait: objsync requeue --node {}", node.requeued, node.name));
+            let wait = if node.requeued == 1 { "object waits" } else { "objects wait" };
+            lines.push(format!("  {} {wait}: objsync requeue --node {}", node.requeued, node.name));
+        }
+        if node.open_conflicts > 0 {
+            lines.push(format!("  {} to decide: objsync conflicts --node {}", node.open_conflicts, node.name));
         }
     }
     lines
@@ -93,11 +135,10 @@ pub(crate) fn prepared(p: &Prepared, dir: &str) -> Vec<String> {
             grouped(p.last_transaction)
         ),
         false => format!(
-            "{} objects in {} transactions ({} to {})",
-            grouped(p.objects as u64),
-            grouped(p.transactions as u64),
-            grouped(p.first_transaction),
-            grouped(p.last_transaction)
+            "{} in {} ({})",
+            count(p.objects, "object"),
+            count(p.transactions, "transaction"),
+            transactions(p.first_transaction, p.last_transaction)
         ),
     };
     vec![
@@ -114,7 +155,8 @@ pub(crate) fn waiting(waiting: &[Waiting]) -> Vec<String> {
     let line = |w: &Waiting| {
         let number = w.source_number.map_or_else(|| w.guid.to_string(), |n| n.to_string());
         format!(
-            "{} {number} (set {} from {}, transaction {}): {}",
+            "{}: {} {number} (set {} from {}, transaction {}): {}",
+            w.id,
             w.class,
             w.set,
             w.source,
@@ -122,7 +164,9 @@ pub(crate) fn waiting(waiting: &[Waiting]) -> Vec<String> {
             w.reason
         )
     };
-    waiting.iter().map(line).collect()
+    let mut lines: Vec<String> = waiting.iter().map(line).collect();
+    lines.push("try again: objsync requeue retry; give up: objsync requeue discard NUMBER…".to_owned());
+    lines
 }
 
 pub(crate) fn verification(found: &Verification) -> Vec<String> {

@@ -9,7 +9,12 @@ use crate::demo::edit::{change_order, delete_orders};
 use crate::demo::model::{Decimal, OrderDraft};
 use crate::demo::populate::random_order;
 use crate::demo::query;
-use crate::sync::{ApplyOptions, ConflictRecord, Environment, PrepareOptions, Report, Result, Rule, Since};
+use crate::demo::tables::ORDER;
+use crate::sync::{
+    ApplyOptions, Choice, Chosen, ConflictRecord, Environment, Node, PrepareOptions, RecordState, Report, Resolution,
+    Result, Rule, Since,
+};
+use crate::words::{count, grouped};
 
 /// A side of the demo: the place of the node in its environment.
 pub const MASTER: usize = 0;
@@ -18,6 +23,8 @@ pub const CLIENT: usize = 1;
 
 /// A told sequence of steps on a fresh demo environment.
 pub struct Scenario {
+    /// What to call it on the command line.
+    pub name: &'static str,
     /// What it is about.
     pub title: &'static str,
     /// The steps, in order.
@@ -57,12 +64,23 @@ pub enum Act {
     Apply(usize, i64),
     /// Shows a side's newest conflict record.
     Conflict(usize),
+    /// What synchronization without versions makes of an order: the row written last, and the columns written last.
+    WithoutVersions(i64),
+    /// What each rule would make of the set with that id, from that side: a preview each, nothing is changed.
+    EachRule(usize, i64),
+    /// Applies the set with that id, from that side, at the other, with a rule of its own.
+    ApplyBy(usize, i64, Rule),
+    /// Decides a side's newest conflict record again: `true` for what was there, `false` for what came.
+    DecideAgain(usize, bool),
+    /// Both directions, client first.
+    Sync,
     /// Compares both databases, row by row.
     Verify,
 }
 
 /// The original's "How to test", then one conflict.
 pub const TOUR: Scenario = Scenario {
+    name: "tour",
     title: "Two databases drift apart and are synchronized",
     steps: &[
         Step {
@@ -118,6 +136,75 @@ pub const TOUR: Scenario = Scenario {
         Step { text: "Both sides are level again.", act: Act::Verify },
     ],
 };
+
+/// What last-writer-wins and merging by column lose, and what the rules here do.
+pub const CONTRAST: Scenario = Scenario {
+    name: "contrast",
+    title: "Why not simply let the last writer win?",
+    steps: &[
+        Step { text: "MASTER and CLIENT hold the same orders. Look at order 1000.", act: Act::Look },
+        Step {
+            text: "At MASTER somebody sets its quantity to 2.",
+            act: Act::Change { side: MASTER, number: 1000, quantity: Some(Decimal::whole(2)), price: None },
+        },
+        Step {
+            text: "At CLIENT, which knows nothing of that, somebody else agrees with the customer on 3 pieces at 5 each.",
+            act: Act::Change {
+                side: CLIENT,
+                number: 1000,
+                quantity: Some(Decimal::whole(3)),
+                price: Some(Decimal::whole(5)),
+            },
+        },
+        Step {
+            text: "At MASTER the price of the 2 pieces becomes 10. So one side says 2 at 10, the other 3 at 5.",
+            act: Act::Change { side: MASTER, number: 1000, quantity: None, price: Some(Decimal::whole(10)) },
+        },
+        Step {
+            text: "Synchronization that keeps the last write has two usual forms. By row: what CLIENT agreed on is gone. By \
+                   column: a row comes out that nobody ever wrote. In both cases nobody is told.",
+            act: Act::WithoutVersions(1000),
+        },
+        Step { text: "Here, CLIENT prepares a set …", act: Act::Prepare(CLIENT, 2000) },
+        Step {
+            text: "… and MASTER can see beforehand what each rule would make of it. Every one of them finds the conflict, and \
+                   every decision is recorded with both states.",
+            act: Act::EachRule(CLIENT, 2000),
+        },
+        Step {
+            text: "“Merge properties” looks at each property for itself, as the columns above. But it knows that both sides \
+                   changed both, so it takes the later of the two for what both changed, and says whose each value was.",
+            act: Act::ApplyBy(CLIENT, 2000, Rule::MergeProperties),
+        },
+        Step { text: "The record, kept for good.", act: Act::Conflict(MASTER) },
+        Step {
+            text: "Somebody asks the customer: 3 at 5 it is. The record is decided again, as an ordinary new change.",
+            act: Act::DecideAgain(MASTER, false),
+        },
+        Step { text: "It travels like any other change.", act: Act::Sync },
+        Step {
+            text: "Where the two sides change different properties, “Merge properties” combines them. MASTER: order 999, \
+                   quantity 7.",
+            act: Act::Change { side: MASTER, number: 999, quantity: Some(Decimal::whole(7)), price: None },
+        },
+        Step {
+            text: "CLIENT: order 999, price 70.",
+            act: Act::Change { side: CLIENT, number: 999, quantity: None, price: Some(Decimal::whole(70)) },
+        },
+        Step { text: "CLIENT sends …", act: Act::Prepare(CLIENT, 2010) },
+        Step {
+            text: "… and MASTER combines. Nobody is overruled, so it is no conflict; but nobody wrote this row, so it is \
+                   recorded all the same.",
+            act: Act::ApplyBy(CLIENT, 2010, Rule::MergeProperties),
+        },
+        Step { text: "The record of a combination.", act: Act::Conflict(MASTER) },
+        Step { text: "After one more exchange both sides are level.", act: Act::Sync },
+        Step { text: "Row by row.", act: Act::Verify },
+    ],
+};
+
+/// Every scenario.
+pub const SCENARIOS: [&Scenario; 2] = [&TOUR, &CONTRAST];
 
 impl Scenario {
     /// Plays all steps; `tell` is given each step's text, and then, in words, what came of it.
@@ -177,23 +264,41 @@ impl Act {
                 let prepared = env.prepare(source, 1 - source, &options)?;
                 let name = prepared.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 Ok(vec![format!(
-                    "{name}: {} objects, {}'s transactions {} to {}, {} bytes",
-                    prepared.objects,
+                    "{name}: {}, up to {}'s transaction {}, {} bytes",
+                    count(prepared.objects, "object"),
                     prepared.source,
-                    prepared.first_transaction,
-                    prepared.last_transaction,
-                    prepared.bytes
+                    grouped(prepared.last_transaction),
+                    grouped(prepared.bytes)
                 )])
             }
-            Act::Apply(source, id) => {
+            Act::Apply(source, id) => Act::ApplyBy(source, id, Rule::default()).run(env, rng),
+            Act::ApplyBy(source, id, rule) => {
                 let file = env.set_file(None, source, id)?;
-                let options = ApplyOptions { rule: Rule::default(), hold: None };
+                let options = ApplyOptions { rule: Some(rule), ..ApplyOptions::default() };
                 Ok(report_lines(&env.nodes[1 - source].apply(&file, options)?))
             }
-            Act::Conflict(side) => {
-                let records = env.nodes[side].conflicts(1)?;
-                Ok(records.iter().flat_map(conflict_lines).collect())
+            Act::Conflict(side) => Ok(newest_record(&env.nodes[side])?.iter().flat_map(conflict_lines).collect()),
+            Act::WithoutVersions(number) => without_versions(env, number),
+            Act::EachRule(source, id) => {
+                let file = env.set_file(None, source, id)?;
+                each_rule(&mut env.nodes[1 - source], &file)
             }
+            Act::DecideAgain(side, ours) => {
+                let node = &mut env.nodes[side];
+                let Some(record) = newest_record(node)? else { return Ok(Vec::new()) };
+                let choice = if ours { Choice::Ours } else { Choice::Theirs };
+                match node.resolve(record.id, &choice, false)? {
+                    Resolution::Filed { record, changes } => {
+                        let changes = if changes.is_empty() { "nothing had to change".to_owned() } else { changes };
+                        Ok([format!("{}: {changes}", node.info().name)]
+                            .into_iter()
+                            .chain(conflict_lines(&record))
+                            .collect())
+                    }
+                    Resolution::MovedOn { moved_on, .. } => Ok(vec![format!("the order has moved on: {moved_on}")]),
+                }
+            }
+            Act::Sync => Ok(env.sync(None)?.iter().flat_map(report_lines).collect()),
             Act::Verify => {
                 let found = env.verify()?;
                 let orders = found.classes.iter().filter(|c| c.journaled);
@@ -220,6 +325,72 @@ fn look(env: &mut Environment) -> Result<Vec<String>> {
     Ok(lines.collect())
 }
 
+fn newest_record(node: &Node) -> Result<Option<ConflictRecord>> {
+    Ok(node.conflicts(usize::MAX)?.into_iter().max_by_key(|r| r.id))
+}
+
+/// The quantity and the price of an order at a side, each with the time when it was written.
+fn last_writes(node: &mut Node, number: i64) -> Result<[(Decimal, i64); 2]> {
+    let order = query::order(node, number)?;
+    let class = node.class(ORDER)?.clone();
+    let guid = node.guid_of(&class, number)?;
+    let states = guid.map(|guid| node.history(ORDER, guid)).transpose()?.unwrap_or_default();
+    let written = |property: &str| {
+        let place = class.property(property);
+        let value = |i: usize| states.get(i).and_then(|s| s.filed.state.content.as_ref()?.get(place?));
+        // The newest state whose value the one before it did not have.
+        let at = (0..states.len()).find(|&i| value(i) != value(i + 1)).unwrap_or(0);
+        states.get(at).map_or(0, |s| s.filed.state.stamp.time)
+    };
+    Ok([(order.quantity, written("quantity")), (order.price, written("price"))])
+}
+
+fn without_versions(env: &mut Environment, number: i64) -> Result<Vec<String>> {
+    let names = [env.nodes[MASTER].info().name.clone(), env.nodes[CLIENT].info().name.clone()];
+    let sides = [last_writes(&mut env.nodes[MASTER], number)?, last_writes(&mut env.nodes[CLIENT], number)?];
+    let row_time = |side: usize| sides[side].iter().map(|(_, time)| *time).max();
+    let row = usize::from(row_time(CLIENT) > row_time(MASTER));
+    let column = |i: usize| usize::from(sides[CLIENT][i].1 > sides[MASTER][i].1);
+    let (quantity, price) = (column(0), column(1));
+    let mut lines: Vec<String> = (0..2)
+        .map(|side| format!("{}: quantity {}, price {}", names[side], sides[side][0].0, sides[side][1].0))
+        .collect();
+    lines.push(format!(
+        "last writer wins, by row: quantity {}, price {} ({}'s row was written last; {}'s is gone without a trace)",
+        sides[row][0].0,
+        sides[row][1].0,
+        names[row],
+        names[1 - row]
+    ));
+    lines.push(format!(
+        "last writer wins, by column: quantity {} (from {}), price {} (from {})",
+        sides[quantity][0].0, names[quantity], sides[price][1].0, names[price]
+    ));
+    Ok(lines)
+}
+
+/// What each rule would make of a set: the records it would write.
+fn each_rule(node: &mut Node, file: &std::path::Path) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for rule in Rule::ALL {
+        let preview = node.preview(file, ApplyOptions { rule: Some(rule), ..ApplyOptions::default() })?;
+        for record in &preview.records {
+            let state = match record.state {
+                RecordState::Open => "recorded, open",
+                _ => "recorded",
+            };
+            lines.push(format!(
+                "{}: quantity {}, price {}; {} ({state})",
+                rule.label(),
+                record.result["quantity"],
+                record.result["price"],
+                record.why
+            ));
+        }
+    }
+    Ok(lines)
+}
+
 /// A report in words: a heading, and a line an object.
 pub fn report_lines(report: &Report) -> Vec<String> {
     let heading = format!("{}: {}", report.node, report.summary());
@@ -242,24 +413,42 @@ pub fn conflict_lines(record: &ConflictRecord) -> Vec<String> {
         serde_json::Value::String(text) => text.clone(),
         value => value.to_string(),
     };
+    let title = match record.state {
+        RecordState::Open => "open conflict",
+        RecordState::Combined => "combination, no conflict:",
+        RecordState::TakenBack => "taken back: conflict",
+        RecordState::Decided => "conflict",
+    };
     let mut lines = vec![format!(
-        "conflict {}: {} {number}, {} (set {} from {})",
+        "{title} {}: {} {number}, {} (set {} from {})",
         record.id,
         record.class,
         record.kind.words(),
         record.set,
         record.source
     )];
+    let (_, result) = record.standing();
     for property in &record.properties {
         let before: Vec<_> = record.ancestors.iter().map(|a| shown(a, property)).collect();
         lines.push(format!(
-            "  {property}: last common {}; here {}; there {}",
+            "  {property}: last common {}; here {}; there {}; result {}",
             if before.is_empty() { "unknown".to_owned() } else { before.join(" or ") },
             shown(&record.ours.content, property),
-            shown(&record.theirs.content, property)
+            shown(&record.theirs.content, property),
+            shown(result, property)
         ));
     }
-    let chosen = if record.chosen == "ours" { "the state here stays" } else { "the state from there is taken" };
-    lines.push(format!("  {chosen}: {}", record.why));
+    let stands = |chosen| match chosen {
+        Chosen::Ours => "the state here stays",
+        Chosen::Theirs => "the state from there is taken",
+        Chosen::Merged => "values of both",
+    };
+    lines.push(format!("  {}: {} ({})", stands(record.chosen), record.why, record.rule));
+    for again in &record.again {
+        lines.push(format!("  decided again: {}", stands(again.chosen)));
+    }
+    if record.state == RecordState::Open {
+        lines.push(format!("  to be decided: objsync resolve {} --ours, --theirs or --set", record.id));
+    }
     lines
 }

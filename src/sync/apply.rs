@@ -8,16 +8,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::Serialize;
+
+use crate::sync::conflict::ConflictRecord;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::guid::{Guid, NodeId};
 use crate::sync::node::{Identity, Node};
-use crate::sync::report::Report;
+use crate::sync::report::{Outcome, Report};
 use crate::sync::requeue::Pending;
-use crate::sync::rule::Rule;
+use crate::sync::rule::{OwnRule, Rule};
 use crate::sync::schema;
 use crate::sync::stamp::DOUBTFUL_AHEAD;
 use crate::sync::sync_times::{Since, SyncTimes};
 use crate::sync::syncset::{self, SyncSet};
+use crate::sync::take_back::BeforeApply;
 
 /// Asks the application whether an object may be touched now; a reason makes its whole unit wait.
 pub type Hold<'a> = dyn Fn(&str, Guid) -> Option<String> + 'a;
@@ -25,10 +29,37 @@ pub type Hold<'a> = dyn Fn(&str, Guid) -> Option<String> + 'a;
 /// How to apply.
 #[derive(Clone, Copy, Default)]
 pub struct ApplyOptions<'a> {
-    /// Decides conflicts.
-    pub rule: Rule,
+    /// Decides conflicts; `None`: what is chosen for the class, or for all (see [`Node::rules`]).
+    pub rule: Option<Rule>,
+    /// An application's own rule, which is asked first.
+    pub own_rule: Option<&'a dyn OwnRule>,
     /// What the application holds back (class name, object): the unit waits in the requeue with the reason given.
     pub hold: Option<&'a Hold<'a>>,
+}
+
+/// Whether a transaction is to stay.
+#[derive(Clone, Copy)]
+pub(crate) enum Keep {
+    Yes,
+    No,
+}
+
+/// What applying a set would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Preview {
+    /// The report that the apply would give.
+    pub report: Report,
+    /// The records that it would make.
+    pub records: Vec<ConflictRecord>,
+    /// Up to which of the source's commits this node has everything now.
+    pub has: u64,
+    /// What the set says about itself.
+    #[serde(skip)]
+    pub header: syncset::Header,
+    /// BLAKE3 over the set, hexadecimal; it was found right.
+    pub digest: String,
+    /// The size of the file.
+    pub bytes: u64,
 }
 
 impl Node {
@@ -37,67 +68,83 @@ impl Node {
     pub fn apply(&mut self, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
         let set = syncset::read(file)?;
         let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-        self.apply_set(&set, &file, options)
+        self.without_triggers(Keep::Yes, |node| node.apply_set(&set, &file, options))
+    }
+
+    /// Says what [`Node::apply`] would do now: the same, taken back in the end. Refused where that would be.
+    pub fn preview(&mut self, file: &Path, options: ApplyOptions<'_>) -> Result<Preview> {
+        let set = syncset::read(file)?;
+        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        let (report, records, has) = self.without_triggers(Keep::No, |node| {
+            let source = Identity { info: set.header.source.clone(), lineage: set.header.lineage.clone() };
+            let has = node.has_of(&source, set.header.number)?;
+            let report = node.apply_set(&set, &file, options)?;
+            let records =
+                report.objects.iter().filter_map(|o| o.conflict).map(|id| node.conflict(id)).collect::<Result<_>>()?;
+            Ok((report, records, has))
+        })?;
+        Ok(Preview { report, records, has, header: set.header, digest: set.digest, bytes: set.bytes })
     }
 
     fn apply_set(&mut self, set: &SyncSet, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
-        let report = Report {
+        let mut report = Report {
             file: file.to_owned(),
             node: self.info.name.clone(),
             source: set.header.source.name.clone(),
             id: set.header.id,
             ..Report::default()
         };
-        self.without_triggers(|node| {
-            let mut report = report;
-            node.check_acceptable(set)?;
-            node.note_names(set)?;
-            let have = node.check_no_gap(set)?;
-            node.follow_clock(set, &mut report)?;
-            let (mut pending, mut bonds) = node.waiting()?;
-            let new = set.header.end > have || have == 0;
-            if new {
-                for object in &set.objects {
-                    pending.push(Pending::from_set(node, set, object)?);
-                }
-                bonds.extend(bonds_of(set));
-            } else {
-                node.report_known(set, &mut report)?;
+        self.check_acceptable(set)?;
+        self.note_names(set)?;
+        let have = self.check_no_gap(set)?;
+        let source = set.header.source.guid;
+        let times = self.sync_times(source)?;
+        let undo = self.before_apply(times.received)?;
+        self.follow_clock(set, &mut report)?;
+        let (mut pending, mut bonds) = self.waiting()?;
+        let new = set.header.end > have || have == 0;
+        if new {
+            for object in &set.objects {
+                pending.push(Pending::from_set(self, set, object)?);
             }
-            let source = set.header.source.guid;
-            let times = node.sync_times(source)?;
-            let latest = set.header.clock > times.seen_clock;
-            node.set_sync_times(
-                source,
-                SyncTimes {
-                    received: times.received.max(have).max(set.header.end),
-                    acknowledged: times.acknowledged.max(set.header.received_from(node.info.guid)),
-                    seen_number: if latest { set.header.number } else { times.seen_number },
-                    seen_clock: times.seen_clock.max(set.header.clock),
-                    ..times
-                },
-            )?;
-            node.settle(pending, bonds, options, &mut report)?;
-            node.note_applied(set, file, &report)?;
-            Ok(report)
-        })
+            bonds.extend(bonds_of(set));
+        } else {
+            self.report_known(set, &mut report)?;
+        }
+        let latest = set.header.clock > times.seen_clock;
+        self.set_sync_times(
+            source,
+            SyncTimes {
+                received: times.received.max(have).max(set.header.end),
+                acknowledged: times.acknowledged.max(set.header.received_from(self.info.guid)),
+                seen_number: if latest { set.header.number } else { times.seen_number },
+                seen_clock: times.seen_clock.max(set.header.clock),
+                ..times
+            },
+        )?;
+        self.settle(pending, bonds, options, &mut report)?;
+        self.note_applied(set, file, &report, undo)?;
+        Ok(report)
     }
 
     /// Tries again what waits.
     pub fn retry(&mut self, options: ApplyOptions<'_>) -> Result<Report> {
         let node_name = self.info.name.clone();
-        self.without_triggers(|node| {
+        self.without_triggers(Keep::Yes, |node| {
             let mut report = Report { node: node_name, ..Report::default() };
             let (pending, bonds) = node.waiting()?;
             node.settle(pending, bonds, options, &mut report)?;
+            if report.objects.iter().any(|o| o.outcome != Outcome::Requeued) {
+                node.make_final("what waits was tried again since")?;
+            }
             Ok(report)
         })
     }
 
     /// One writing transaction in which the engine itself writes rows, versions and journal.
-    fn without_triggers<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
+    pub(crate) fn without_triggers<T>(&mut self, keep: Keep, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
         self.set_triggers(false)?;
-        let result = self.write(|node| {
+        let result = self.transact(keep, |node| {
             // What a foreign statement left aside may name rows that are about to go.
             node.conn.execute("DELETE FROM objsync_aside", [])?;
             work(node)
@@ -271,11 +318,11 @@ impl Node {
         Ok(())
     }
 
-    fn note_applied(&self, set: &SyncSet, file: &Path, report: &Report) -> Result<()> {
+    fn note_applied(&self, set: &SyncSet, file: &Path, report: &Report, before: BeforeApply) -> Result<()> {
         let json = serde_json::to_string(report).map_err(|e| Error::storage(e.to_string()))?;
         self.conn.execute(
-            "INSERT INTO objsync_set (sent, peer, id, digest, file, first, last, objects, transactions, bytes, at, report)
-             VALUES (0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO objsync_set (sent, peer, id, digest, file, first, last, objects, transactions, bytes, at, report, first_own, last_own, undo)
+             VALUES (0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             rusqlite::params![
                 self.nodes.number(set.header.source.guid)?,
                 set.header.id,
@@ -288,6 +335,9 @@ impl Node {
                 set.bytes,
                 (self.clock)(),
                 json,
+                before.number + 1,
+                self.number()?,
+                before.into_json(self)?,
             ],
         )?;
         Ok(())

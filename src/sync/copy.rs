@@ -44,7 +44,11 @@ impl Node {
             return Err(error);
         }
         let copy = Node::open(file)?.with_clock(self.clock.clone());
-        self.meet(&copy.identity()?)?;
+        let identity = copy.identity()?;
+        self.write(|node| {
+            node.make_final(&format!("{name} was made as a copy of this database since", name = identity.info.name))?;
+            node.note_peer(&identity)
+        })?;
         Ok(copy)
     }
 
@@ -64,6 +68,7 @@ impl Node {
             for peer in node.peers()? {
                 certain = certain.max(node.sync_times(peer)?.acknowledged);
             }
+            node.make_final("this database became a new node since")?;
             become_new_node(&node.conn, &info, certain.min(node.number()?))
         })?;
         self.info = info.clone();

@@ -52,7 +52,7 @@ pub struct NodeStatus {
     pub classes: Vec<ClassStatus>,
     /// What it knows of the others.
     pub peers: Vec<PeerStatus>,
-    /// Conflict records still to be decided. The rules at hand decide at once, so there are none.
+    /// Conflict records still to be decided.
     pub open_conflicts: usize,
     /// Objects that wait.
     pub requeued: usize,
@@ -188,7 +188,7 @@ impl Environment {
 
     /// Both directions between the master and each client: clients send first, as the original's documentation advises.
     /// Gaps that lost files left are healed.
-    pub fn sync(&mut self, rule: Rule) -> Result<Vec<Report>> {
+    pub fn sync(&mut self, rule: Option<Rule>) -> Result<Vec<Report>> {
         self.check_company()?;
         let clients: Vec<usize> = (1..self.nodes.len()).collect();
         let pairs: Vec<(usize, usize)> =
@@ -197,7 +197,7 @@ impl Environment {
     }
 
     /// One direction: prepares at `source` what `target` does not have, and applies it there.
-    pub fn exchange(&mut self, source: usize, target: usize, rule: Rule) -> Result<Report> {
+    pub fn exchange(&mut self, source: usize, target: usize, rule: Option<Rule>) -> Result<Report> {
         self.nodes[source].check_not_restored(&self.nodes[target])?;
         self.nodes[target].check_not_restored(&self.nodes[source])?;
         let since = Since::Number(self.has_of(target, source)?);
@@ -209,7 +209,7 @@ impl Environment {
         }
         let prepared =
             self.prepare(source, target, &PrepareOptions { id, file, since, upto: None, overwrite: false })?;
-        self.nodes[target].apply(&prepared.file, ApplyOptions { rule, hold: None })
+        self.nodes[target].apply(&prepared.file, ApplyOptions { rule, ..ApplyOptions::default() })
     }
 
     /// Refuses where there is only one node: with nobody to compare with, saying that all is equal would be wrong.
@@ -282,7 +282,7 @@ impl Environment {
                 transaction: node.number()?,
                 classes: node.class_counts()?,
                 peers,
-                open_conflicts: 0,
+                open_conflicts: node.open_conflicts()?,
                 requeued,
             });
         }

@@ -1,54 +1,22 @@
-//! Filing by the engine itself: commits of several changes, and single states with a given version.
+//! Filing by the engine itself: single states with a given version.
 //!
 //! An ordinary edit goes through the user's table and its triggers. What the engine files with a version of its own
 //! (an applied state, a decision, an object brought back) is written here with triggers off: event, row and version.
 
 use std::collections::{BTreeSet, HashMap};
 
+use rusqlite::OptionalExtension;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OptionalExtension};
 
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::guid::{Guid, NodeId};
 use crate::sync::history::{Filed, State};
 use crate::sync::node::Node;
 use crate::sync::schema::{Class, quote};
-use crate::sync::stamp::Stamp;
 use crate::sync::value::Value;
 use crate::sync::vector::Vector;
 
-/// An open commit: everything written through it gets one number.
-pub struct Edit<'a> {
-    node: &'a mut Node,
-    /// The number of this commit.
-    pub number: u64,
-    stamp: Stamp,
-}
-
 impl Node {
-    /// One commit of several changes, all or nothing. Where nothing changes, no number is used. Returns what `work` does.
-    pub fn edit<T>(&mut self, work: impl FnOnce(&mut Edit<'_>) -> Result<T>) -> Result<T> {
-        self.write(|node| {
-            let (now, author) = ((node.clock)(), node.info.guid);
-            let last_pos = "SELECT coalesce(max(pos), 0) FROM objsync_journal";
-            let before: i64 = node.conn.prepare_cached(last_pos)?.query_row([], |r| r.get(0))?;
-            let (number, time) = node
-                .conn
-                .prepare_cached(
-                    "UPDATE objsync_state SET mode = 1, number = number + 1, clock = max(clock + 1, ?1) RETURNING number, clock",
-                )?
-                .query_row([now], |r| Ok((r.get(0)?, r.get(1)?)))?;
-            let mut edit = Edit { node, number, stamp: Stamp { time, author } };
-            let result = work(&mut edit)?;
-            let after: i64 = node.conn.prepare_cached(last_pos)?.query_row([], |r| r.get(0))?;
-            // Back to 0 before the commit, so that no crash leaves it open.
-            node.conn
-                .prepare_cached("UPDATE objsync_state SET mode = 0, number = number - ?1")?
-                .execute([i64::from(after == before)])?;
-            Ok(result)
-        })
-    }
-
     /// Switches the triggers and foreign keys of this connection. Not inside a transaction: foreign keys would stay.
     pub(crate) fn set_triggers(&self, on: bool) -> Result<()> {
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on)?;
@@ -114,7 +82,13 @@ impl Node {
         if filed != 1 {
             return Err(Error::storage(format!("the row of {guid} is not where {} says", class.objects())));
         }
-        Ok(self.conn.last_insert_rowid())
+        let pos = self.conn.last_insert_rowid();
+        if deleted && had_row {
+            self.conn
+                .prepare_cached("INSERT INTO objsync_former_key (class, key, until, object) VALUES (?1, ?2, ?3, ?4)")?
+                .execute((class.id, before.key, pos, id))?;
+        }
+        Ok(pos)
     }
 
     /// The entries of all nodes but this one, as stored; `None` where there are none.
@@ -123,7 +97,8 @@ impl Node {
         Ok((!bytes.is_empty()).then_some(bytes))
     }
 
-    /// Writes row and version of `new`, filed at journal position `pos`. `row` says where it lives; `None`: deleted.
+    /// Writes row and version of `new`, filed at journal position `pos`; `None` where that is purged. `row` says where it lives;
+    /// `None`: deleted.
     pub(crate) fn put(
         &self,
         class: &Class,
@@ -131,7 +106,7 @@ impl Node {
         before: Option<&Filed>,
         new: &State,
         row: Option<NewRow<'_>>,
-        pos: i64,
+        pos: Option<i64>,
     ) -> Result<()> {
         let id = self.nodes.id(guid)?;
         let had_row = before.is_some_and(|b| b.state.content.is_some());
@@ -222,48 +197,50 @@ pub(crate) struct NewRow<'a> {
     pub(crate) unchanged: bool,
 }
 
-impl Edit<'_> {
-    /// The connection, to write to the user's tables with any SQL. Not for `BEGIN`, `COMMIT` and `PRAGMA`.
-    pub fn connection(&self) -> &Connection {
-        &self.node.conn
+impl Node {
+    /// Takes a row away without a word, so that unique values can change places.
+    pub(crate) fn delete_row(&self, class: &Class, key: Option<i64>) -> Result<()> {
+        let sql = format!("DELETE FROM {} WHERE {} = ?1", quote(&class.table), quote(&class.key));
+        self.conn.prepare_cached(&sql)?.execute([key])?;
+        Ok(())
     }
 
-    /// The node that is edited.
-    pub fn node(&self) -> &Node {
-        self.node
+    /// A row that refers to an object by its local key.
+    pub(crate) fn referrer(&self, class: &Class, key: i64) -> Result<Option<Referrer>> {
+        Ok(self.referrers(class, key, 1)?.pop())
     }
 
-    /// Files an object under the GUID that it has elsewhere, or had here: brings back a deleted one, or adopts one from
-    /// outside. Takes its old local number where that is free, else the next free one; returns it. An object that lives
-    /// here is refused: update its row instead.
-    pub fn insert_as(&mut self, class: &str, guid: Guid, values: &[Value]) -> Result<i64> {
-        let class = self.node.class(class)?.clone();
-        self.node.note_stranger(guid.node)?;
-        let before = self.node.current(&class, guid)?;
-        if before.as_ref().is_some_and(|b| b.state.content.is_some()) {
-            return Err(Error::usage(format!("{} {guid} is here already; nothing was changed", class.name)));
-        }
-        let key = self.node.free_key(&class, guid, before.as_ref().and_then(|b| b.key), &BTreeSet::new())?;
-        let mut references = HashMap::new();
-        for (value, property) in values.iter().zip(&class.properties) {
-            if let (Value::Reference(target), Some(name)) = (value, &property.references) {
-                let found = self.node.key_of(self.node.class(name)?, *target)?;
-                let found = found
-                    .ok_or_else(|| Error::new(ErrorKind::Constraint, format!("{name} {target} is unknown here")))?;
-                references.insert(*target, found);
+    /// Rows that refer to an object by its local key, at most `limit` of each class.
+    pub(crate) fn referrers(&self, class: &Class, key: i64, limit: i64) -> Result<Vec<Referrer>> {
+        let mut found = Vec::new();
+        for other in &self.classes {
+            for property in other.properties.iter().filter(|p| p.references.as_deref() == Some(&class.name)) {
+                let (table, column) = (quote(&other.table), quote(&property.name));
+                let sql = format!("SELECT {} FROM {table} WHERE {column} = ?1 LIMIT ?2", quote(&other.key));
+                let mut statement = self.conn.prepare_cached(&sql)?;
+                let mut rows = statement.query((key, limit))?;
+                while let Some(r) = rows.next()? {
+                    let property = format!("{}.{}", other.table, property.name);
+                    found.push(Referrer { class: other.name.clone(), key: r.get(0)?, property });
+                }
             }
         }
-        let mut vector = before.as_ref().map(|b| b.state.vector.clone()).unwrap_or_default();
-        vector.set(self.node.info.guid, self.number);
-        let new = State { content: Some(values.to_vec()), vector, stamp: self.stamp };
-        self.node.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-        let row = NewRow { key, values, references: &references, moved_aside: false, unchanged: false };
-        let filed = self
-            .node
-            .file_event(&class, guid, before.as_ref(), false, Some(key), (self.number, None))
-            .and_then(|pos| self.node.put(&class, guid, before.as_ref(), &new, Some(row), pos));
-        self.node.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
-        filed.map(|()| key)
+        Ok(found)
+    }
+}
+
+/// A row that refers to another.
+#[derive(Clone, Debug)]
+pub(crate) struct Referrer {
+    pub(crate) class: String,
+    pub(crate) key: i64,
+    /// `orders.customer`
+    pub(crate) property: String,
+}
+
+impl std::fmt::Display for Referrer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.class, self.key)
     }
 }
 
@@ -307,15 +284,6 @@ impl Node {
         if buried.is_none() || buried == self.nodes.known_id(guid) {
             return Ok(false);
         }
-        for other in &self.classes {
-            for property in other.properties.iter().filter(|p| p.references.as_deref() == Some(&class.name)) {
-                let (table, column) = (quote(&other.table), quote(&property.name));
-                let sql = format!("SELECT EXISTS(SELECT 1 FROM {table} WHERE {column} = ?1)");
-                if self.conn.prepare_cached(&sql)?.query_row([key], |r| r.get::<_, bool>(0))? {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
+        Ok(self.referrer(class, key)?.is_some())
     }
 }

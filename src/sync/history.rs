@@ -44,6 +44,7 @@ pub struct Filed {
 }
 
 struct Event {
+    key: Option<i64>,
     number: u64,
     origin: Option<i64>,
     before: i64,
@@ -107,9 +108,10 @@ impl Node {
 
     fn event(&self, pos: i64) -> Result<Option<Event>> {
         let sql =
-            "SELECT number, origin, before, previous, own, rest, time, author FROM objsync_journal WHERE pos = ?1";
+            "SELECT number, origin, before, previous, own, rest, time, author, key FROM objsync_journal WHERE pos = ?1";
         let event = self.conn.prepare_cached(sql)?.query_row([pos], |r| {
             Ok(Event {
+                key: r.get(8)?,
                 number: r.get(0)?,
                 origin: r.get(1)?,
                 before: r.get(2)?,
@@ -133,6 +135,13 @@ impl Node {
         Ok((key, self.with_guids(class, values, pos)?))
     }
 
+    /// The state that the event at a journal position replaced; `None` where there was none.
+    pub(crate) fn replaced_at(&self, class: &Class, pos: i64) -> Result<Option<State>> {
+        let Some(event) = self.event(pos)?.filter(|e| e.before != 0) else { return Ok(None) };
+        let content = if event.before == 1 { Some(self.image(class, pos)?.1) } else { None };
+        self.state(content, event.own, event.rest.as_deref(), event.time, event.author).map(Some)
+    }
+
     /// The states before `from`, newest first, as far as the journal goes back; with each, the commit that replaced it.
     /// Stops after the first for which `enough` holds.
     pub(crate) fn past(
@@ -149,9 +158,11 @@ impl Node {
                 break;
             }
             at = event.previous;
+            let filed_by = at.map(|p| self.event(p)).transpose()?.flatten();
             let (key, content) = match event.before {
                 1 => self.image(class, pos).map(|(key, values)| (key, Some(values)))?,
-                _ => (None, None),
+                // A tombstone: the number it had when it was deleted.
+                _ => (filed_by.as_ref().and_then(|e| e.key), None),
             };
             let state = self.state(content, event.own, event.rest.as_deref(), event.time, event.author)?;
             // Two events of one object in one commit: between them it was in no state that anybody could see.
@@ -159,7 +170,6 @@ impl Node {
                 continue;
             }
             newer = state.vector.clone();
-            let filed_by = at.map(|p| self.event(p)).transpose()?.flatten();
             let (number, origin) = filed_by.map_or((0, None), |e| (e.number, e.origin));
             let enough = enough(&state, event.number);
             past.push((Filed { state, key, number, origin: self.origin(origin)?, pos: at }, event.number));
@@ -221,7 +231,7 @@ impl Node {
             .collect::<rusqlite::Result<Vec<_>>>()?;
         rows.into_iter()
             .map(|(vector, time, author, content)| {
-                let content = content.map(|text| content_from_json(class, &text)).transpose()?;
+                let content = content.map(|text| content_from_text(class, &text)).transpose()?;
                 let stamp = Stamp { time, author: self.nodes.guid(author)? };
                 Ok(State { content, vector: self.nodes.decode(&vector)?, stamp })
             })
@@ -257,24 +267,20 @@ impl Node {
         Ok(values)
     }
 
-    fn named(&self, class: &Class, key: i64, at: i64) -> Result<Option<Guid>> {
-        if at < i64::MAX {
-            // Uses the tombstones' index on key. `=`: the deletion of an object that is only identified has no event of its
-            // own and stands at the last event before it.
-            let sql = format!(
-                "SELECT object FROM {} WHERE key = ?1 AND last >= ?2 ORDER BY last LIMIT 1",
-                class.tombstones()
-            );
-            let later: Option<i64> = self.conn.prepare_cached(&sql)?.query_row((key, at), |r| r.get(0)).optional()?;
-            if let Some(id) = later {
-                return self.nodes.object(id).map(Some);
-            }
+    pub(crate) fn named(&self, class: &Class, key: i64, at: i64) -> Result<Option<Guid>> {
+        // `>=`: the deletion of an object that is only identified has no event of its own and stands at the last event
+        // before it.
+        let sql = "SELECT object FROM objsync_former_key WHERE class = ?1 AND key = ?2 AND until >= ?3 ORDER BY until LIMIT 1";
+        let later: Option<i64> =
+            self.conn.prepare_cached(sql)?.query_row((class.id, key, at), |r| r.get(0)).optional()?;
+        if let Some(id) = later {
+            return self.nodes.object(id).map(Some);
         }
         if let Some(guid) = self.guid_of(class, key)? {
             return Ok(Some(guid));
         }
-        let sql = format!("SELECT object FROM {} WHERE key = ?1 ORDER BY last DESC LIMIT 1", class.tombstones());
-        let last: Option<i64> = self.conn.prepare_cached(&sql)?.query_row([key], |r| r.get(0)).optional()?;
+        let sql = "SELECT object FROM objsync_former_key WHERE class = ?1 AND key = ?2 ORDER BY until DESC LIMIT 1";
+        let last: Option<i64> = self.conn.prepare_cached(sql)?.query_row((class.id, key), |r| r.get(0)).optional()?;
         last.map(|id| self.nodes.object(id)).transpose()
     }
 }
@@ -292,9 +298,14 @@ pub(crate) fn content_to_json(class: &Class, values: &[Value]) -> Json {
     Json::Object(members.collect::<Map<_, _>>())
 }
 
-pub(crate) fn content_from_json(class: &Class, text: &str) -> Result<Vec<Value>> {
+pub(crate) fn content_from_text(class: &Class, text: &str) -> Result<Vec<Value>> {
+    let json = serde_json::from_str(text)
+        .map_err(|_| Error::storage(format!("a stored state of a {} is damaged", class.name)))?;
+    content_from_json(class, &json)
+}
+
+pub(crate) fn content_from_json(class: &Class, json: &Json) -> Result<Vec<Value>> {
     let damaged = || Error::storage(format!("a stored state of a {} is damaged", class.name));
-    let json: Json = serde_json::from_str(text).map_err(|_| damaged())?;
     let read = |p: &crate::sync::schema::Property| match json.get(&p.name) {
         None => Some(Value::Null),
         Some(value) => Value::from_stored_json(value),

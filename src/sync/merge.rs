@@ -1,13 +1,13 @@
 //! One object: what is to become of the state here and the state that came.
 
 use crate::sync::conflict::{ConflictRecord, Found};
-use crate::sync::decide::{self, Chosen, Version, decide};
-use crate::sync::error::Result;
+use crate::sync::decide::{self, Chosen, Decision, Finding, Version, decide};
+use crate::sync::error::{Error, Result};
 use crate::sync::guid::{Guid, NodeId};
 use crate::sync::history::{Filed, State};
 use crate::sync::node::{Node, Role};
 use crate::sync::requeue::Pending;
-use crate::sync::rule::Rule;
+use crate::sync::rule::{Conflict, OwnRule, Rule};
 
 /// The state to be filed, and why.
 pub(crate) struct Merged {
@@ -26,14 +26,29 @@ pub(crate) enum Why {
     Same,
     /// Both changed, but only one of them changed anything since the common ancestors.
     OneUnchanged(Chosen),
-    /// A conflict, decided and recorded.
-    Conflict(Box<ConflictRecord>),
+    /// A conflict, or a combination of what both changed: decided and recorded.
+    Recorded(Box<ConflictRecord>),
+}
+
+/// How conflicts about one object are decided.
+#[derive(Clone, Copy)]
+pub(crate) struct Deciding<'a> {
+    pub(crate) rule: Rule,
+    pub(crate) own: Option<&'a dyn OwnRule>,
+    /// Whether values of both sides may be put together. Not after the table has refused the combination.
+    pub(crate) combine: bool,
 }
 
 impl Node {
     /// Decides about one object as commit `number` here. `None`: ours has seen it already. Notes what a merge has seen
     /// and records conflicts; rows and versions are left to the caller.
-    pub(crate) fn merge(&self, theirs: &Pending, rule: Rule, siblings: &[Guid], number: u64) -> Result<Option<Merged>> {
+    pub(crate) fn merge(
+        &self,
+        theirs: &Pending,
+        deciding: Deciding<'_>,
+        siblings: &[Guid],
+        number: u64,
+    ) -> Result<Option<Merged>> {
         let (class, guid) = (&self.classes[theirs.class], theirs.guid);
         let before = self.current(class, guid)?;
         let state = &theirs.state;
@@ -57,15 +72,15 @@ impl Node {
             return Ok(Some(Merged { before, new, origin: None, why: Why::Same }));
         }
         let contents: Vec<_> = ancestors.iter().map(|a| &a.content).collect();
-        let decision = decide(&contents, self.version(ours), self.version(state), rule);
-        let winner = if decision.chosen == Chosen::Ours { ours } else { state };
+        let conflict =
+            Conflict { class, guid, ancestors: &contents, ours: self.version(ours), theirs: self.version(state) };
+        let (decision, rule, because) = self.decided(&conflict, deciding)?;
         // The result has seen both and is a new commit of this node, so it supersedes both everywhere. It keeps the
         // stamp of the content that won, never the time of deciding.
         vector.set(self.info.guid, number);
-        let new = State { content: winner.content.clone(), vector, stamp: winner.stamp };
-        let why = match decision.is_conflict() {
-            false => Why::OneUnchanged(decision.chosen),
-            true => Why::Conflict(Box::new(self.record_conflict(&Found {
+        let why = match decision.finding() {
+            Finding::NoConflict => Why::OneUnchanged(decision.chosen),
+            _ => Why::Recorded(Box::new(self.record_conflict(&Found {
                 class,
                 guid,
                 number: filed.key,
@@ -73,15 +88,46 @@ impl Node {
                 ancestors: &ancestors,
                 ours,
                 theirs: state,
-                decision,
-                rule,
+                kind: None,
+                decision: &decision,
+                rule: &rule,
+                because,
                 source: theirs.peer,
                 set: theirs.set,
                 siblings,
                 commit: number,
             })?)),
         };
+        let new = State { content: decision.content, vector, stamp: decision.stamp };
         Ok(Some(Merged { before, new, origin: None, why }))
+    }
+
+    /// The decision, the name of the rule that made it, and what is to be said before its reason.
+    fn decided(&self, conflict: &Conflict<'_>, deciding: Deciding<'_>) -> Result<(Decision, String, &'static str)> {
+        let Conflict { ancestors, ours, theirs, class, .. } = *conflict;
+        let by_rule = |rule: Rule| decide(ancestors, ours, theirs, rule);
+        let own = match decide::one_unchanged(ancestors, ours, theirs) {
+            None => deciding.own.and_then(|own| Some((own, own.verdict(conflict)?))),
+            Some(_) => None,
+        };
+        let (decision, rule) = match own {
+            Some((own, verdict)) => {
+                let decision = decide::own_verdict(verdict, ours, theirs);
+                if decision.content.as_ref().is_some_and(|values| values.len() != class.properties.len()) {
+                    return Err(Error::usage(format!(
+                        "the rule `{}` gave a {} of another number of properties than its class has; nothing was changed",
+                        own.name(),
+                        class.name
+                    )));
+                }
+                (decision, own.name().to_owned())
+            }
+            None => (by_rule(deciding.rule), deciding.rule.name().to_owned()),
+        };
+        if decision.chosen == Chosen::Merged && !deciding.combine {
+            return Ok((by_rule(Rule::LatestWins), rule, "the table refuses the combination, so the later whole: "));
+        }
+        Ok((decision, rule, ""))
     }
 
     fn version<'a>(&self, state: &'a State) -> Version<'a> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use serde::Serialize;
 
+use crate::sync::apply::Keep;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::guid::{Guid, NodeId};
 use crate::sync::registry::Registry;
@@ -75,7 +76,7 @@ impl Node {
         let mut conn = open_file(path)?;
         store::configure(&conn)?;
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if store::check_format(&tx)? {
+        if store::is_node(&tx)? {
             return Err(Error::usage(format!("{} is a node already", path.display())));
         }
         store::create(&tx)?;
@@ -103,10 +104,10 @@ impl Node {
         let conn = open_file(path)?;
         let opened = (|| {
             store::configure(&conn)?;
-            if !store::check_format(&conn)? {
+            if !store::is_node(&conn)? {
                 return Err(Error::new(ErrorKind::NotFound, "the database is not a node of objsync"));
             }
-            Ok(())
+            store::upgrade(&conn)
         })();
         opened.map_err(|e: Error| e.while_doing(path.display()))?;
         Node::from_connection(conn, path).map_err(|e| e.while_doing(path.display()))
@@ -130,20 +131,9 @@ impl Node {
         if version == self.schema_version {
             return Ok(());
         }
-        let rows = self
-            .conn
-            .prepare("SELECT id, name, table_name, journaled FROM objsync_class ORDER BY id")?
-            .query_map([], |r| {
-                Ok((r.get::<_, i64>(0)?, ClassSpec { name: r.get(1)?, table: r.get(2)?, journaled: r.get(3)? }))
-            })?
-            .collect::<rusqlite::Result<Vec<_>>>()?;
-        let specs: Vec<ClassSpec> = rows.iter().map(|(_, spec)| spec.clone()).collect();
-        let mut classes = Vec::new();
-        for (id, spec) in rows {
-            let mut class = Class::read(&self.conn, &spec, &specs)?;
-            class.id = id;
-            triggers::check(&self.conn, &class)?;
-            classes.push(class);
+        let classes = store::classes(&self.conn)?;
+        for class in &classes {
+            triggers::check(&self.conn, class)?;
         }
         self.classes = classes;
         self.schema_version = self.conn.query_row("PRAGMA schema_version", [], |r| r.get(0))?;
@@ -262,6 +252,11 @@ impl Node {
         Ok(())
     }
 
+    /// What a node is called; its GUID where no name is known.
+    pub fn name_of(&self, node: NodeId) -> String {
+        self.nodes.name(node)
+    }
+
     /// The nodes this one exchanges sets with.
     pub fn peers(&self) -> Result<Vec<NodeId>> {
         let rows = self
@@ -304,6 +299,25 @@ impl Node {
         result
     }
 
+    /// One writing transaction, to stay or to be taken back in the end.
+    pub(crate) fn transact<T>(&mut self, keep: Keep, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
+        match keep {
+            Keep::Yes => self.write(work),
+            Keep::No => self.rehearse(work),
+        }
+    }
+
+    /// Like [`Node::write`], taken back in the end whatever came of it.
+    fn rehearse<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        let result = self.refresh().and_then(|()| work(self));
+        if !self.conn.is_autocommit() {
+            self.conn.execute_batch("ROLLBACK")?;
+        }
+        self.nodes = Registry::read(&self.conn)?;
+        result
+    }
+
     /// One consistent reading: every statement of `work` sees the same moment.
     pub(crate) fn read<T>(&mut self, work: impl FnOnce(&Node) -> Result<T>) -> Result<T> {
         self.conn.execute_batch("BEGIN")?;
@@ -328,6 +342,11 @@ impl Node {
         let Some(id) = self.nodes.known_id(guid) else { return Ok(None) };
         let sql = format!("SELECT key FROM {} WHERE object = ?1", class.objects());
         Ok(self.conn.prepare_cached(&sql)?.query_row([id], |r| r.get(0)).optional()?)
+    }
+
+    /// The GUID of the object that has a local key, or else of the one that had it last.
+    pub fn guid_by_number(&self, class: &Class, key: i64) -> Result<Option<Guid>> {
+        self.named(class, key, i64::MAX)
     }
 
     /// The GUID of the living object with a local key.

@@ -25,8 +25,12 @@ pub struct Report {
     pub deleted: usize,
     /// Conflicts found and decided; their rows are not counted above.
     pub conflicts: usize,
+    /// Objects of which different properties were changed on both sides, which were combined; not counted above either.
+    pub combined: usize,
     /// Objects that wait.
     pub requeued: usize,
+    /// Objects that waited and were given up.
+    pub discarded: usize,
     /// Objects for which nothing had to change.
     pub skipped: usize,
     /// Every object, in the order of the set.
@@ -50,7 +54,7 @@ pub struct ObjectReport {
     pub outcome: Outcome,
     /// Why, in words.
     pub reason: String,
-    /// The conflict record, where there was a conflict.
+    /// The conflict record, where there was a conflict or a combination.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflict: Option<i64>,
     /// Whether its row here is another one now.
@@ -69,8 +73,12 @@ pub enum Outcome {
     Deleted,
     /// A conflict was found, decided and recorded.
     Conflict,
+    /// Different properties were changed on both sides; they were combined, and that is recorded.
+    Combined,
     /// It waits.
     Requeued,
+    /// It waited and was given up; what is here stays, and that is recorded.
+    Discarded,
     /// Nothing had to change.
     Skipped,
 }
@@ -82,7 +90,9 @@ impl Report {
             Outcome::Updated => &mut self.updated,
             Outcome::Deleted => &mut self.deleted,
             Outcome::Conflict => &mut self.conflicts,
+            Outcome::Combined => &mut self.combined,
             Outcome::Requeued => &mut self.requeued,
+            Outcome::Discarded => &mut self.discarded,
             Outcome::Skipped => &mut self.skipped,
         } += 1;
         self.objects.push(object);
@@ -97,7 +107,9 @@ impl Report {
             (self.updated, "updated"),
             (self.deleted, "deleted"),
             (self.conflicts, conflicts),
+            (self.combined, "combined"),
             (self.requeued, waiting),
+            (self.discarded, "discarded"),
             (self.skipped, "skipped"),
         ];
         let said: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();

@@ -1,18 +1,64 @@
 //! The requeue: units that could not be applied yet, as they came, until they can be.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::sync::error::{Error, Result};
 use crate::sync::guid::{Guid, NodeId};
-use crate::sync::history::{State, content_from_json, content_to_json};
+use crate::sync::history::{State, content_from_text, content_to_json};
 use crate::sync::node::Node;
 use crate::sync::report::{ObjectReport, Outcome, Report};
 use crate::sync::stamp::Stamp;
 use crate::sync::syncset::{SetObject, SyncSet};
 
+/// Why a unit waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// It refers to an object that is not here.
+    UnknownReference,
+    /// It deletes an object that a row here refers to.
+    StillReferredTo,
+    /// Another row here has what must be unique.
+    Unique,
+    /// A CHECK constraint here refuses it.
+    Check,
+    /// A column here must have a value.
+    NotNull,
+    /// The application holds it back.
+    Held,
+    /// Another object of its transaction cannot be applied.
+    Together,
+    /// Something else, which the reason says.
+    Other,
+}
+
+impl Cause {
+    /// Whether the table itself refuses the row.
+    pub(crate) fn is_constraint(self) -> bool {
+        matches!(self, Cause::Unique | Cause::Check | Cause::NotNull | Cause::Other)
+    }
+
+    fn name(self) -> String {
+        serde_json::to_value(self).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
+    fn parse(name: &str) -> Cause {
+        serde_json::from_value(name.into()).unwrap_or(Cause::Other)
+    }
+}
+
+/// What is in the way of a unit, for people.
+#[derive(Clone, Debug)]
+pub(crate) struct Obstacle {
+    pub(crate) cause: Cause,
+    pub(crate) text: String,
+}
+
 /// A state that is to be applied: it came with the set at hand, or waits since an earlier one.
 #[derive(Clone, Debug)]
 pub(crate) struct Pending {
+    /// Its number in the requeue, where it waits already.
+    pub(crate) id: Option<i64>,
     /// Place of its class in this node's list.
     pub(crate) class: usize,
     pub(crate) guid: Guid,
@@ -40,6 +86,7 @@ impl Pending {
             *values = ours.iter().filter_map(|p| place(&p.name)).map(|i| values[i].clone()).collect();
         }
         Ok(Pending {
+            id: None,
             class,
             guid: object.guid,
             state,
@@ -55,6 +102,8 @@ impl Pending {
 /// An object that waits, for people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Waiting {
+    /// Its number in the requeue, while it waits.
+    pub id: i64,
     /// Its class.
     pub class: String,
     /// Its identity.
@@ -69,6 +118,8 @@ pub struct Waiting {
     pub transaction: u64,
     /// Whether it is a deletion.
     pub deletion: bool,
+    /// What is in the way.
+    pub cause: Cause,
     /// Why it waits, and what helps.
     pub reason: String,
     /// What it has seen.
@@ -80,7 +131,7 @@ impl Node {
     /// What waits, in order, and what was filed together at its origin.
     pub(crate) fn waiting(&self) -> Result<(Vec<Pending>, Vec<Vec<Guid>>)> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT class, object, peer, set_id, vector, time, author, key, number, content FROM objsync_waiting ORDER BY id",
+            "SELECT class, object, peer, set_id, vector, time, author, key, number, content, id FROM objsync_waiting ORDER BY id",
         )?;
         let mut rows = statement.query([])?;
         let mut pending = Vec::new();
@@ -90,11 +141,12 @@ impl Node {
             let class = class.ok_or_else(|| Error::storage(format!("class {id} is not known in this file")))?;
             let content: Option<String> = r.get(9)?;
             let state = State {
-                content: content.map(|text| content_from_json(&self.classes[class], &text)).transpose()?,
+                content: content.map(|text| content_from_text(&self.classes[class], &text)).transpose()?,
                 vector: self.nodes.decode(&r.get::<_, Vec<u8>>(4)?)?,
                 stamp: Stamp { time: r.get(5)?, author: self.nodes.guid(r.get(6)?)? },
             };
             pending.push(Pending {
+                id: Some(r.get(10)?),
                 class,
                 guid: self.nodes.object(r.get(1)?)?,
                 state,
@@ -118,17 +170,20 @@ impl Node {
         Ok((pending, bonds.into_iter().map(|(_, members)| members).collect()))
     }
 
-    /// Stores what waits from now on, each with its reason.
-    pub(crate) fn store_waiting(&self, waiting: &[(Pending, String)], bonds: &[Vec<Guid>]) -> Result<()> {
+    /// Stores what waits from now on, each with its reason. What waited before keeps its number.
+    pub(crate) fn store_waiting(&self, waiting: &[(Pending, Obstacle)], bonds: &[Vec<Guid>]) -> Result<()> {
+        let last: i64 = self.conn.query_row("SELECT coalesce(max(id), 0) FROM objsync_waiting", [], |r| r.get(0))?;
+        let mut ids = last + 1..;
         self.conn.execute_batch("DELETE FROM objsync_waiting; DELETE FROM objsync_bond;")?;
-        for (p, reason) in waiting {
+        for (p, obstacle) in waiting {
             let class = &self.classes[p.class];
             self.conn
                 .prepare_cached(
-                    "INSERT INTO objsync_waiting (class, object, peer, set_id, vector, time, author, key, number, content, reason)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                    "INSERT INTO objsync_waiting (id, class, object, peer, set_id, vector, time, author, key, number, content, reason, cause)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
                 )?
                 .execute(rusqlite::params![
+                    p.id.or_else(|| ids.next()),
                     class.id,
                     self.nodes.id(p.guid)?,
                     self.nodes.number(p.peer)?,
@@ -139,7 +194,8 @@ impl Node {
                     p.key,
                     p.number,
                     p.state.content.as_ref().map(|values| content_to_json(class, values).to_string()),
-                    reason,
+                    obstacle.text,
+                    obstacle.cause.name(),
                 ])?;
         }
         let waits: std::collections::HashSet<Guid> = waiting.iter().map(|(p, _)| p.guid).collect();
@@ -155,16 +211,17 @@ impl Node {
 
     /// What waits, in order, for people.
     pub fn requeue(&self) -> Result<Vec<Waiting>> {
-        let reasons: Vec<String> = self
+        let reasons: Vec<(String, String)> = self
             .conn
-            .prepare_cached("SELECT reason FROM objsync_waiting ORDER BY id")?
-            .query_map([], |r| r.get(0))?
+            .prepare_cached("SELECT reason, cause FROM objsync_waiting ORDER BY id")?
+            .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
         let (pending, _) = self.waiting()?;
         Ok(pending
             .into_iter()
             .zip(reasons)
-            .map(|(p, reason)| Waiting {
+            .map(|(p, (reason, cause))| Waiting {
+                id: p.id.unwrap_or_default(),
                 class: self.classes[p.class].name.clone(),
                 guid: p.guid,
                 source_number: p.key,
@@ -172,6 +229,7 @@ impl Node {
                 set: p.set,
                 transaction: p.number,
                 deletion: p.state.content.is_none(),
+                cause: Cause::parse(&cause),
                 reason,
                 vector: p.state.vector,
             })

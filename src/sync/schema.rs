@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::sync::error::{Error, Result};
+use crate::sync::value::Value;
 
 /// A table to be made a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,11 @@ impl Class {
     /// The place of a property.
     pub fn property(&self, name: &str) -> Option<usize> {
         self.properties.iter().position(|p| p.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether two rows differ in what must be unique.
+    pub(crate) fn unique_differ(&self, a: &[Value], b: &[Value]) -> bool {
+        self.unique.iter().flatten().any(|&i| a[i] != b[i])
     }
 
     /// The table of local keys, GUIDs and versions of its objects.

@@ -11,8 +11,7 @@ use crate::sync::error::Result;
 use crate::sync::guid::Guid;
 use crate::sync::node::Node;
 use crate::sync::report::{ObjectReport, Outcome, Report};
-use crate::sync::requeue::Pending;
-use crate::sync::schema::quote;
+use crate::sync::requeue::{Cause, Obstacle, Pending};
 use crate::sync::trial::{Blocked, Settling, Unit};
 use crate::sync::unit::units;
 use crate::sync::value::Value;
@@ -28,17 +27,23 @@ impl Node {
         let (pending, concurrent) = self.still_news(pending, report)?;
         let guids: Vec<Guid> = pending.iter().map(|p| p.guid).collect();
         let all = units(&guids, &bonds);
+        let rules = self.rules()?;
         let mut settling = Settling {
             pending: &pending,
             options,
             arriving: HashMap::new(),
             keys: HashMap::new(),
             taken: HashMap::new(),
+            rules: self.classes.iter().map(|c| options.rule.unwrap_or_else(|| rules.of(&c.name))).collect(),
+            whole: HashSet::new(),
         };
         let mut reasons: HashMap<usize, Blocked> = HashMap::new();
         let mut held: HashSet<usize> = HashSet::new();
         for (u, unit) in all.iter().enumerate() {
-            let hold = |&i: &usize| Some((i, options.hold?(&self.classes[pending[i].class].name, pending[i].guid)?));
+            let hold = |&i: &usize| {
+                let text = options.hold?(&self.classes[pending[i].class].name, pending[i].guid)?;
+                Some((i, Obstacle { cause: Cause::Held, text }))
+            };
             if let Some(blocked) = unit.iter().find_map(hold) {
                 held.insert(u);
                 reasons.insert(u, blocked);
@@ -99,26 +104,28 @@ impl Node {
         }
 
         let mut lines: Vec<(usize, ObjectReport)> = Vec::new();
-        let mut waiting: Vec<(usize, String)> = Vec::new();
+        let mut waiting: Vec<(usize, Obstacle)> = Vec::new();
         for (u, unit) in all.iter().enumerate() {
             match done.remove(&u) {
                 Some(reports) => lines.extend(unit.iter().copied().zip(reports)),
                 None => {
-                    let (culprit, reason) =
-                        reasons.remove(&u).unwrap_or((unit[0], "it could not be applied".to_owned()));
+                    let unsaid =
+                        || (unit[0], Obstacle { cause: Cause::Other, text: "it could not be applied".to_owned() });
+                    let (culprit, obstacle) = reasons.remove(&u).unwrap_or_else(unsaid);
                     for &place in unit {
-                        let (reason, said) = if place == culprit {
+                        let (obstacle, said) = if place == culprit {
                             let whole = if unit.len() > 1 { "; the whole transaction waits" } else { "" };
-                            (reason.clone(), format!("waits: {reason}{whole}"))
+                            (obstacle.clone(), format!("waits: {}{whole}", obstacle.text))
                         } else {
-                            let reason = format!(
-                                "waits with {} of the same transaction, which cannot be applied: {reason}",
-                                self.title(&pending[culprit])
+                            let text = format!(
+                                "waits with {} of the same transaction, which cannot be applied: {}",
+                                self.title(&pending[culprit]),
+                                obstacle.text
                             );
-                            (reason.clone(), reason)
+                            (Obstacle { cause: Cause::Together, text: text.clone() }, text)
                         };
                         lines.push((place, self.line(&pending[place], None, Outcome::Requeued, said)?));
-                        waiting.push((place, reason));
+                        waiting.push((place, obstacle));
                     }
                 }
             }
@@ -131,7 +138,7 @@ impl Node {
             }
         }
         waiting.sort_by_key(|(place, _)| *place);
-        let waiting: Vec<_> = waiting.into_iter().map(|(place, reason)| (pending[place].clone(), reason)).collect();
+        let waiting: Vec<_> = waiting.into_iter().map(|(place, obstacle)| (pending[place].clone(), obstacle)).collect();
         self.store_waiting(&waiting, &bonds)
     }
 
@@ -224,10 +231,7 @@ impl Node {
                             _ => true,
                         };
                         if !known {
-                            reasons.insert(
-                                u,
-                                (i, self.unknown_reference(&property.name, value, property.references.as_deref())),
-                            );
+                            reasons.insert(u, (i, self.unknown(property, value)));
                             break 'unit;
                         }
                     }
@@ -259,7 +263,7 @@ impl Node {
         Ok(found)
     }
 
-    fn broken_reference(&self, p: &Pending) -> Result<Option<String>> {
+    fn broken_reference(&self, p: &Pending) -> Result<Option<Obstacle>> {
         let (class, guid) = (&self.classes[p.class], p.guid);
         let Some(current) = self.current(class, guid)? else { return Ok(None) };
         if let Some(values) = &current.state.content {
@@ -277,34 +281,21 @@ impl Node {
                     _ => true,
                 };
                 if !known {
-                    return Ok(Some(self.unknown_reference(&property.name, value, Some(target))));
+                    return Ok(Some(self.unknown(property, value)));
                 }
             }
             return Ok(None);
         }
         let Some(key) = current.key else { return Ok(None) };
-        for other in &self.classes {
-            for property in other.properties.iter().filter(|p| p.references.as_deref() == Some(&class.name)) {
-                let sql = format!(
-                    "SELECT {} FROM {} WHERE {} = ?1 LIMIT 1",
-                    quote(&other.key),
-                    quote(&other.table),
-                    quote(&property.name)
-                );
-                let mut statement = self.conn.prepare_cached(&sql)?;
-                let mut rows = statement.query([key])?;
-                if let Some(r) = rows.next()? {
-                    // The key may be another object's by now.
-                    if self.key_of(class, guid)?.is_none() && self.guid_of(class, key)?.is_none() {
-                        let row: i64 = r.get(0)?;
-                        return Ok(Some(format!(
-                            "it is deleted at the sender, but {} {row} here refers to it ({}); change or delete that one here, or bring it back there",
-                            other.name, property.name
-                        )));
-                    }
-                }
-            }
+        // The key may be another object's by now.
+        if self.key_of(class, guid)?.is_some() || self.guid_of(class, key)?.is_some() {
+            return Ok(None);
         }
-        Ok(None)
+        let Some(row) = self.referrer(class, key)? else { return Ok(None) };
+        let text = format!(
+            "it is deleted at the sender, but {row} here refers to it (foreign key {}); change or delete that one here, or bring it back there",
+            row.property
+        );
+        Ok(Some(Obstacle { cause: Cause::StillReferredTo, text }))
     }
 }

@@ -7,8 +7,10 @@
 //! | `objsync_lineage` | of which node a node's file was a copy, and at which commit |
 //! | `objsync_sync_time` | per peer: sent, acknowledged, received |
 //! | `objsync_class` | the classes |
+//! | `objsync_rule` | the rules chosen here: for all classes, or for one |
 //! | `objsync_object_<table>` | per living object: local key, id, vector, stamp, last journal position |
 //! | `objsync_tombstone_<table>` | the same per deleted object |
+//! | `objsync_former_key` | local keys that objects had and have no more, so that before-images can be read |
 //! | `objsync_journal` | all filing events in order, with before-images |
 //! | `objsync_aside` | the rows that a REPLACE is about to remove, which fires no delete trigger |
 //! | `objsync_set` | sets sent and received |
@@ -19,13 +21,14 @@
 //! An object's id is one integer: the small number of the node that made it times 2^40, plus the serial. A vector is the
 //! entry of this node (`own`, so that a trigger can set it) and a blob of all others (`rest`).
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::sync::error::{Error, Result};
-use crate::sync::schema::{Class, quote};
+use crate::sync::schema::{Class, ClassSpec, quote};
+use crate::sync::triggers;
 
-/// The format of the tables below. A file with another one is refused.
-pub(crate) const FORMAT: i64 = 1;
+/// The format of the tables below. A file with an older one is upgraded when it is opened, one with a newer one refused.
+pub(crate) const FORMAT: i64 = 2;
 
 /// Serials a node can give.
 pub(crate) const SERIAL_BITS: u32 = 40;
@@ -78,7 +81,11 @@ CREATE TABLE objsync_set (
     first INTEGER NOT NULL, last INTEGER NOT NULL,
     objects INTEGER NOT NULL, transactions INTEGER NOT NULL, bytes INTEGER NOT NULL,
     at INTEGER NOT NULL,                -- microseconds since 1970
-    report TEXT NOT NULL                -- JSON
+    report TEXT NOT NULL,               -- JSON
+    first_own INTEGER, last_own INTEGER,-- applied: the commits here in which it was
+    undo TEXT,                          -- applied: what taking it back needs beside the journal, JSON
+    final TEXT,                         -- applied: why it cannot be taken back any more
+    taken_back INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX objsync_set_by_id ON objsync_set (id);
 CREATE TABLE objsync_conflict (
@@ -86,15 +93,18 @@ CREATE TABLE objsync_conflict (
     class INTEGER NOT NULL, object INTEGER NOT NULL,
     at INTEGER NOT NULL,                -- microseconds since 1970
     number INTEGER NOT NULL,            -- the commit here that decided it
-    record TEXT NOT NULL                -- JSON
+    record TEXT NOT NULL,               -- JSON
+    state INTEGER NOT NULL DEFAULT 0    -- 0 decided, 1 open, 2 combined, 3 taken back
 );
 CREATE INDEX objsync_conflict_by_object ON objsync_conflict (object);
+CREATE INDEX objsync_conflict_by_state ON objsync_conflict (state, id);
 CREATE TABLE objsync_waiting (
     id INTEGER PRIMARY KEY,
     class INTEGER NOT NULL, object INTEGER NOT NULL, peer INTEGER NOT NULL, set_id INTEGER NOT NULL,
     vector BLOB NOT NULL, time INTEGER NOT NULL, author INTEGER NOT NULL,
     key INTEGER, number INTEGER NOT NULL, content TEXT,
-    reason TEXT NOT NULL
+    reason TEXT NOT NULL,
+    cause TEXT NOT NULL DEFAULT 'other'
 );
 CREATE TABLE objsync_bond (bond INTEGER NOT NULL, object INTEGER NOT NULL, PRIMARY KEY (bond, object)) WITHOUT ROWID;
 CREATE TABLE objsync_merged (
@@ -103,7 +113,34 @@ CREATE TABLE objsync_merged (
     vector BLOB NOT NULL, time INTEGER NOT NULL, author INTEGER NOT NULL, content TEXT
 );
 CREATE INDEX objsync_merged_by_object ON objsync_merged (object);
+CREATE TABLE objsync_rule (
+    class INTEGER PRIMARY KEY,          -- 0: all classes without one of their own
+    rule TEXT NOT NULL
+);
+CREATE TABLE objsync_former_key (
+    class INTEGER NOT NULL, key INTEGER NOT NULL,
+    until INTEGER NOT NULL,             -- up to this journal position the key meant that object
+    object INTEGER NOT NULL,
+    PRIMARY KEY (class, key, until, object)
+) WITHOUT ROWID;
 ";
+
+/// What brings a file of format 1 to format 2, of 2 to 3, and so on.
+const UPGRADES: [&str; 1] = ["
+ALTER TABLE objsync_set ADD COLUMN first_own INTEGER;
+ALTER TABLE objsync_set ADD COLUMN last_own INTEGER;
+ALTER TABLE objsync_set ADD COLUMN undo TEXT;
+ALTER TABLE objsync_set ADD COLUMN final TEXT;
+ALTER TABLE objsync_set ADD COLUMN taken_back INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE objsync_conflict ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX objsync_conflict_by_state ON objsync_conflict (state, id);
+ALTER TABLE objsync_waiting ADD COLUMN cause TEXT NOT NULL DEFAULT 'other';
+CREATE TABLE objsync_rule (class INTEGER PRIMARY KEY, rule TEXT NOT NULL);
+CREATE TABLE objsync_former_key (
+    class INTEGER NOT NULL, key INTEGER NOT NULL, until INTEGER NOT NULL, object INTEGER NOT NULL,
+    PRIMARY KEY (class, key, until, object)
+) WITHOUT ROWID;
+"];
 
 /// Settings of every connection of ours. WAL lets the window read while another program writes.
 pub(crate) fn configure(conn: &Connection) -> Result<()> {
@@ -119,21 +156,55 @@ pub(crate) fn create(conn: &Connection) -> Result<()> {
     Ok(conn.execute_batch(TABLES)?)
 }
 
-/// Whether the file is a node, and of the format this program knows.
-pub(crate) fn check_format(conn: &Connection) -> Result<bool> {
-    let known: bool =
-        conn.query_row("SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE name = 'objsync_state')", [], |r| r.get(0))?;
-    if !known {
-        return Ok(false);
-    }
-    let format: i64 = conn.query_row("SELECT format FROM objsync_state", [], |r| r.get(0))?;
-    if format != FORMAT {
+/// Whether the file is a node.
+pub(crate) fn is_node(conn: &Connection) -> Result<bool> {
+    Ok(conn.query_row("SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE name = 'objsync_state')", [], |r| r.get(0))?)
+}
+
+/// Brings a node of an older format to this one, triggers included; refuses one of a newer format.
+pub(crate) fn upgrade(conn: &Connection) -> Result<()> {
+    let format = |conn: &Connection| conn.query_row("SELECT format FROM objsync_state", [], |r| r.get::<_, i64>(0));
+    let found = format(conn)?;
+    if !(1..=FORMAT).contains(&found) {
         return Err(Error::storage(format!(
-            "the file is a node of storage format {format}; this version of objsync knows {FORMAT}; nothing was changed"
+            "the file is a node of storage format {found}; this version of objsync knows up to {FORMAT}; nothing was changed"
         ))
-        .hint("open it with the version of objsync that made it"));
+        .hint("open it with the version of objsync that made it, or a later one"));
     }
-    Ok(true)
+    if found < FORMAT {
+        let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+        // Another program may have been faster.
+        for upgrade in UPGRADES.iter().skip(format(&tx)? as usize - 1) {
+            tx.execute_batch(upgrade)?;
+        }
+        tx.execute("UPDATE objsync_state SET format = ?1", [FORMAT])?;
+        for class in classes(&tx)? {
+            if found < 2 {
+                let sql =
+                    "INSERT INTO objsync_former_key (class, key, until, object) SELECT ?1, key, last, object FROM";
+                tx.execute(
+                    &format!("{sql} {} WHERE key IS NOT NULL AND last IS NOT NULL", class.tombstones()),
+                    [class.id],
+                )?;
+            }
+            triggers::create(&tx, &class)?;
+        }
+        tx.commit()?;
+    }
+    Ok(())
+}
+
+/// The classes of a node, as its tables are now.
+pub(crate) fn classes(conn: &Connection) -> Result<Vec<Class>> {
+    let rows = conn
+        .prepare("SELECT id, name, table_name, journaled FROM objsync_class ORDER BY id")?
+        .query_map([], |r| {
+            Ok((r.get::<_, i64>(0)?, ClassSpec { name: r.get(1)?, table: r.get(2)?, journaled: r.get(3)? }))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let specs: Vec<ClassSpec> = rows.iter().map(|(_, spec)| spec.clone()).collect();
+    let read = |(id, spec): &(i64, ClassSpec)| Ok(Class { id: *id, ..Class::read(conn, spec, &specs)? });
+    rows.iter().map(read).collect()
 }
 
 /// Makes the tables of one class and the journal columns it needs.

@@ -1,12 +1,13 @@
 //! Saying what was done with an object, or why it waits, in words.
 
+use crate::sync::conflict::RecordState;
 use crate::sync::decide::Chosen;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::merge::Why;
 use crate::sync::node::Node;
 use crate::sync::report::{ObjectReport, Outcome};
-use crate::sync::requeue::Pending;
-use crate::sync::schema::Class;
+use crate::sync::requeue::{Cause, Obstacle, Pending};
+use crate::sync::schema::{Class, Property, quote};
 use crate::sync::trial::{Settling, Step};
 use crate::sync::value::Value;
 
@@ -22,7 +23,12 @@ impl Node {
             .hint(format!("find out which node was restored (likely {source}), make it a new node there (objsync rejoin), and prepare the set again"))
     }
 
-    pub(crate) fn unknown_reference(&self, property: &str, value: &Value, target: Option<&str>) -> String {
+    pub(crate) fn unknown(&self, property: &Property, value: &Value) -> Obstacle {
+        let text = self.unknown_reference(&property.name, value, property.references.as_deref());
+        Obstacle { cause: Cause::UnknownReference, text }
+    }
+
+    fn unknown_reference(&self, property: &str, value: &Value, target: Option<&str>) -> String {
         let target = target.unwrap_or("object");
         match value {
             Value::Reference(guid) => {
@@ -108,24 +114,26 @@ impl Node {
                 let (outcome, reason) = by_row();
                 (outcome, format!("{reason} (no conflict: nothing was changed here)"))
             }
-            Why::OneUnchanged(Chosen::Ours) => done(
+            Why::OneUnchanged(_) => done(
                 Outcome::Skipped,
                 format!("the state here stays: {source} changed nothing, so this is no conflict"),
             ),
-            Why::Conflict(record) => {
+            Why::Recorded(record) if record.state == RecordState::Combined => {
                 conflict = Some(record.id);
-                let (kept, whose) = match record.chosen.as_str() {
-                    "ours" => ("stays", &self.info.name),
-                    _ => ("is taken", &source),
+                done(Outcome::Combined, format!("combined, a row that nobody wrote: {}", record.why))
+            }
+            Why::Recorded(record) => {
+                conflict = Some(record.id);
+                let stands = match record.chosen {
+                    Chosen::Ours => format!("{}'s stays", self.info.name),
+                    Chosen::Theirs => format!("{source}'s is taken"),
+                    Chosen::Merged => "merged".to_owned(),
                 };
                 let differs = match record.properties.is_empty() {
                     true => String::new(),
                     false => format!(" ({})", record.properties.join(", ")),
                 };
-                done(
-                    Outcome::Conflict,
-                    format!("conflict: {}{differs}; {whose}'s {kept}: {}", record.kind.words(), record.why),
-                )
+                done(Outcome::Conflict, format!("conflict: {}{differs}; {stands}: {}", record.kind.words(), record.why))
             }
         };
         let mut line = self.line(p, step.key, outcome, reason)?;
@@ -135,24 +143,87 @@ impl Node {
 
     /// `quantity 417 → 77, price 10 → 12.5`; references by their local numbers.
     pub(crate) fn changes(&self, class: &Class, old: &[Value], new: &[Value]) -> String {
-        let shown = |value: &Value, target: Option<&String>| match (value, target) {
+        let changed = class.properties.iter().zip(old.iter().zip(new)).filter(|(_, (a, b))| a != b);
+        let said: Vec<_> =
+            changed.map(|(p, (a, b))| format!("{} {} → {}", p.name, self.shown(p, a), self.shown(p, b))).collect();
+        said.join(", ")
+    }
+
+    /// A property's value for people; a reference by its local number, where it has one here.
+    pub fn shown(&self, property: &Property, value: &Value) -> String {
+        match (value, &property.references) {
             (Value::Reference(guid), Some(name)) => {
                 let key = self.class(name).ok().and_then(|c| self.key_of(c, *guid).ok()).flatten();
                 key.map_or_else(|| guid.to_string(), |k| k.to_string())
             }
             _ => value.shown(),
-        };
-        let changed = class.properties.iter().enumerate().filter(|(i, _)| old[*i] != new[*i]);
-        let said: Vec<_> = changed
-            .map(|(i, p)| {
-                format!(
-                    "{} {} → {}",
-                    p.name,
-                    shown(&old[i], p.references.as_ref()),
-                    shown(&new[i], p.references.as_ref())
-                )
-            })
+        }
+    }
+
+    /// Which constraint of the table refused a row, and which rows are involved.
+    pub(crate) fn refused_by_table(&self, class: &Class, step: &Step, said: &str) -> Obstacle {
+        let after = |prefix: &str| said.strip_prefix(prefix).map(|rest| rest.trim_start_matches(": ").to_owned());
+        if let Some(columns) = after("UNIQUE constraint failed") {
+            let taken = step.merged.new.content.as_ref().and_then(|values| {
+                class.unique.iter().find_map(|places| self.holder(class, places, values, step).ok().flatten())
+            });
+            let text = match taken {
+                Some((what, row)) => format!(
+                    "its {what} must be unique, and {} {row} at {} has it (unique constraint on {columns}); it goes through once one of the two has another",
+                    class.name, self.info.name
+                ),
+                None => format!(
+                    "another row at {} has what must be unique (unique constraint on {columns}); it goes through once one of the two changes",
+                    self.info.name
+                ),
+            };
+            return Obstacle { cause: Cause::Unique, text };
+        }
+        let way_out = "it goes through once it is corrected at its source, or the table here allows it";
+        if let Some(check) = after("CHECK constraint failed") {
+            let text = format!("a check of the table {} here refuses it ({check}); {way_out}", class.table);
+            return Obstacle { cause: Cause::Check, text };
+        }
+        if let Some(column) = after("NOT NULL constraint failed") {
+            let text = format!("{column} must have a value here, and it has none (not null constraint); {way_out}");
+            return Obstacle { cause: Cause::NotNull, text };
+        }
+        Obstacle { cause: Cause::Other, text: format!("the table {} here refuses it ({said}); {way_out}", class.table) }
+    }
+
+    /// The row that has the values which a row of `step` is to have in these properties, and what they are.
+    fn holder(&self, class: &Class, places: &[usize], values: &[Value], step: &Step) -> Result<Option<(String, i64)>> {
+        let mut wanted = Vec::new();
+        for &i in places {
+            wanted.push(match &values[i] {
+                Value::Null => return Ok(None), // NULLs are never equal
+                Value::Reference(guid) => step.references.get(guid).map_or(Value::Null, |key| Value::Integer(*key)),
+                value => value.clone(),
+            });
+        }
+        let equal: Vec<String> = places
+            .iter()
+            .enumerate()
+            .map(|(n, &i)| format!("{} = ?{}", quote(&class.properties[i].name), n + 1))
             .collect();
-        said.join(", ")
+        let sql = format!(
+            "SELECT {key} FROM {} WHERE {} AND {key} IS NOT ?{}",
+            quote(&class.table),
+            equal.join(" AND "),
+            places.len() + 1,
+            key = quote(&class.key),
+        );
+        let mut statement = self.conn.prepare(&sql)?;
+        for (n, value) in wanted.iter().enumerate() {
+            statement.raw_bind_parameter(n + 1, value)?;
+        }
+        statement.raw_bind_parameter(places.len() + 1, step.key)?;
+        let mut rows = statement.raw_query();
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let what: Vec<String> = places
+            .iter()
+            .map(|&i| format!("{} {}", class.properties[i].name, self.shown(&class.properties[i], &values[i])))
+            .collect();
+        Ok(Some((what.join(" and "), row.get(0)?)))
     }
 }

@@ -3,18 +3,19 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::sync::apply::ApplyOptions;
+use crate::sync::decide::Chosen;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::filing::NewRow;
 use crate::sync::guid::Guid;
-use crate::sync::merge::Merged;
+use crate::sync::merge::{Deciding, Merged, Why};
 use crate::sync::node::Node;
 use crate::sync::report::{ObjectReport, Outcome};
-use crate::sync::requeue::Pending;
-use crate::sync::schema::quote;
+use crate::sync::requeue::{Cause, Obstacle, Pending};
+use crate::sync::rule::Rule;
 use crate::sync::value::Value;
 
-/// Why a unit cannot be applied now: which of its states is in the way (place among the pending), and the reason.
-pub(crate) type Blocked = (usize, String);
+/// Why a unit cannot be applied now: which of its states is in the way (place among the pending), and what it is.
+pub(crate) type Blocked = (usize, Obstacle);
 
 /// A unit: places among the pending states.
 pub(crate) type Unit = Vec<usize>;
@@ -28,6 +29,20 @@ pub(crate) struct Settling<'a> {
     /// Local keys given to objects that are about to be inserted.
     pub(crate) keys: HashMap<Guid, i64>,
     pub(crate) taken: HashMap<usize, BTreeSet<i64>>,
+    /// How conflicts are decided, by class.
+    pub(crate) rules: Vec<Rule>,
+    /// States (places among the pending) that are taken or left whole, because the table refused what was combined.
+    pub(crate) whole: HashSet<usize>,
+}
+
+/// How far the trial of some units has come, for saying what was in the way.
+struct Attempt {
+    unit: usize,
+    place: usize,
+    /// What SQLite or a missing reference refused.
+    cause: Cause,
+    /// States whose values were put together from both sides.
+    combined: Vec<usize>,
 }
 
 /// What was done with one pending state, until its unit is known to stand.
@@ -85,28 +100,37 @@ impl Node {
         all: &[Unit],
         group: &[usize],
     ) -> Result<std::result::Result<HashMap<usize, Vec<ObjectReport>>, (usize, Blocked)>> {
-        self.conn.prepare_cached("SAVEPOINT unit")?.execute([])?;
-        let mut at = (group[0], all[group[0]][0]);
-        let tried = self.apply_group(settling, all, group, &mut at);
-        match tried {
-            Ok(reports) => {
-                self.conn.prepare_cached("RELEASE unit")?.execute([])?;
-                Ok(Ok(reports))
+        loop {
+            self.conn.prepare_cached("SAVEPOINT unit")?.execute([])?;
+            let mut attempt =
+                Attempt { unit: group[0], place: all[group[0]][0], cause: Cause::Other, combined: Vec::new() };
+            match self.apply_group(settling, all, group, &mut attempt) {
+                Ok(reports) => {
+                    self.conn.prepare_cached("RELEASE unit")?.execute([])?;
+                    return Ok(Ok(reports));
+                }
+                Err(error) if error.kind() == ErrorKind::Constraint => {
+                    self.conn.execute_batch("ROLLBACK TO unit; RELEASE unit")?;
+                    // What waits for a reference comes to fit. A combination that breaks a constraint never will, so the
+                    // later whole is tried instead.
+                    if attempt.cause.is_constraint() && !attempt.combined.is_empty() {
+                        settling.whole.extend(attempt.combined);
+                        continue;
+                    }
+                    let obstacle = Obstacle { cause: attempt.cause, text: error.message().to_owned() };
+                    return Ok(Err((attempt.unit, (attempt.place, obstacle))));
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == ErrorKind::Constraint => {
-                self.conn.execute_batch("ROLLBACK TO unit; RELEASE unit")?;
-                Ok(Err((at.0, (at.1, error.message().to_owned()))))
-            }
-            Err(error) => Err(error),
         }
     }
 
-    pub(crate) fn apply_group(
+    fn apply_group(
         &mut self,
         settling: &mut Settling<'_>,
         all: &[Unit],
         group: &[usize],
-        at: &mut (usize, usize),
+        attempt: &mut Attempt,
     ) -> Result<HashMap<usize, Vec<ObjectReport>>> {
         let first = self.number()? + 1;
         self.conn.prepare_cached("UPDATE objsync_state SET number = number + ?1")?.execute([group.len()])?;
@@ -121,13 +145,13 @@ impl Node {
             let (now, later): (Vec<_>, Vec<_>) =
                 todo.into_iter().partition(|(_, _, place)| seen.insert(settling.pending[*place].guid));
             todo = later;
-            let mut steps = Vec::new();
+            let mut merges = Vec::new();
             for (u, number, place) in now {
-                *at = (u, place);
+                (attempt.unit, attempt.place) = (u, place);
                 let p = &settling.pending[place];
                 let siblings: Vec<Guid> =
                     all[u].iter().map(|&i| settling.pending[i].guid).filter(|g| *g != p.guid).collect();
-                match self.merge(p, settling.options.rule, &siblings, number)? {
+                match self.merge(p, settling.deciding(place), &siblings, number)? {
                     None => {
                         let line = self.line(
                             p,
@@ -137,10 +161,22 @@ impl Node {
                         )?;
                         reports.insert(place, line);
                     }
-                    Some(merged) => steps.push(self.step(settling, (u, place), merged, number)?),
+                    Some(merged) => {
+                        if matches!(&merged.why, Why::Recorded(record) if record.chosen == Chosen::Merged) {
+                            attempt.combined.push(place);
+                        }
+                        merges.push((u, place, merged, number));
+                    }
                 }
             }
-            self.write_steps(settling, &steps, at)?;
+            // Deletions are filed last: the before-images of the others name objects by the keys these still have.
+            merges.sort_by_key(|(_, _, merged, _)| merged.new.content.is_none());
+            let mut steps = Vec::new();
+            for (u, place, merged, number) in merges {
+                (attempt.unit, attempt.place, attempt.cause) = (u, place, Cause::UnknownReference);
+                steps.push(self.step(settling, (u, place), merged, number)?);
+            }
+            self.write_steps(settling, &steps, attempt)?;
             for step in steps {
                 reports.insert(step.place, self.told(settling, &step)?);
             }
@@ -152,7 +188,7 @@ impl Node {
     }
 
     /// Files the event and finds the keys a row needs.
-    pub(crate) fn step(
+    fn step(
         &self,
         settling: &mut Settling<'_>,
         (unit, place): (usize, usize),
@@ -170,12 +206,11 @@ impl Node {
                 key = Some(settling.key_for(self, p.class, p.guid, key.or(p.key))?);
             }
             for (value, property) in values.iter().zip(&class.properties).filter(|_| row_changed) {
-                let target = property.references.as_deref();
-                let blocked =
-                    || Error::new(ErrorKind::Constraint, self.unknown_reference(&property.name, value, target));
+                let blocked = || Error::new(ErrorKind::Constraint, self.unknown(property, value).text);
                 match value {
                     Value::Reference(guid) => {
-                        let found = settling.resolve(self, target.unwrap_or_default(), *guid)?.ok_or_else(blocked)?;
+                        let target = property.references.as_deref().unwrap_or_default();
+                        let found = settling.resolve(self, target, *guid)?.ok_or_else(blocked)?;
                         references.insert(*guid, found);
                     }
                     Value::Dangling(_) => return Err(blocked()),
@@ -185,19 +220,17 @@ impl Node {
         }
         let deleted = merged.new.content.is_none();
         let pos = self.file_event(class, p.guid, merged.before.as_ref(), deleted, key, (number, merged.origin))?;
-        let changes_unique =
-            |values: &Vec<Value>, old: &Vec<Value>| class.unique.iter().flatten().any(|&i| values[i] != old[i]);
         let moved_aside = match (&merged.new.content, old) {
-            (Some(new), Some(old)) => changes_unique(new, old),
+            (Some(new), Some(old)) => class.unique_differ(new, old),
             _ => false,
         };
         Ok(Step { unit, place, merged, key, references, row_changed, moved_aside, pos })
     }
 
     /// Deletions first, then rows whose unique values change are moved out of the way, so that values can change places.
-    pub(crate) fn write_steps(&self, settling: &Settling<'_>, steps: &[Step], at: &mut (usize, usize)) -> Result<()> {
+    fn write_steps(&self, settling: &Settling<'_>, steps: &[Step], attempt: &mut Attempt) -> Result<()> {
         let mut put = |step: &Step| -> Result<()> {
-            *at = (step.unit, step.place);
+            (attempt.unit, attempt.place) = (step.unit, step.place);
             let p = &settling.pending[step.place];
             let class = &self.classes[p.class];
             let row = match (&step.merged.new.content, step.key) {
@@ -210,15 +243,21 @@ impl Node {
                 }),
                 _ => None,
             };
-            self.put(class, p.guid, step.merged.before.as_ref(), &step.merged.new, row, step.pos)
+            let written = self.put(class, p.guid, step.merged.before.as_ref(), &step.merged.new, row, Some(step.pos));
+            written.map_err(|error| match error.kind() {
+                ErrorKind::Constraint => {
+                    let obstacle = self.refused_by_table(class, step, error.message());
+                    attempt.cause = obstacle.cause;
+                    Error::new(ErrorKind::Constraint, obstacle.text)
+                }
+                _ => error,
+            })
         };
         for step in steps.iter().filter(|s| s.merged.new.content.is_none()) {
             put(step)?;
         }
         for step in steps.iter().filter(|s| s.moved_aside) {
-            let class = &self.classes[settling.pending[step.place].class];
-            let sql = format!("DELETE FROM {} WHERE {} = ?1", quote(&class.table), quote(&class.key));
-            self.conn.prepare_cached(&sql)?.execute([step.key])?;
+            self.delete_row(&self.classes[settling.pending[step.place].class], step.key)?;
         }
         for step in steps.iter().filter(|s| s.merged.new.content.is_some()) {
             put(step)?;
@@ -227,7 +266,15 @@ impl Node {
     }
 }
 
-impl Settling<'_> {
+impl<'a> Settling<'a> {
+    fn deciding(&self, place: usize) -> Deciding<'a> {
+        Deciding {
+            rule: self.rules[self.pending[place].class],
+            own: self.options.own_rule,
+            combine: !self.whole.contains(&place),
+        }
+    }
+
     /// Starts anew with these units: which objects arrive with them, and no keys given.
     pub(crate) fn arrive(&mut self, all: &[Unit], active: &[usize]) {
         self.keys.clear();

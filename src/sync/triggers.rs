@@ -171,9 +171,12 @@ impl<'a> Sql<'a> {
         format!(
             "INSERT INTO {tombstones} (object, key, own, rest, time, author, last)\n\
              SELECT o.object, o.key, {own}, o.rest, {time}, {author}, {last}\n\
-             FROM objsync_state s, {objects} o{from} WHERE {condition};\n",
+             FROM objsync_state s, {objects} o{from} WHERE {condition};\n\
+             INSERT INTO objsync_former_key (class, key, until, object)\n\
+             SELECT {class}, o.key, {last}, o.object FROM {objects} o{from} WHERE {condition};\n",
             tombstones = self.tombstones,
             objects = self.objects,
+            class = self.class.id,
         )
     }
 
@@ -335,6 +338,12 @@ impl<'a> Sql<'a> {
         let (key, objects) = (&self.key, &self.objects);
         let changed = self.differ(&self.row("OLD"), &self.row("NEW"));
         let mut body = self.remove("1") + "DELETE FROM objsync_aside;\n";
+        // Before-images up to here name it by the key it had.
+        body += &format!(
+            "INSERT INTO objsync_former_key (class, key, until, object)\n\
+             SELECT {}, o.key, (SELECT coalesce(max(pos), 0) FROM objsync_journal), o.object FROM {objects} o WHERE o.key = OLD.{key};\n",
+            self.class.id
+        );
         body += &format!("UPDATE {objects} SET key = NEW.{key} WHERE key = OLD.{key};\n");
         body += &self.bump(&format!(" AND {changed}"));
         body +=
@@ -349,7 +358,7 @@ impl<'a> Sql<'a> {
             "AFTER DELETE ON {table} BEGIN\nDELETE FROM objsync_aside;\n{}{}{}DELETE FROM {objects} WHERE key = OLD.{key};\nEND",
             self.bump(""),
             self.event(3, &format!("OLD.{}", self.key), &self.values("OLD"), "", &condition),
-            self.bury(&condition, "", "last_insert_rowid()"),
+            self.bury(&condition, "", "(SELECT max(pos) FROM objsync_journal)"),
             table = self.table,
             objects = self.objects,
             key = self.key,

@@ -105,6 +105,33 @@ impl Value {
         })
     }
 
+    /// Reads what somebody typed for a column of that declared type: what SQLite would store (its rules of column affinity,
+    /// <https://www.sqlite.org/datatype3.html>, section 3.1). `null` is NULL; text in double quotes is that text.
+    pub fn from_typed(text: &str, declared: &str) -> Value {
+        if text == "null" {
+            return Value::Null;
+        }
+        if let Some(quoted) = text.strip_prefix('"').and_then(|_| serde_json::from_str::<String>(text).ok()) {
+            return Value::Text(quoted);
+        }
+        let declared = declared.to_uppercase();
+        let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
+        let number = text.trim().parse::<f64>().ok().filter(|r| r.is_finite());
+        let integer = text.trim().parse::<i64>().ok().map(Value::Integer);
+        let whole = || number.filter(|r| r.fract() == 0.0 && r.abs() < 9e15).map(|r| Value::Integer(r as i64));
+        let real = || number.map(Value::Real);
+        let found = if has(&["INT"]) {
+            integer.or_else(whole).or_else(real)
+        } else if has(&["CHAR", "CLOB", "TEXT", "BLOB"]) || declared.is_empty() {
+            None
+        } else if has(&["REAL", "FLOA", "DOUB"]) {
+            real()
+        } else {
+            integer.or_else(whole).or_else(real)
+        };
+        found.unwrap_or_else(|| Value::Text(text.to_owned()))
+    }
+
     /// As JSON with references as `{"ref": "UUID"}`.
     pub fn to_stored_json(&self) -> Json {
         self.to_json(|guid| json!({"ref": guid.to_string()}))
@@ -162,6 +189,24 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::sync::guid::NodeId;
+
+    #[test]
+    fn typed_text_is_read_as_sqlite_would_store_it() {
+        let conn = rusqlite::Connection::open_in_memory().unwrap();
+        let types =
+            ["INTEGER", "BIGINT", "NUMERIC", "DECIMAL(10,2)", "REAL", "DOUBLE", "TEXT", "VARCHAR(9)", "BLOB", ""];
+        for declared in types {
+            conn.execute_batch(&format!("DROP TABLE IF EXISTS t; CREATE TABLE t (v {declared})")).unwrap();
+            for text in ["5", "5.0", "5.25", "-7", "abc", "", "1e3", "9223372036854775807", " 5 "] {
+                conn.execute("DELETE FROM t", []).unwrap();
+                conn.execute("INSERT INTO t VALUES (?1)", [text]).unwrap();
+                let stored = conn.query_row("SELECT v FROM t", [], |r| Ok(Value::from_sql(r.get_ref(0)?))).unwrap();
+                assert_eq!(Value::from_typed(text, declared), stored, "{text:?} as {declared:?}");
+            }
+        }
+        assert_eq!(Value::from_typed("null", "TEXT"), Value::Null);
+        assert_eq!(Value::from_typed("\"null\"", "TEXT"), Value::Text("null".into()));
+    }
 
     #[test]
     fn json_keeps_type_and_value() {

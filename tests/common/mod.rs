@@ -49,11 +49,28 @@ pub fn dump(node: &Node) -> BTreeMap<String, Vec<String>> {
             let mut statement = conn.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY 1, 2")).unwrap();
             let columns = statement.column_count();
             let row = |r: &rusqlite::Row<'_>| {
-                Ok((0..columns).map(|i| format!("{:?}", r.get_ref(i).unwrap())).collect::<Vec<_>>().join("|"))
+                let shown = |i| match r.get_ref(i).unwrap() {
+                    rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                    value => format!("{value:?}"),
+                };
+                Ok((0..columns).map(shown).collect::<Vec<_>>().join("|"))
             };
             let rows = statement.query_map([], row).unwrap().map(|r| r.unwrap()).collect();
             drop(statement);
             (table, rows)
         })
         .collect()
+}
+
+/// Fails with the rows that differ, not with whole databases.
+pub fn assert_same(now: &BTreeMap<String, Vec<String>>, before: &BTreeMap<String, Vec<String>>, what: &str) {
+    let tables: std::collections::BTreeSet<&String> = now.keys().chain(before.keys()).collect();
+    let mut odd = Vec::new();
+    for table in tables {
+        let rows = |dump: &BTreeMap<String, Vec<String>>| dump.get(table).cloned().unwrap_or_default();
+        let (now, before) = (rows(now), rows(before));
+        odd.extend(before.iter().filter(|r| !now.contains(r)).map(|r| format!("- {table} {r}")));
+        odd.extend(now.iter().filter(|r| !before.contains(r)).map(|r| format!("+ {table} {r}")));
+    }
+    assert!(odd.is_empty(), "{what}:\n{}", odd.join("\n"));
 }

@@ -1,10 +1,11 @@
 //! Two sides in memory that behave as the engine does where the window can tell: numbers, marks, lanes, sets, records.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use objsync::app::view::*;
 use objsync::demo::model::{Decimal, Order, OrderDraft};
-use objsync::sync::{Guid, NodeId, Rule};
+use objsync::sync::{Guid, NodeId, Outcome, RecordState, Rule};
 
 const EMPLOYEES: [&str; 8] = [
     "Haddad, Lena",
@@ -52,6 +53,14 @@ pub struct Switchboard {
     pub unreadable: Option<Failure>,
     /// The next action panics.
     pub panic_next: bool,
+    /// There is more than the design picture shows: what is open, combined, taken back, applied and waiting.
+    pub more: bool,
+    /// Another program has decided every open record.
+    pub decided_elsewhere: bool,
+    /// Classes with a rule of their own.
+    pub class_rules: Vec<(String, Rule)>,
+    /// A preview has that many objects more.
+    pub many_in_preview: usize,
 }
 
 /// The environment.
@@ -84,6 +93,8 @@ impl MockBackend {
                 customers: list(&CUSTOMERS),
                 items: list(&ITEMS),
                 requeued: vec![],
+                journal: vec![],
+                times: Times { sent: [1028, 1030][side], acknowledged: [1027, 1026][side], received: 1028 },
             };
             mock.view.lanes[side].next_id = 1000;
         }
@@ -93,6 +104,10 @@ impl MockBackend {
         }
         mock.differences(orders);
         mock.records();
+        mock.view.rules.classes = mock.board.lock().unwrap().class_rules.clone();
+        if mock.board.lock().unwrap().more {
+            mock.more();
+        }
         mock.settle();
         mock
     }
@@ -131,6 +146,7 @@ impl MockBackend {
             values: [a.into(), b.into()],
             changed,
             result: result.into(),
+            from: (a != b).then_some(usize::from(result == b)),
         };
         let record = |record, title: &str, kind: &str, guid| ConflictView {
             side: 1,
@@ -155,7 +171,11 @@ impl MockBackend {
                 property("item", "Gasket kit", "Gasket kit", "Gasket kit", [false, false], "Gasket kit"),
             ],
             chosen: "CLIENT".into(),
-            chosen_side: 1,
+            chosen_side: Some(1),
+            state: RecordState::Decided,
+            rule: "client-wins".into(),
+            again: vec![],
+            moved_on: vec![],
             why: "CLIENT wins because the change was made at CLIENT.".into(),
             decided_at: "2026-11-20 10:42:30".into(),
         };
@@ -164,6 +184,128 @@ impl MockBackend {
             record(2, "Order 972", "changed on both sides", guid),
             record(1, "Order 988", "deleted / changed", guid),
         ];
+    }
+
+    /// Records in every state, sets that were applied, journals, and two objects that wait at CLIENT.
+    fn more(&mut self) {
+        let guids: Vec<Guid> = self.view.lines.iter().map(|l| l.guid).collect();
+        let like = self.view.conflicts[0].clone();
+        let with = |record, title: &str, state, guid| ConflictView {
+            record,
+            title: title.into(),
+            state,
+            guid,
+            ..like.clone()
+        };
+        let mut open = with(3, "Order 3", RecordState::Open, guids[2]);
+        open.why = "CLIENT's stays until somebody decides.".into();
+        open.rule = "ask".into();
+        let mut again = with(4, "Order 4", RecordState::Open, guids[3]);
+        again.again = vec!["2026-11-23 10:02:11: took MASTER's".into()];
+        again.moved_on = vec!["quantity is 77 now".into()];
+        let combined = ConflictView {
+            chosen_side: None,
+            chosen: "both".into(),
+            ..with(5, "Order 6", RecordState::Combined, guids[5])
+        };
+        let undone = with(6, "Order 7", RecordState::TakenBack, guids[6]);
+        let mut deleted = with(7, "Order 8", RecordState::Decided, guids[7]);
+        deleted.kind = "deleted at MASTER, changed at CLIENT".into();
+        for property in &mut deleted.properties {
+            property.values[0] = "deleted".into();
+            property.changed = [true, property.changed[1]];
+            property.from = Some(1);
+        }
+        // The engine lists open ones first; the window must not rely on it.
+        self.view.conflicts.extend([combined, open, again, undone, deleted]);
+
+        let waits = |id, guid, title: &str| Requeued {
+            id,
+            guid,
+            cause: "a reference is unknown".into(),
+            title: title.into(),
+            set: "set 997 from MASTER".into(),
+            reason: "Its customer “Nova Textiles” is unknown here. The set that brings it helps.".into(),
+        };
+        self.view.sides[1].requeued = vec![waits(11, guids[8], "Order 9"), waits(12, guids[9], "Order 10")];
+
+        let applied = |seq, id, take_back: Result<(), &str>| SetView {
+            side: 1,
+            sent: false,
+            id,
+            peer: "MASTER".into(),
+            range: (1020 + seq as u64, 1021 + seq as u64),
+            objects: 4,
+            file: self.view.dir.join(format!("syncFromMASTER-{id}.syncset")),
+            at: "2026-11-20 10:42:30".into(),
+            summary: "4 orders: 2 inserted, 1 updated, 1 conflict".into(),
+            seq,
+            take_back: Some(take_back.map_err(str::to_owned)),
+            revert: Some(Ok(())),
+            taken_back: false,
+        };
+        let undone = SetView { taken_back: true, take_back: None, revert: None, ..applied(1, 996, Ok(())) };
+        let sets = [applied(3, 998, Ok(())), applied(2, 997, Err("Set 1001 was prepared from its changes.")), undone];
+        self.view.sets.extend(sets);
+
+        for side in 0..2 {
+            let lines = guids.iter().take(12).enumerate().map(|(i, guid)| JournalLine {
+                transaction: 1034 - i as u64,
+                at: format!("2026-11-20 10:{:02}:30", 42 - i),
+                title: format!("Order {}", i + 1),
+                guid: *guid,
+                mark: [Mark::Changed, Mark::New, Mark::Deleted][i % 3],
+                changes: if i % 3 == 0 { "quantity 417 → 77, price 10 → 12.5".into() } else { String::new() },
+                origin: if i % 2 == 0 { "made at MASTER".into() } else { "from CLIENT, set 1001".into() },
+            });
+            self.view.sides[side].journal = lines.collect();
+        }
+    }
+
+    /// Every object that a side has to send, as applying would find it.
+    fn preview(&self, file: PathBuf, rule: Option<Rule>) -> PreviewView {
+        let source = usize::from(!file.to_string_lossy().contains("MASTER"));
+        let used = rule.unwrap_or(self.view.rules.default);
+        let objects: Vec<PreviewObject> = self
+            .view
+            .lines
+            .iter()
+            .filter_map(|line| {
+                let (outcome, reason) = match line.marks[source] {
+                    Mark::None => return None,
+                    Mark::New => (Outcome::Inserted, "inserted under its own number".to_owned()),
+                    Mark::Changed => (Outcome::Updated, "updated".into()),
+                    Mark::Deleted => (Outcome::Deleted, "deleted".into()),
+                    Mark::Conflict => (Outcome::Conflict, format!("conflict, decided by {}", used.label())),
+                };
+                let number = line.orders.iter().flatten().next()?.order_num;
+                let record = ConflictView { why: reason.clone(), ..self.view.conflicts[0].clone() };
+                let conflict = (outcome == Outcome::Conflict).then_some(record);
+                Some(PreviewObject { title: format!("Order {number}"), guid: line.guid, outcome, reason, conflict })
+            })
+            .collect();
+        let many = self.board.lock().unwrap().many_in_preview;
+        let more = (0..many as u64).map(|serial| PreviewObject {
+            title: format!("Order {}", 2000 + serial),
+            guid: Guid { node: NodeId(2), serial },
+            outcome: Outcome::Inserted,
+            reason: "inserted".into(),
+            conflict: None,
+        });
+        let objects: Vec<PreviewObject> = objects.into_iter().chain(more).collect();
+        PreviewView {
+            side: 1 - source,
+            source: self.view.sides[source].name.clone(),
+            id: 1000,
+            file,
+            bytes: 4150,
+            range: (1029, 1034),
+            checks: vec!["The digest is right.".into(), "No gap: CLIENT has MASTER's transactions up to 1,028.".into()],
+            rule,
+            summary: format!("{} objects", objects.len()),
+            objects,
+            warnings: vec!["The clock of MASTER is 3 minutes ahead.".into()],
+        }
     }
 
     fn roll(&mut self, below: u64) -> i64 {
@@ -332,6 +474,10 @@ impl MockBackend {
                         file,
                         at: "2026-11-20 10:40:00".into(),
                         summary: String::new(),
+                        seq: id,
+                        take_back: None,
+                        revert: None,
+                        taken_back: false,
                     },
                 );
                 done.text = format!("Prepared set {id}");
@@ -344,8 +490,7 @@ impl MockBackend {
                 let target = usize::from(file.to_string_lossy().contains("MASTER"));
                 done = self.apply(target);
             }
-            Action::SyncBoth { rule } => {
-                assert!(matches!(rule, Rule::ClientWins | Rule::LatestWins));
+            Action::SyncBoth => {
                 let first = self.apply(0);
                 done = self.apply(1);
                 done.changed.extend(first.changed);
@@ -355,6 +500,80 @@ impl MockBackend {
                 done.text =
                     format!("{} orders differ", self.view.lines.iter().filter(|l| l.marks != [Mark::None; 2]).count());
                 done.details = vec!["MASTER orders  blake3 9d1c…e07a".into(), "CLIENT orders  blake3 77aa…1b20".into()];
+            }
+            Action::Preview { file, rule } => done.preview = Some(self.preview(file, rule)),
+            Action::SetRule { rule } => {
+                self.view.rules.default = rule;
+                done.text = format!("On conflict: {}", rule.label());
+            }
+            Action::TakeBack { side, seq } => {
+                if let Some(set) = self.view.sets.iter_mut().find(|s| (s.sent, s.side, s.seq) == (false, side, seq)) {
+                    (set.taken_back, set.take_back, set.revert) = (true, None, None);
+                    done.text = format!("Took set {} back", set.id);
+                }
+            }
+            Action::Revert { side, seq, confirmed } => {
+                done.text = "Reverted a set".into();
+                done.ask = (!confirmed).then(|| Question {
+                    title: "Revert set 998?".into(),
+                    text: "3 orders are changed back, by a new transaction.".into(),
+                    yes: "Revert the set".into(),
+                    action: Action::Revert { side, seq, confirmed: true },
+                });
+            }
+            Action::Resolve { side, record, choice, confirmed } => {
+                let conflicts = &mut self.view.conflicts;
+                let found = conflicts.iter_mut().find(|c| (c.side, c.record) == (side, record)).unwrap();
+                if !found.moved_on.is_empty() && !confirmed {
+                    done.ask = Some(Question {
+                        title: format!("{} has changed since", found.title),
+                        text: "Filing this decision replaces what was made later.".into(),
+                        yes: "File it all the same".into(),
+                        action: Action::Resolve { side, record, choice, confirmed: true },
+                    });
+                } else {
+                    found.state = RecordState::Decided;
+                    found.moved_on.clear();
+                    found.again.push("2026-11-23 11:00:00: decided".into());
+                    if let Choose::Side(chosen) = choice {
+                        for property in &mut found.properties {
+                            property.result = property.values[chosen].clone();
+                            property.from = Some(chosen);
+                        }
+                    }
+                    done.text = format!("Decided {}", found.title);
+                    done.conflict = Some((side, record));
+                }
+            }
+            Action::Retry { side } => done.text = format!("Nothing more fits at {}", self.view.sides[side].name),
+            Action::Discard { side, ids, confirmed: false } => {
+                done.ask = Some(Question {
+                    title: "Discard Order 9?".into(),
+                    text: "What is here stays, and MASTER is told so.".into(),
+                    yes: "Discard it".into(),
+                    action: Action::Discard { side, ids, confirmed: true },
+                });
+            }
+            Action::Discard { side, ids, confirmed: true } => {
+                self.view.sides[side].requeued.retain(|r| !ids.contains(&r.id));
+                done.text = "Discarded".into();
+            }
+            Action::History { side, guid } => {
+                let number = self.view.lines.iter().find(|l| l.guid == guid).and_then(|l| l.orders[side].as_ref());
+                let state = |transaction, changes: &str, quantity: &str| HistoryState {
+                    transaction,
+                    at: "2026-11-20 10:42:30".into(),
+                    author: "MASTER".into(),
+                    through: "set 998 from MASTER".into(),
+                    changes: changes.into(),
+                    values: vec![("quantity".into(), quantity.into()), ("price".into(), "512.00".into())],
+                };
+                done.history = Some(HistoryView {
+                    side,
+                    title: format!("Order {}", number.map_or(0, |o| o.order_num)),
+                    guid: Some(guid),
+                    states: vec![state(1031, "quantity 446 → 401", "401"), state(0, "made", "446")],
+                });
             }
             Action::SaveSetAs { .. } => done.text = "Saved".into(),
             Action::RestartDemo => done.text = "A new demo".into(),
@@ -392,21 +611,29 @@ fn amend(order: &mut Order, d: OrderDraft) {
 
 impl Backend for MockBackend {
     fn view(&mut self) -> Result<View, Failure> {
-        let mut board = self.board.lock().unwrap();
-        if let Some(failure) = &board.unreadable {
-            return Err(failure.clone());
-        }
-        if std::mem::take(&mut board.written_elsewhere) {
-            drop(board);
+        let (written, decided) = {
+            let mut board = self.board.lock().unwrap();
+            if let Some(failure) = &board.unreadable {
+                return Err(failure.clone());
+            }
+            (std::mem::take(&mut board.written_elsewhere), std::mem::take(&mut board.decided_elsewhere))
+        };
+        if written {
             let order = self.random(self.next_number(0));
             self.insert(0, order);
             self.settle();
+        }
+        if decided {
+            for record in self.view.conflicts.iter_mut().filter(|c| c.state == RecordState::Open) {
+                record.again.push("2026-11-23 12:00:00: decided by another program".into());
+            }
         }
         Ok(self.view.clone())
     }
 
     fn changed(&mut self) -> bool {
-        self.board.lock().unwrap().written_elsewhere
+        let board = self.board.lock().unwrap();
+        board.written_elsewhere || board.decided_elsewhere
     }
 
     fn run(&mut self, action: Action) -> Result<Done, Failure> {

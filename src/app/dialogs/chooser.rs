@@ -32,9 +32,9 @@ impl Chooser {
                 let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
                 Box::pin(set_file(ask).set_title("Save set as").set_file_name(name).save_file())
             }
-            Dialog::OpenSet { .. } => Box::pin(set_file(ask).set_title("Apply set").pick_file()),
+            Dialog::OpenSet { .. } => Box::pin(set_file(ask).set_title("Open set file").pick_file()),
             Dialog::OpenEnvironment { .. } => Box::pin(ask.set_title("Open environment").pick_folder()),
-            Dialog::NewOrder(_) | Dialog::Confirm { .. } => return None,
+            Dialog::NewOrder(_) | Dialog::Preview(_) | Dialog::History(_) | Dialog::Confirm { .. } => return None,
         };
         let waiter = std::thread::Builder::new().name("file chooser".into()).spawn(move || {
             let _ = send.send(block_on(wait).map(|handle| handle.path().to_owned()));

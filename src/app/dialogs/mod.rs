@@ -5,14 +5,18 @@
 
 mod chooser;
 mod form;
+mod history;
 mod path;
+mod preview;
 mod show;
 
 use std::path::PathBuf;
 
 pub use chooser::Chooser;
 pub use form::OrderForm;
+pub use history::History;
 pub use path::PathField;
+pub use preview::Preview;
 pub use show::show;
 
 use super::state::State;
@@ -51,11 +55,15 @@ pub enum Dialog {
     },
     /// A new order.
     NewOrder(OrderForm),
-    /// Something that cannot be taken back.
+    /// What applying a set would do.
+    Preview(Preview),
+    /// Every state of an object.
+    History(History),
+    /// Something to be sure of.
     Confirm {
         /// The question.
         title: String,
-        /// What will be lost.
+        /// What will be done, and what is lost.
         text: String,
         /// What the button says.
         yes: String,
@@ -75,6 +83,8 @@ impl Dialog {
             Dialog::OpenSet { .. } => "Apply a set file".into(),
             Dialog::OpenEnvironment { .. } => "Open an environment".into(),
             Dialog::NewOrder(form) => format!("New order at {}", state.side_name(form.side)),
+            Dialog::Preview(preview) => preview.title(state),
+            Dialog::History(history) => format!("History of {}", history.view.title),
             Dialog::Confirm { title, .. } => title.clone(),
         }
     }
@@ -85,7 +95,9 @@ impl Dialog {
             Dialog::Prepare { path, .. } | Dialog::SaveAs { path, .. } if path.exists => "Replace the file".into(),
             Dialog::Prepare { .. } => "Prepare".into(),
             Dialog::SaveAs { .. } => "Save".into(),
-            Dialog::OpenSet { .. } => "Apply".into(),
+            Dialog::OpenSet { .. } => "Preview…".into(),
+            Dialog::Preview(_) => "Apply".into(),
+            Dialog::History(_) => "Close".into(),
             Dialog::OpenEnvironment { .. } => "Open".into(),
             Dialog::NewOrder(_) => "Insert".into(),
             Dialog::Confirm { yes, .. } => yes.clone(),
@@ -94,10 +106,6 @@ impl Dialog {
 
     /// What the fields ask for, or why they do not yet.
     pub fn action(&self, state: &State) -> Result<Action, String> {
-        let needed = |path: &PathField, what: &str| match path.is_empty() {
-            true => Err(format!("Type {what}, or browse for it.")),
-            false => path.target(state),
-        };
         match self {
             Dialog::Prepare { side, id, path } => {
                 let id = id.trim().parse().map_err(|_| format!("The id is a whole number; “{id}” is not."))?;
@@ -105,17 +113,32 @@ impl Dialog {
                 Ok(Action::Prepare { side: *side, id, file, overwrite: path.exists })
             }
             Dialog::SaveAs { file, path, .. } => {
-                let to = needed(path, "where to save the copy")?;
+                let to = needed(state, path, "where to save the copy")?;
                 Ok(Action::SaveSetAs { file: file.clone(), to, overwrite: path.exists })
             }
             Dialog::OpenSet { path } => {
-                let file = needed(path, "the path of a set file")?;
-                Ok(Action::ApplyWhereAddressed { file, rule: state.rule })
+                let file = needed(state, path, "the path of a set file")?;
+                Ok(Action::Preview { file, rule: None })
             }
             Dialog::OpenEnvironment { path } => Ok(Action::Open { dir: path.resolve(state, "the path of a folder")? }),
             Dialog::NewOrder(form) => form.action(),
+            Dialog::Preview(preview) => Ok(preview.action()),
+            Dialog::History(_) => Err("There is nothing to do.".into()),
             Dialog::Confirm { action, .. } => Ok(action.clone()),
         }
+    }
+
+    /// Another thing that the fields can be used for, and what its button says.
+    pub fn second(&self, state: &State) -> Option<(&'static str, Result<Action, String>)> {
+        let Dialog::OpenSet { path } = self else { return None };
+        let file = needed(state, path, "the path of a set file");
+        Some(("Apply", file.map(|file| Action::ApplyWhereAddressed { file, rule: None })))
+    }
+
+    /// Its button destroys something that no other brings back.
+    pub fn is_dangerous(&self) -> bool {
+        let Dialog::Confirm { action, .. } = self else { return false };
+        !matches!(action, Action::Resolve { .. } | Action::Revert { .. } | Action::TakeBack { .. })
     }
 
     /// Its path, if it has one.
@@ -125,7 +148,14 @@ impl Dialog {
             | Dialog::SaveAs { path, .. }
             | Dialog::OpenSet { path }
             | Dialog::OpenEnvironment { path } => Some(path),
-            Dialog::NewOrder(_) | Dialog::Confirm { .. } => None,
+            Dialog::NewOrder(_) | Dialog::Preview(_) | Dialog::History(_) | Dialog::Confirm { .. } => None,
         }
+    }
+}
+
+fn needed(state: &State, path: &PathField, what: &str) -> Result<PathBuf, String> {
+    match path.is_empty() {
+        true => Err(format!("Type {what}, or browse for it.")),
+        false => path.target(state),
     }
 }

@@ -2,8 +2,8 @@
 
 use eframe::egui::{self, Button, ComboBox, Frame, Id, Key, Margin, Modal, RichText, Stroke, TextEdit, Ui};
 
-use super::{Dialog, OrderForm, PathField};
-use crate::app::command::{Command, allowed, rule_name, rule_sentence};
+use super::{Dialog, OrderForm, PathField, history, preview};
+use crate::app::command::{Command, allowed, rule_sentence};
 use crate::app::snapshot::COLUMNS;
 use crate::app::state::State;
 use crate::app::theme::{TEXT, Tokens, mono, semibold};
@@ -21,10 +21,16 @@ pub fn show(ui: &Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command>)
         .shadow(ui.visuals().window_shadow);
     let modal = Modal::new(Id::unique("dialog")).backdrop_color(t.shade).frame(frame);
     let answer = modal.show(ui.ctx(), |ui| {
+        match dialog {
+            Dialog::Preview(preview) => return preview::show(ui, state, preview, out),
+            Dialog::History(history) => return history::show(ui, state, history, out),
+            _ => {}
+        }
         ui.set_width(460.0);
         ui.label(RichText::new(&title).font(semibold(15.0)).color(t.strong));
         ui.add_space(6.0);
         fields(ui, state, dialog, out);
+        refusal(ui, state);
         ui.add_space(10.0);
         buttons(ui, state, dialog, out)
     });
@@ -64,17 +70,33 @@ fn fields(ui: &mut Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command
             note(ui, "The set is applied at the node it is addressed to. A set made for other databases is refused.");
             path_row(ui, state, path, "Set file", "a .syncset file", true, out);
             ui.add_space(4.0);
-            note(ui, &format!("On conflict: {}. {}", rule_name(state.rule), rule_sentence(state.rule, state)));
+            note(ui, &format!("On conflict: {}. {}", state.rule().label(), rule_sentence(state.rule(), state)));
         }
         Dialog::OpenEnvironment { path } => {
             note(ui, "A folder that holds the two databases of an environment.");
             path_row(ui, state, path, "Folder", "a folder", true, out);
         }
         Dialog::NewOrder(form) => order_fields(ui, state, form),
+        Dialog::Preview(_) | Dialog::History(_) => {}
         Dialog::Confirm { text, .. } => {
             ui.label(text.as_str());
         }
     }
+}
+
+/// Why what the dialog asked for was not done.
+pub fn refusal(ui: &mut Ui, state: &State) {
+    let Some(failure) = &state.refused else { return };
+    let t = Tokens::of(ui);
+    ui.add_space(6.0);
+    Frame::new().fill(t.danger_fill).corner_radius(5).inner_margin(Margin::symmetric(10, 6)).show(ui, |ui| {
+        ui.set_min_width(ui.available_width());
+        let text = RichText::new(format!("!  {}", failure.message)).color(t.danger);
+        ui.add(egui::Label::new(text).wrap());
+        if !failure.hint.is_empty() {
+            ui.add(egui::Label::new(RichText::new(&failure.hint).color(t.text)).wrap());
+        }
+    });
 }
 
 fn t_waiting(ui: &Ui) -> egui::Color32 {
@@ -144,35 +166,44 @@ fn order_fields(ui: &mut Ui, state: &State, form: &mut OrderForm) {
     }
 }
 
-/// `true` when the dialog is done with.
+/// `true` when the dialog was cancelled. One that was answered stays until it is done.
 fn buttons(ui: &mut Ui, state: &State, dialog: &Dialog, out: &mut Vec<Command>) -> bool {
     let t = Tokens::of(ui);
     let action = dialog.action(state);
     let allowed = action.as_ref().map_err(String::clone).and_then(|action| allowed(action, state));
-    let mut done = false;
+    let (mut done, mut other_focused) = (false, false);
     ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-        let dangerous = matches!(dialog, Dialog::Confirm { .. });
+        let dangerous = dialog.is_dangerous();
         let (ink, fill) = if dangerous { (t.danger, t.danger_fill) } else { (t.sides[0], t.side_fill[0]) };
         let yes = Button::new(RichText::new(dialog.yes()).color(ink)).fill(fill).stroke(Stroke::new(1.0, ink));
         let mut response = ui.add_enabled(allowed.is_ok(), yes);
         if let Err(reason) = &allowed {
             response = response.on_disabled_hover_text(reason);
         }
+        if let Some((text, second)) = dialog.second(state) {
+            let allowed = second.as_ref().map_err(String::clone).and_then(|action| self::allowed(action, state));
+            let button = ui.add_enabled(allowed.is_ok(), Button::new(text));
+            if let (true, Ok(action)) = (button.clicked(), second) {
+                out.push(Command::Answer(action));
+            }
+            // Enter on this button means this button.
+            other_focused |= button.has_focus();
+        }
         let cancel = ui.button("Cancel");
         // Enter files the form from any field, but never something that cannot be taken back.
+        other_focused |= cancel.has_focus();
         let enter = !dangerous
-            && !cancel.has_focus()
+            && !other_focused
             && !egui::Popup::is_any_open(ui.ctx())
             && ui.input(|i| i.key_pressed(Key::Enter));
         if let Ok(action) = action
             && allowed.is_ok()
             && (response.clicked() || enter)
         {
-            out.push(Command::Run(action));
-            done = true;
+            out.push(Command::Answer(action));
         }
-        done |= cancel.clicked();
-        if let Err(reason) = &allowed {
+        done = cancel.clicked();
+        if let (Err(reason), false) = (&allowed, state.answered) {
             ui.add(egui::Label::new(RichText::new(reason).size(TEXT - 1.0).color(t.weak)).truncate());
         }
     });

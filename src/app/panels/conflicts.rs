@@ -1,22 +1,26 @@
 //! Conflicts: those ahead and those decided; for the chosen one every property, who won, and why.
 
 use eframe::egui::{
-    Align, Color32, CornerRadius, Frame, Label, Layout, Margin, Panel, Rect, RichText, Role, ScrollArea, Sense, Stroke,
-    TextWrapMode, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align, Color32, CornerRadius, Frame, Label, Layout, Margin, Panel, RichText, Role, ScrollArea, Sense, TextWrapMode,
+    Ui, UiBuilder, WidgetInfo, vec2,
 };
 
 use super::dock::page;
 use crate::app::command::{Command, rule_sentence};
+use crate::app::decision::{Draft, gone};
 use crate::app::snapshot::{COLUMNS, Snapshot};
 use crate::app::state::{ConflictPick, State};
 use crate::app::theme::{TEXT, Tokens, medium, regular, semibold};
-use crate::app::view::{ConflictProperty, ConflictView, Line};
-use crate::app::widgets::{note, pill};
+use crate::app::view::{Action, ConflictView, Line};
+use crate::app::widgets::{Look, Version, command_button, command_button_sized, note, pill, versions, versions_table};
+use crate::sync::{RecordState, Rule};
+
+/// Height of an entry in the list, points.
+const ENTRY: f32 = 44.0;
 
 /// List at the left, the chosen one at the right.
 pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Command>) {
-    let ahead: Vec<&Line> = snapshot.ahead.iter().filter_map(|guid| snapshot.line(*guid)).collect();
-    if ahead.is_empty() && snapshot.view.conflicts.is_empty() {
+    if snapshot.ahead.is_empty() && snapshot.view.conflicts.is_empty() {
         page(ui, "no conflicts", |ui| {
             note(
                 ui,
@@ -25,55 +29,67 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Comma
         });
         return;
     }
-    let t = Tokens::of(ui);
-    let chosen = state.conflict.filter(|c| exists(snapshot, *c)).or_else(|| {
-        let first = snapshot.view.conflicts.first().map(|c| ConflictPick::Record(c.side, c.record));
-        ahead.first().map(|l| ConflictPick::Ahead(l.guid)).or(first)
-    });
-    let list = Frame::new().inner_margin(Margin::symmetric(8, 6));
-    Panel::left("conflict list").exact_size(340.0).resizable(false).frame(list).show(ui, |ui| {
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            ui.spacing_mut().item_spacing.y = 3.0;
-            for line in ahead {
-                let pick = ConflictPick::Ahead(line.guid);
-                let tag = ("! will conflict", t.conflict, t.conflict_fill);
-                let below = "changed on both sides · no set applied yet";
-                if entry(ui, chosen == Some(pick), &ahead_title(snapshot, line), tag, below) {
-                    out.push(Command::PickConflict(pick));
-                }
-            }
-            for conflict in &snapshot.view.conflicts {
-                let pick = ConflictPick::Record(conflict.side, conflict.record);
-                let deleted = conflict.kind.contains("deleted");
-                let (ink, fill) = if deleted { (t.danger, t.danger_fill) } else { (t.text, t.raised) };
-                let below = format!("{} · {}'s order stands", conflict.set, conflict.chosen);
-                if entry(ui, chosen == Some(pick), &conflict.title, (&conflict.kind, ink, fill), &below) {
-                    out.push(Command::PickConflict(pick));
+    let chosen = state.shown_conflict();
+    let frame = Frame::new().inner_margin(Margin::symmetric(8, 6));
+    Panel::left("conflict list").exact_size(340.0).resizable(false).frame(frame).show(ui, |ui| {
+        if snapshot.counts.to_decide > 0 {
+            command_button(ui, state, out, Command::NextToDecide, Look::Plain);
+            ui.add_space(2.0);
+        }
+        ui.spacing_mut().item_spacing.y = 3.0;
+        let list = snapshot.conflict_list();
+        ScrollArea::vertical().auto_shrink(false).show_rows(ui, ENTRY, list.len(), |ui, rows| {
+            for pick in &list[rows] {
+                if listed(ui, snapshot, *pick, chosen == Some(*pick)) {
+                    out.push(Command::PickConflict(*pick));
                 }
             }
         });
     });
-    page(ui, "conflict", |ui| match chosen {
+    match chosen {
         Some(ConflictPick::Record(side, record)) => {
-            if let Some(c) = snapshot.view.conflicts.iter().find(|c| c.side == side && c.record == record) {
-                decided(ui, snapshot, c);
+            if let Some(record) = snapshot.record(side, record) {
+                decided(ui, state, snapshot, record, out);
             }
         }
-        Some(ConflictPick::Ahead(guid)) => {
+        Some(ConflictPick::Ahead(guid)) => page(ui, "conflict", |ui| {
             if let Some(line) = snapshot.line(guid) {
                 foretold(ui, state, snapshot, line);
             }
-        }
+        }),
         None => {}
-    });
+    }
 }
 
-fn exists(snapshot: &Snapshot, pick: ConflictPick) -> bool {
+/// Draws an entry of the list; `true` when it was clicked.
+fn listed(ui: &mut Ui, snapshot: &Snapshot, pick: ConflictPick, chosen: bool) -> bool {
+    let t = Tokens::of(ui);
     match pick {
-        ConflictPick::Record(side, record) => {
-            snapshot.view.conflicts.iter().any(|c| c.side == side && c.record == record)
+        ConflictPick::Ahead(guid) => {
+            let Some(line) = snapshot.line(guid) else { return false };
+            let tag = ("! will conflict", t.conflict, t.conflict_fill);
+            entry(ui, chosen, &ahead_title(snapshot, line), tag, "changed on both sides · no set applied yet", t.text)
         }
-        ConflictPick::Ahead(guid) => snapshot.line(guid).is_some_and(Line::conflict),
+        ConflictPick::Record(side, record) => {
+            let Some(record) = snapshot.record(side, record) else { return false };
+            let stands = match record.chosen_side {
+                Some(_) => format!("{}'s stands", record.chosen),
+                None => format!("values of {} stand", record.chosen),
+            };
+            let (tag, below, ink) = match record.state {
+                RecordState::Open => {
+                    (("! to decide", t.conflict, t.conflict_fill), format!("{} · {stands} so far", record.kind), t.text)
+                }
+                RecordState::Combined => (("combined", t.new, t.new_fill), record.set.clone(), t.text),
+                RecordState::TakenBack => (("taken back", t.weak, t.raised), record.set.clone(), t.weak),
+                RecordState::Decided => {
+                    let deleted = record.kind.contains("deleted");
+                    let (ink, fill) = if deleted { (t.danger, t.danger_fill) } else { (t.text, t.raised) };
+                    ((record.kind.as_str(), ink, fill), format!("{} · {stands}", record.set), t.text)
+                }
+            };
+            entry(ui, chosen, &record.title, tag, &below, ink)
+        }
     }
 }
 
@@ -88,60 +104,92 @@ fn ahead_title(snapshot: &Snapshot, line: &Line) -> String {
     }
 }
 
-fn entry(ui: &mut Ui, chosen: bool, title: &str, tag: (&str, Color32, Color32), below: &str) -> bool {
+fn entry(ui: &mut Ui, chosen: bool, title: &str, tag: (&str, Color32, Color32), below: &str, ink: Color32) -> bool {
     let t = Tokens::of(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 44.0), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ENTRY), Sense::click());
     if chosen || response.hovered() || response.has_focus() {
         ui.painter().rect_filled(rect, CornerRadius::same(6), t.raised);
     }
-    ui.scope_builder(UiBuilder::new().max_rect(rect.shrink2(vec2(10.0, 4.0))), |ui| {
-        ui.spacing_mut().item_spacing.y = 1.0;
-        ui.spacing_mut().interact_size.y = 16.0;
-        ui.style_mut().wrap_mode = Some(TextWrapMode::Truncate);
-        ui.horizontal(|ui| {
-            ui.label(RichText::new(title).font(semibold(TEXT)).color(t.strong));
-            pill(ui, tag.0, tag.1, tag.2);
-        });
-        ui.label(RichText::new(below).font(regular(TEXT - 0.5)).color(t.text));
+    let mut ui = ui.new_child(UiBuilder::new().max_rect(rect.shrink2(vec2(10.0, 4.0))));
+    ui.spacing_mut().item_spacing.y = 1.0;
+    ui.spacing_mut().interact_size.y = 16.0;
+    ui.style_mut().wrap_mode = Some(TextWrapMode::Truncate);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(title).font(semibold(TEXT)).color(t.strong));
+        pill(ui, tag.0, tag.1, tag.2);
     });
+    ui.label(RichText::new(below).font(regular(TEXT - 0.5)).color(ink));
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, format!("{title}, {}", tag.0)));
     response.clicked()
 }
 
-/// A row of the property table.
-struct Row<'a> {
-    mark: &'static str,
-    name: &'a str,
-    ancestor: &'a str,
-    values: [&'a str; 2],
-    changed: [bool; 2],
-    result: &'a str,
-    won: Option<usize>,
+/// A record: its versions, from which the result is made, and why it stands as it does.
+fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictView, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
+    let draft = state.draft_of(record);
+    let pick = record.state != RecordState::TakenBack;
+    let frame = Frame::new().inner_margin(Margin::symmetric(16, 6));
+    Panel::bottom("decision").frame(frame).resizable(false).show(ui, |ui| {
+        ui.horizontal(|ui| decision(ui, state, record, &draft, out));
+    });
+    page(ui, "conflict", |ui| {
+        let (rows, same) = versions(record, &draft);
+        let names = [0, 1].map(|side| snapshot.side_name(side));
+        if let Some((property, value)) = versions_table(ui, names, &rows, pick, !draft.deletes()) {
+            out.push(Command::PickValue(property, value));
+        }
+        if !same.is_empty() {
+            ui.label(RichText::new(format!("{}: the same everywhere", same.join(", "))).color(t.weak));
+        }
+        ui.add(Label::new(RichText::new(&record.why).font(medium(TEXT)).color(t.strong)).wrap());
+        if !record.moved_on.is_empty() {
+            let text = format!("! The order has moved on since: {}.", record.moved_on.join(", "));
+            ui.add(Label::new(RichText::new(text).color(t.waiting)).wrap());
+        }
+        for again in &record.again {
+            ui.add(Label::new(RichText::new(again).color(t.text)).wrap());
+        }
+        let rule = match record.rule.as_str() {
+            "" => String::new(),
+            // A rule of the application's own has its own name.
+            name => format!(" by the rule “{}”", name.parse::<Rule>().map_or(name, |rule| rule.label())),
+        };
+        note(
+            ui,
+            &format!("Found at {} in {}, {}{rule}.", snapshot.side_name(record.side), record.set, record.decided_at),
+        );
+    });
 }
 
-fn decided(ui: &mut Ui, snapshot: &Snapshot, conflict: &ConflictView) {
+/// The buttons that fill the result and file it.
+fn decision(ui: &mut Ui, state: &State, record: &ConflictView, draft: &Draft, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
-    let moved = |p: &&ConflictProperty| p.changed.contains(&true) || p.values[0] != p.values[1];
-    let rows = conflict.properties.iter().filter(moved).map(|p| Row {
-        mark: if p.changed == [true, true] { "! " } else { "≠ " },
-        name: &p.name,
-        ancestor: &p.ancestor,
-        values: [&p.values[0], &p.values[1]],
-        changed: p.changed,
-        result: &p.result,
-        won: Some(conflict.chosen_side),
-    });
-    table(ui, snapshot, rows.collect());
-    let same: Vec<&str> = conflict.properties.iter().filter(|p| !moved(p)).map(|p| p.name.as_str()).collect();
-    if !same.is_empty() {
-        ui.add_space(4.0);
-        ui.label(RichText::new(format!("{}: the same everywhere", same.join(", "))).color(t.weak));
+    if record.state == RecordState::TakenBack {
+        note(ui, "The set was taken back, and this conflict with it.");
+    } else {
+        ui.label(
+            RichText::new(if record.state == RecordState::Open { "Decide:" } else { "Decide again:" }).color(t.weak),
+        );
+        for side in [0, 1] {
+            let text = match gone(record, side) {
+                true => format!("Take {}'s: delete", state.side_name(side)),
+                false => Command::TakeWhole(side).label(state),
+            };
+            command_button_sized(ui, state, out, Command::TakeWhole(side), &text, Look::Side(side), 0.0);
+        }
+        command_button(ui, state, out, Command::ResetDecision, Look::Plain);
     }
-    ui.add_space(6.0);
-    ui.add(Label::new(RichText::new(&conflict.why).font(medium(TEXT)).color(t.strong)).wrap());
-    let found =
-        format!("Found at {} in {}, decided {}.", snapshot.side_name(conflict.side), conflict.set, conflict.decided_at);
-    note(ui, &found);
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        if record.state != RecordState::TakenBack {
+            command_button(ui, state, out, Command::FileDecision, Look::Side(record.side));
+        }
+        let history = Command::Run(Action::History { side: record.side, guid: record.guid });
+        command_button(ui, state, out, history, Look::Plain);
+        if draft.differs() {
+            let text = if draft.deletes() { "The order will be deleted." } else { "Not filed yet." };
+            ui.add(Label::new(RichText::new(text).color(t.conflict)).truncate());
+        }
+    });
 }
 
 fn foretold(ui: &mut Ui, state: &State, snapshot: &Snapshot, line: &Line) {
@@ -157,70 +205,27 @@ fn foretold(ui: &mut Ui, state: &State, snapshot: &Snapshot, line: &Line) {
         .iter()
         .map(|c| line.common.as_ref().map_or_else(|| "–".to_owned(), |order| snapshot.text(0, order, *c)))
         .collect();
-    let rows = (0..COLUMNS.len()).filter(|i| either_gone || line.differs[*i]).map(|i| Row {
-        mark: if line.changed.iter().all(|c| c[i]) { "! " } else { "≠ " },
-        name: &names[i],
-        ancestor: &common[i],
-        values: [&texts[i][0], &texts[i][1]],
-        changed: [0, 1].map(|side| line.orders[side].is_none() || line.changed[side][i]),
-        result: "not decided yet",
-        won: None,
-    });
-    table(ui, snapshot, rows.collect());
+    let rows: Vec<Version> = (0..COLUMNS.len())
+        .filter(|i| either_gone || line.differs[*i])
+        .map(|i| Version {
+            property: i,
+            name: names[i].clone(),
+            ancestor: common[i].clone(),
+            values: texts[i].clone(),
+            changed: [0, 1].map(|side| line.orders[side].is_none() || line.changed[side][i]),
+            result: "not decided yet".into(),
+            from: None,
+            decided: false,
+            touched: false,
+        })
+        .collect();
+    versions_table(ui, [0, 1].map(|side| snapshot.side_name(side)), &rows, false, false);
     ui.add_space(6.0);
     note(
         ui,
         &format!(
             "Both sides changed this order and have not heard of each other. Applying a set will find the conflict and decide it by the rule: {}",
-            rule_sentence(state.rule, state)
+            rule_sentence(state.rule(), state)
         ),
     );
-}
-
-fn table(ui: &mut Ui, snapshot: &Snapshot, rows: Vec<Row<'_>>) {
-    let t = Tokens::of(ui);
-    let shares = [0.17, 0.2, 0.21, 0.21, 0.21];
-    let heads = ["Property", "Last common", snapshot.side_name(0), snapshot.side_name(1), "Result"];
-    let inks = [t.weak, t.weak, t.sides[0], t.sides[1], t.weak];
-    let line = |ui: &mut Ui, cells: [(String, Color32, bool, Option<Color32>); 5]| {
-        let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 24.0), Sense::hover());
-        let mut left = rect.left();
-        for ((text, ink, bold, fill), share) in cells.into_iter().zip(shares) {
-            let cell = Rect::from_min_max(pos2(left, rect.top()), pos2(left + rect.width() * share, rect.bottom()));
-            left = cell.right();
-            if let Some(fill) = fill {
-                ui.painter().rect_filled(cell, CornerRadius::ZERO, fill);
-            }
-            let inner =
-                UiBuilder::new().max_rect(cell.shrink2(vec2(8.0, 0.0))).layout(Layout::left_to_right(Align::Center));
-            ui.scope_builder(inner, |ui| {
-                let font = if bold { semibold(TEXT) } else { regular(TEXT) };
-                ui.add(Label::new(RichText::new(text).font(font).color(ink)).truncate());
-            });
-        }
-        ui.painter().hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, t.line));
-    };
-    ui.spacing_mut().item_spacing.y = 0.0;
-    line(ui, std::array::from_fn(|i| (heads[i].to_owned(), inks[i], i == 2 || i == 3, None)));
-    for row in rows {
-        let both = row.changed == [true, true];
-        let value = |side: usize| {
-            let won = if row.won == Some(side) { " ✓" } else { "" };
-            let (ink, fill) = if row.changed[side] { (t.sides[side], Some(t.side_fill[side])) } else { (t.weak, None) };
-            (format!("{}{won}", row.values[side]), ink, row.changed[side], fill)
-        };
-        let ink = if both { t.conflict } else { t.text };
-        let result_ink = if row.won.is_some() { t.strong } else { t.weak };
-        line(
-            ui,
-            [
-                (format!("{}{}", row.mark, row.name), ink, both, None),
-                (row.ancestor.to_owned(), t.text, false, None),
-                value(0),
-                value(1),
-                (row.result.to_owned(), result_ink, row.won.is_some(), None),
-            ],
-        );
-    }
-    ui.spacing_mut().item_spacing.y = 4.0;
 }

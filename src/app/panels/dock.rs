@@ -1,15 +1,16 @@
 //! The dock: conflicts, sync sets, activity, the last comparison. Folds to its tabs.
 
-use eframe::egui::{self, Align, Button, Frame, Label, Layout, Margin, Panel, RichText, ScrollArea, Ui};
+use eframe::egui::{Align, Button, Frame, Label, Layout, Margin, Panel, Rect, RichText, ScrollArea, Sense, Ui, vec2};
 
 use super::conflicts;
 use crate::app::command::Command;
 use crate::app::handle::duration;
-use crate::app::snapshot::{Snapshot, count, grouped};
+use crate::app::snapshot::Snapshot;
 use crate::app::state::{Activity, DockTab, State};
 use crate::app::theme::{SMALL, TEXT, Tokens, medium, mono, regular, semibold};
-use crate::app::view::SetView;
-use crate::app::widgets::{Look, command_button, note, tab};
+use crate::app::view::{Action, SetView};
+use crate::app::widgets::{Cell, Look, command_button, note, paint, pill, tab, within};
+use crate::words::{count, grouped};
 
 /// Draws the dock at the bottom.
 pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
@@ -29,7 +30,7 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             };
             match state.dock {
                 DockTab::Conflicts => conflicts::show(ui, state, snapshot, out),
-                DockTab::Sets => sets(ui, snapshot),
+                DockTab::Sets => sets(ui, state, snapshot, out),
                 DockTab::Activity => activity(ui, state),
                 DockTab::Verify => verify(ui, state, out),
             }
@@ -81,42 +82,92 @@ pub fn page(ui: &mut Ui, id: &str, add: impl FnOnce(&mut Ui)) {
     });
 }
 
-fn sets(ui: &mut Ui, snapshot: &Snapshot) {
+fn sets(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
-    page(ui, "sets", |ui| {
-        if snapshot.view.sets.is_empty() {
+    if snapshot.view.sets.is_empty() {
+        page(ui, "sets", |ui| {
             note(ui, "No set was prepared or applied yet. “Prepare set…” writes one.");
-            return;
-        }
-        egui::Grid::new("sets").num_columns(6).spacing([22.0, 5.0]).show(ui, |ui| {
-            for title in ["When", "Set", "What", "Transactions", "In words", "File"] {
-                ui.label(RichText::new(title).font(medium(TEXT - 0.5)).color(t.weak));
-            }
-            ui.end_row();
-            for set in &snapshot.view.sets {
-                set_row(ui, snapshot, set);
-                ui.end_row();
-            }
         });
-    });
+        return;
+    }
+    // Long lists are laid out row by row, so the columns have fixed shares.
+    let shares = [0.12, 0.045, 0.195, 0.11, 0.23, 0.13, 0.17];
+    let columns = |rect: Rect| {
+        let mut left = rect.left() + 16.0;
+        shares.map(|share| {
+            let cell = Rect::from_x_y_ranges(left..=left + (rect.width() - 32.0) * share - 10.0, rect.y_range());
+            left = cell.right() + 10.0;
+            cell
+        })
+    };
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), 24.0), Sense::hover());
+    for (cell, title) in columns(head).into_iter().zip(["When", "Set", "What", "Transactions", "In words", "Undo", ""])
+    {
+        paint(ui, ui.painter(), cell, &Cell::new(title, medium(TEXT - 0.5), t.weak));
+    }
+    ScrollArea::vertical().id_salt("sets").auto_shrink(false).show_rows(
+        ui,
+        28.0,
+        snapshot.view.sets.len(),
+        |ui, rows| {
+            for set in &snapshot.view.sets[rows] {
+                let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 28.0), Sense::hover());
+                set_row(ui, state, snapshot, set, columns(rect), out);
+            }
+        },
+    );
 }
 
-fn set_row(ui: &mut Ui, snapshot: &Snapshot, set: &SetView) {
+fn set_row(ui: &mut Ui, state: &State, snapshot: &Snapshot, set: &SetView, cells: [Rect; 7], out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
-    ui.label(RichText::new(&set.at).color(t.weak));
-    ui.label(RichText::new(set.id.to_string()).font(semibold(TEXT)).color(t.strong));
     let here = snapshot.side_name(set.side);
     let what = if set.sent {
         format!("prepared at {here} for {}", set.peer)
     } else {
         format!("applied at {here}, from {}", set.peer)
     };
-    ui.label(RichText::new(what).color(t.sides[set.side]));
-    ui.label(format!("{} – {}", grouped(set.range.0), grouped(set.range.1)));
     let summary = if set.summary.is_empty() { count(set.objects, "object") } else { set.summary.clone() };
-    ui.label(summary);
-    let file = set.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    ui.label(RichText::new(file).font(mono(SMALL)).color(t.weak)).on_hover_text(set.file.display().to_string());
+    let range = format!("{} – {}", grouped(set.range.0), grouped(set.range.1));
+    let texts = [
+        (set.at.clone(), regular(TEXT), t.weak),
+        (set.id.to_string(), semibold(TEXT), t.strong),
+        (what, regular(TEXT), t.sides[set.side]),
+        (range, regular(TEXT), t.text),
+        (summary, regular(TEXT), t.text),
+    ];
+    for (i, (text, font, ink)) in texts.into_iter().enumerate() {
+        let struck = set.taken_back && i == 4;
+        let text = RichText::new(text).font(font).color(if set.taken_back { t.weak } else { ink });
+        let text = if struck { text.strikethrough() } else { text };
+        let label = within(ui, cells[i]).add(Label::new(text).truncate());
+        if i == 1 {
+            label.on_hover_text(set.file.display().to_string());
+        }
+    }
+    let mut buttons = within(ui, cells[5]);
+    buttons.spacing_mut().interact_size.y = 22.0;
+    buttons.spacing_mut().button_padding = vec2(6.0, 2.0);
+    buttons.spacing_mut().item_spacing.x = 5.0;
+    if set.taken_back {
+        pill(&mut buttons, "taken back", t.weak, t.raised);
+    } else if !set.sent {
+        let (side, seq) = (set.side, set.seq);
+        command_button(&mut buttons, state, out, Command::Run(Action::TakeBack { side, seq }), Look::Plain);
+        let revert = Action::Revert { side, seq, confirmed: false };
+        command_button(&mut buttons, state, out, Command::Run(revert), Look::Plain);
+    }
+    // Why it cannot be undone without a trace; each button says its own reason.
+    let note = match (&set.take_back, &set.revert) {
+        _ if set.taken_back => String::new(),
+        (Some(Err(reason)), _) | (_, Some(Err(reason))) => reason.clone(),
+        _ if set.sent => set.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+        _ => String::new(),
+    };
+    let font = if set.sent { mono(SMALL) } else { regular(SMALL) };
+    if paint(ui, ui.painter(), cells[6], &Cell::new(&note, font, t.weak)) && ui.rect_contains_pointer(cells[6]) {
+        ui.response().on_hover_text(note);
+    }
 }
 
 fn activity(ui: &mut Ui, state: &State) {

@@ -1,40 +1,41 @@
 //! Between the panes: what each direction has to send, the sets prepared, and the rule for conflicts.
 
-use eframe::egui::{self, Align, ComboBox, CornerRadius, Label, Layout, RichText, ScrollArea, Stroke, Ui, UiBuilder};
+use eframe::egui::{
+    self, Align, CentralPanel, ComboBox, CornerRadius, Frame, Label, Layout, Panel, RichText, ScrollArea, Stroke, Ui,
+};
 
-use crate::app::command::{Command, rule_name, rule_sentence};
+use crate::app::command::{Command, rule_sentence};
 use crate::app::dialogs::{Dialog, PathField};
-use crate::app::snapshot::count;
 use crate::app::state::State;
-use crate::app::theme::{SMALL, TEXT, Tokens, mono, semibold};
+use crate::app::theme::{SMALL, TEXT, Tokens, mono, regular, semibold};
 use crate::app::view::{Action, SetCard, SideIndex};
 use crate::app::widgets::{Look, card, command_button_sized, fact, heading, note, pill};
 use crate::sync::Rule;
+use crate::words::count;
 
-/// Height of what stays at the bottom, points.
-const FOOT: f32 = 46.0;
-
-/// Both directions, the drop target, the rule; `Sync both ways` stays at the bottom.
+/// Both directions and the drop target, which scroll; the rule and `Sync both ways` stay at the bottom.
 pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let all = ui.max_rect();
-    let (body, foot) = all.split_top_bottom_at_y(all.bottom() - FOOT);
-    ui.scope_builder(UiBuilder::new().id_salt("lane body").max_rect(body), |ui| {
+    Panel::bottom("lane foot").frame(Frame::new()).resizable(false).show_separator_line(false).show(ui, |ui| {
+        ui.set_width(all.width());
+        ui.separator();
+        rule(ui, state, all.height() * 0.36, out);
+        ui.add_space(6.0);
+        ui.spacing_mut().interact_size.y = 34.0;
+        let text = Command::SyncBoth.button(state);
+        command_button_sized(ui, state, out, Command::SyncBoth, &text, Look::Plain, all.width());
+        ui.add_space(2.0);
+    });
+    CentralPanel::no_frame().show(ui, |ui| {
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            ui.set_max_width(all.width());
+            // Less than the lane's while it scrolls.
+            ui.set_max_width(ui.available_width());
             for side in [0, 1] {
                 direction(ui, state, side, out);
                 ui.separator();
             }
             drop_target(ui, state, out);
-            ui.add_space(4.0);
-            rule(ui, state, out);
         });
-    });
-    ui.scope_builder(UiBuilder::new().id_salt("lane foot").max_rect(foot), |ui| {
-        ui.add_space(8.0);
-        ui.spacing_mut().interact_size.y = 34.0;
-        let text = Command::SyncBoth.button(state);
-        command_button_sized(ui, state, out, Command::SyncBoth, &text, Look::Plain, all.width());
     });
 }
 
@@ -53,7 +54,7 @@ fn direction(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>
             if lane.objects == 1 { "object" } else { "objects" },
             count(lane.transactions, "transaction")
         );
-        fact(ui, "", &crate::app::snapshot::grouped(lane.objects as u64), &after, t.strong);
+        fact(ui, "", &crate::words::grouped(lane.objects as u64), &after, t.strong);
     }
     let prepare = Command::Prepare(side);
     let text = prepare.button(state);
@@ -100,19 +101,25 @@ fn set_card(ui: &mut Ui, state: &State, side: SideIndex, set: &SetCard, out: &mu
         });
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
-            ui.spacing_mut().button_padding.x = 4.0;
+            ui.spacing_mut().button_padding.x = if narrow { 2.0 } else { 4.0 };
             let half = (width - 6.0) / 2.0;
-            let apply = Command::Run(Action::Apply { side: target, file: set.file.clone(), rule: state.rule });
+            let preview = Command::Run(Action::Preview { file: set.file.clone(), rule: None });
+            command_button_sized(ui, state, out, preview, "Preview…", Look::Plain, half).accessible_name(format!(
+                "Preview set {} at {}",
+                set.id,
+                state.side_name(target)
+            ));
+            let apply = Command::Run(Action::Apply { side: target, file: set.file.clone(), rule: None });
             let text = if side == 0 { "Apply →" } else { "← Apply" };
             command_button_sized(ui, state, out, apply, text, Look::Side(side), half).accessible_name(format!(
                 "Apply set {} at {}",
                 set.id,
                 state.side_name(target)
             ));
-            let save = Dialog::SaveAs { id: set.id, file: set.file.clone(), path: PathField::default() };
-            command_button_sized(ui, state, out, Command::Ask(save), "Save as…", Look::Plain, half)
-                .accessible_name(format!("Save set {} as…", set.id));
         });
+        let save = Dialog::SaveAs { id: set.id, file: set.file.clone(), path: PathField::default() };
+        command_button_sized(ui, state, out, Command::Ask(save), "Save as…", Look::Plain, width)
+            .accessible_name(format!("Save set {} as…", set.id));
     });
 }
 
@@ -130,7 +137,7 @@ fn drop_target(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             ui.label(RichText::new("or drop one here").color(t.weak));
         });
     });
-    let rect = response.response.rect;
+    let rect = response.response.rect.shrink(0.5);
     let ink = if hovering { t.sides[0] } else { t.border };
     if hovering {
         ui.painter().rect_stroke(rect, CornerRadius::same(7), Stroke::new(2.0, ink), egui::StrokeKind::Inside);
@@ -140,18 +147,41 @@ fn drop_target(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     }
 }
 
-fn rule(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+/// The rule, and what it does. `height`: what its words may take; what is longer scrolls.
+fn rule(ui: &mut Ui, state: &State, height: f32, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
     let label = heading(ui, "On conflict");
-    let mut rule = state.rule;
-    let combo = ComboBox::from_id_salt("rule").width(ui.available_width()).selected_text(rule_name(rule));
-    let response = combo.show_ui(ui, |ui| {
-        for choice in [Rule::ClientWins, Rule::LatestWins] {
-            ui.selectable_value(&mut rule, choice, rule_name(choice));
-        }
+    let mut rule = state.rule();
+    let enabled = Command::Rule(rule).enabled(state);
+    let response = ui.add_enabled_ui(enabled.is_ok(), |ui| {
+        let combo =
+            ComboBox::from_id_salt("rule").height(260.0).width(ui.available_width()).selected_text(rule.label());
+        combo.show_ui(ui, |ui| {
+            for choice in Rule::ALL {
+                let tip = format!("{} {}", rule_sentence(choice, state), choice.caution());
+                ui.selectable_value(&mut rule, choice, choice.label()).on_hover_text(tip.trim_end());
+            }
+        })
     });
-    response.response.labelled_by(label.id);
-    if rule != state.rule {
+    let response = response.inner.response.labelled_by(label.id);
+    if let Err(reason) = enabled {
+        response.on_disabled_hover_text(reason);
+    }
+    if rule != state.rule() {
         out.push(Command::Rule(rule));
     }
-    note(ui, &rule_sentence(rule, state));
+    ScrollArea::vertical().id_salt("rule in words").auto_shrink([false, true]).max_height(height).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 3.0;
+        note(ui, &rule_sentence(state.rule(), state));
+        let caution = state.rule().caution();
+        if !caution.is_empty() {
+            let text = RichText::new(format!("! {caution}")).font(regular(12.0)).color(t.waiting);
+            ui.add(Label::new(text).wrap());
+        }
+        let classes = state.snapshot.as_ref().map(|s| s.view.rules.classes.as_slice()).unwrap_or_default();
+        for (class, rule) in classes {
+            let text = RichText::new(format!("{class}: {}", rule.label())).font(regular(12.0)).color(t.text);
+            ui.add(Label::new(text).wrap()).on_hover_text(rule_sentence(*rule, state));
+        }
+    });
 }

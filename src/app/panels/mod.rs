@@ -10,6 +10,7 @@
 mod cell_editor;
 mod conflicts;
 mod dock;
+mod filed;
 mod lane;
 mod pane;
 mod status;
@@ -72,6 +73,7 @@ fn centre(ui: &mut Ui, state: &State, scrolling: &mut Scrolling, out: &mut Vec<C
     ui.painter().rect_filled(lane, 0, t.ground);
     ui.painter().vline(lane.left(), lane.y_range(), line);
     ui.painter().vline(lane.right(), lane.y_range(), line);
-    let inner = lane.shrink2(eframe::egui::vec2(12.0, 8.0));
+    let margin = if all.width() < 1400.0 { 8.0 } else { 12.0 };
+    let inner = lane.shrink2(eframe::egui::vec2(margin, 8.0));
     ui.scope_builder(UiBuilder::new().id_salt("lane").max_rect(inner), |ui| lane::show(ui, state, out));
 }

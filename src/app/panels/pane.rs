@@ -5,13 +5,14 @@ use eframe::egui::{
     UiBuilder, vec2,
 };
 
-use super::{Scrolling, table};
+use super::{Scrolling, filed, table};
 use crate::app::command::Command;
-use crate::app::snapshot::{Snapshot, bytes, grouped};
+use crate::app::snapshot::{Snapshot, bytes};
 use crate::app::state::{PaneTab, State};
 use crate::app::theme::{SMALL, TEXT, Tokens, mono, regular, semibold};
-use crate::app::view::SideIndex;
+use crate::app::view::{Action, SideIndex};
 use crate::app::widgets::{Look, command_button, command_button_sized, fact, note, pill, tab};
+use crate::words::grouped;
 
 /// The pane of a side.
 pub fn show(ui: &mut Ui, state: &State, side: SideIndex, scrolling: &mut Scrolling, out: &mut Vec<Command>) {
@@ -46,7 +47,9 @@ pub fn show(ui: &mut Ui, state: &State, side: SideIndex, scrolling: &mut Scrolli
             PaneTab::Employees => names(ui, snapshot, side, 0, "employees"),
             PaneTab::Customers => names(ui, snapshot, side, 1, "customers"),
             PaneTab::Items => names(ui, snapshot, side, 2, "items"),
-            PaneTab::Requeued => requeued(ui, snapshot, side),
+            PaneTab::Journal => filed::journal(ui, state, snapshot, side, out),
+            PaneTab::Times => filed::times(ui, snapshot, side),
+            PaneTab::Requeued => requeued(ui, state, snapshot, side, out),
         }
     });
 }
@@ -112,7 +115,11 @@ fn tools(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
         if response.on_hover_text("How many at once: drag, or click and type").changed() {
             out.push(Command::RandomCount(side, n));
         }
-        for command in [Command::NewOrder(side), Command::EditOrder(side), Command::DeleteOrders(side)] {
+        // On a narrow pane the history is in the row's menu, and on its key.
+        let wide = ui.max_rect().width() > 600.0;
+        let all =
+            [Command::NewOrder(side), Command::EditOrder(side), Command::DeleteOrders(side), Command::History(side)];
+        for command in all.into_iter().take(if wide { 4 } else { 3 }) {
             command_button(ui, state, out, command, Look::Plain);
         }
         let width = ui.available_width().min(190.0);
@@ -139,18 +146,26 @@ fn tabs(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
     let waiting = state.snapshot.as_ref().map_or(0, |s| s.view.sides[side].requeued.len());
     let row = ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 0.0;
-        if ui.available_width() < 460.0 {
-            ui.spacing_mut().button_padding.x = 6.0;
-        }
+        let width = ui.available_width();
+        // As many letters as there is room for; the whole words are always said.
+        let (padding, short) = match width {
+            ..460.0 => (4.0, true),
+            ..640.0 => (5.0, false),
+            _ => (10.0, false),
+        };
+        ui.spacing_mut().button_padding.x = padding;
         ui.add_space(8.0);
-        for (kind, text, badge) in [
-            (PaneTab::Orders, "Orders", None),
-            (PaneTab::Customers, "Customers", None),
-            (PaneTab::Employees, "Employees", None),
-            (PaneTab::Items, "Items", None),
-            (PaneTab::Requeued, "Requeued", Some(waiting)),
+        for (kind, whole, letters, badge) in [
+            (PaneTab::Orders, "Orders", "Orders", None),
+            (PaneTab::Customers, "Customers", "Cust.", None),
+            (PaneTab::Employees, "Employees", "Empl.", None),
+            (PaneTab::Items, "Items", "Items", None),
+            (PaneTab::Journal, "Journal", "Journal", None),
+            (PaneTab::Times, "Sync times", "Times", None),
+            (PaneTab::Requeued, "Requeued", "Req.", Some(waiting)),
         ] {
-            let label = format!("{text} at {name}");
+            let text = if short { letters } else { whole };
+            let label = format!("{whole} at {name}");
             if tab(ui, state.tabs[side] == kind, text, badge, t.sides[side], &label).clicked() {
                 out.push(Command::PaneTab(side, kind));
             }
@@ -188,22 +203,33 @@ fn names(ui: &mut Ui, snapshot: &Snapshot, side: SideIndex, kind: usize, what: &
     );
 }
 
-fn requeued(ui: &mut Ui, snapshot: &Snapshot, side: SideIndex) {
+fn requeued(ui: &mut Ui, state: &State, snapshot: &Snapshot, side: SideIndex, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let waiting = &snapshot.view.sides[side].requeued;
     ScrollArea::vertical().id_salt(("requeued", side)).auto_shrink(false).show(ui, |ui| {
         Frame::new().inner_margin(Margin::same(14)).show(ui, |ui| {
             if waiting.is_empty() {
                 note(ui, "Nothing waits. An object that cannot be applied yet, because something it refers to has not arrived, waits here and is tried again after every set.");
+                return;
             }
+            ui.horizontal(|ui| {
+                command_button(ui, state, out, Command::Run(Action::Retry { side }), Look::Side(side));
+                note(ui, "It is also tried again after every set.");
+            });
+            ui.add_space(4.0);
             for object in waiting {
                 ui.horizontal(|ui| {
-                    pill(ui, "? waits", t.waiting, t.waiting_fill);
+                    pill(ui, &format!("? {}", object.cause), t.waiting, t.waiting_fill);
                     ui.label(RichText::new(&object.title).font(semibold(TEXT)).color(t.strong));
-                    ui.label(RichText::new(format!("came in {}", object.set)).color(t.weak));
+                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                        let discard = Action::Discard { side, ids: vec![object.id], confirmed: false };
+                        command_button(ui, state, out, Command::Run(discard), Look::Plain);
+                        let set = RichText::new(format!("came in {}", object.set)).color(t.weak);
+                        ui.add(Label::new(set).truncate());
+                    });
                 });
                 ui.add(Label::new(RichText::new(&object.reason).font(regular(TEXT))).wrap());
-                ui.add_space(8.0);
+                ui.separator();
             }
         });
     });

@@ -13,7 +13,7 @@ use crate::app::snapshot::{COLUMNS, Column, Snapshot, short_name};
 use crate::app::state::{FLASH_SECONDS, State};
 use crate::app::theme::{ROW, TEXT, Tokens, blend, medium, regular, semibold};
 use crate::app::view::{Line, Mark, SideIndex};
-use crate::app::widgets::{Cell, paint, row_mark};
+use crate::app::widgets::{Cell, menu_entry, paint, row_mark};
 use crate::demo::model::Order;
 
 /// Below this width dates lose their seconds, points.
@@ -227,9 +227,25 @@ impl Painting<'_> {
                 picks.push((response, Some(column)));
             }
         }
+        self.menu(&row.response(), out);
         for (response, column) in picks {
             self.pick(&response, column, order.is_some(), out);
         }
+    }
+
+    /// What can be done with the row, by its right button.
+    fn menu(&self, response: &Response, out: &mut Vec<Command>) {
+        if response.secondary_clicked() && !self.selected {
+            out.push(Command::Select(self.side, self.line.guid, None, Pick::One));
+        }
+        response.context_menu(|ui| {
+            ui.set_min_width(180.0);
+            for command in
+                [Command::EditOrder(self.side), Command::History(self.side), Command::DeleteOrders(self.side)]
+            {
+                menu_entry(ui, self.state, out, command);
+            }
+        });
     }
 
     fn pick(&self, response: &Response, column: Option<Column>, here: bool, out: &mut Vec<Command>) {

@@ -1,16 +1,17 @@
 //! The top bar with the verdict, and the legend, which is the filter.
 
 use eframe::egui::{
-    self, Align, Button, Color32, CornerRadius, Layout, Response, RichText, Role, Stroke, Ui, WidgetInfo,
+    self, Align, Button, Color32, CornerRadius, Frame, Layout, Margin, Response, RichText, Role, Stroke, Ui, WidgetInfo,
 };
 
 use crate::app::TITLE;
 use crate::app::command::Command;
 use crate::app::rows::Show;
-use crate::app::snapshot::{Snapshot, count, grouped};
+use crate::app::snapshot::Snapshot;
 use crate::app::state::{PaneTab, State};
 use crate::app::theme::{TEXT, Tokens, medium, semibold};
-use crate::app::widgets::{Look, command_button};
+use crate::app::widgets::{Look, command_button, menu_entry};
+use crate::words::{count, grouped};
 
 /// Title, environment, verdict; at the right what concerns the whole window.
 pub fn bar(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
@@ -37,72 +38,72 @@ fn environment(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     egui::Popup::menu(&response).show(|ui| {
         ui.set_min_width(220.0);
         for command in [Command::OpenEnvironment, Command::OpenSetFile, Command::RestartDemo] {
-            let enabled = command.enabled(state);
-            let keys = command.shortcut().map(|s| ui.ctx().format_shortcut(&s)).unwrap_or_default();
-            let entry = ui.add_enabled(enabled.is_ok(), Button::new(command.label(state)).shortcut_text(keys));
-            let entry = match enabled {
-                Err(reason) => entry.on_disabled_hover_text(reason),
-                Ok(()) => entry.on_hover_text(command.tooltip(state)),
-            };
-            if entry.accessible_name(command.label(state)).clicked() {
-                out.push(command);
-                ui.close();
-            }
+            menu_entry(ui, state, out, command);
         }
     });
 }
 
-/// What the window says about the two databases as a whole.
-fn verdict_words(snapshot: &Snapshot) -> (String, Option<Command>) {
+/// What the window says about the two databases as a whole, and where each word leads.
+fn verdict_words(snapshot: &Snapshot) -> Vec<(String, Option<Command>)> {
     let c = snapshot.counts;
     let mut parts = Vec::new();
     if c.differ > 0 {
-        parts.push(format!("{} {}", count(c.differ, "order"), if c.differ == 1 { "differs" } else { "differ" }));
+        let text = format!("{} {}", count(c.differ, "order"), if c.differ == 1 { "differs" } else { "differ" });
+        parts.push((text, Some(Command::Show(Show::Differences))));
     }
     if c.conflict > 0 {
-        parts.push(format!("{} will conflict", grouped(c.conflict as u64)));
+        parts.push((format!("{} will conflict", grouped(c.conflict as u64)), Some(Command::Show(Show::Conflict))));
     }
-    if c.waiting > 0 {
-        parts.push(format!("{} waiting", grouped(c.waiting as u64)));
+    if c.to_decide > 0 {
+        parts.push((format!("{} to decide", grouped(c.to_decide as u64)), Some(Command::NextToDecide)));
     }
-    let waits_at = (0..2).find(|side| !snapshot.view.sides[*side].requeued.is_empty());
-    let leads_to = match (c.conflict, c.differ, waits_at) {
-        (1.., _, _) => Some(Command::Show(Show::Conflict)),
-        (_, 1.., _) => Some(Command::Show(Show::Differences)),
-        (_, _, Some(side)) => Some(Command::PaneTab(side, PaneTab::Requeued)),
-        _ => None,
-    };
-    if parts.is_empty() && !snapshot.view.equal {
+    if let Some(side) = (0..2).find(|side| !snapshot.view.sides[*side].requeued.is_empty()) {
+        let text = format!("{} waiting", grouped(c.waiting as u64));
+        parts.push((text, Some(Command::PaneTab(side, PaneTab::Requeued))));
+    }
+    if parts.is_empty() {
         let objects: usize = snapshot.view.lanes.iter().map(|l| l.objects).sum();
-        return (format!("{} to send", count(objects, "object")), None);
+        let text = if snapshot.view.equal { "In sync".into() } else { format!("{} to send", count(objects, "object")) };
+        parts.push((text, None));
     }
-    if parts.is_empty() { ("In sync".into(), None) } else { (parts.join(" · "), leads_to) }
+    parts
 }
 
 fn verdict(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
-    let (text, leads_to) = match &state.snapshot {
-        None if state.error.is_some() => ("not readable".to_owned(), None),
-        None => ("checking…".to_owned(), None),
+    let parts = match &state.snapshot {
+        None if state.error.is_some() => vec![("not readable".to_owned(), None)],
+        None => vec![("checking…".to_owned(), None)],
         Some(snapshot) => verdict_words(snapshot),
     };
     let (ink, fill) = match &state.snapshot {
         None => (t.weak, t.raised),
-        Some(s) if s.view.equal && leads_to.is_none() => (t.new, t.new_fill),
+        Some(s) if s.view.equal && parts.iter().all(|(_, leads_to)| leads_to.is_none()) => (t.new, t.new_fill),
         Some(_) => (t.waiting, t.waiting_fill),
     };
-    let button = Button::new(RichText::new(&text).font(medium(TEXT)).color(ink))
-        .fill(fill)
-        .stroke(Stroke::NONE)
-        .corner_radius(CornerRadius::same(12));
-    let response = ui.add(button).accessible_name(format!("Verdict: {text}"));
-    let response = if leads_to.is_some() { response.on_hover_text("Shows only these") } else { response };
-    if response.clicked()
-        && let Some(command) = leads_to
-        && command != Command::Show(state.query.show)
-    {
-        out.push(command);
-    }
+    let pill = Frame::new().fill(fill).corner_radius(CornerRadius::same(12)).inner_margin(Margin::symmetric(6, 0));
+    pill.show(ui, |ui| {
+        ui.spacing_mut().item_spacing.x = 0.0;
+        ui.spacing_mut().button_padding.x = 5.0;
+        ui.spacing_mut().interact_size.y = 24.0;
+        for (i, (text, leads_to)) in parts.into_iter().enumerate() {
+            if i > 0 {
+                ui.label(RichText::new("·").color(ink));
+            }
+            let button = Button::new(RichText::new(&text).font(medium(TEXT)).color(ink)).frame_when_inactive(false);
+            let response = ui.add(button).accessible_name(format!("Verdict: {text}"));
+            let Some(command) = leads_to else { continue };
+            let tip = match command {
+                Command::Show(_) => "Shows only these",
+                Command::NextToDecide => "Shows the next one",
+                _ => "Shows what waits, and why",
+            };
+            // The legend's chip also takes a filter away; these words only set it.
+            if response.on_hover_text(tip).clicked() && command != Command::Show(state.query.show) {
+                out.push(command);
+            }
+        }
+    });
 }
 
 /// A sun or a moon, painted: no bundled font has a moon.
@@ -143,7 +144,12 @@ pub fn legend(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             (Show::Changed, "≠ ", "Changed", c.changed, t.sides[0]),
             (Show::Deleted, "− ", "Deleted", c.deleted, t.danger),
             (Show::Conflict, "! ", "Conflict", c.conflict, t.conflict),
+            (Show::Waiting, "? ", "Waiting", c.waiting_lines, t.waiting),
         ] {
+            // What hardly ever is needs no place.
+            if show == Show::Waiting && n == 0 && state.query.show != show {
+                continue;
+            }
             if chip(ui, state.query.show == show, sign, name, n, ink).clicked() {
                 out.push(Command::Show(show));
             }

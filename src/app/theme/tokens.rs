@@ -178,6 +178,10 @@ mod tests {
                 ("text in the error bar", t.text, t.danger_fill),
                 ("conflict cell", t.conflict, t.conflict_fill),
                 ("verdict", t.waiting, t.waiting_fill),
+                ("changed result", t.strong, t.conflict_fill),
+                ("typed result", t.text, t.conflict_fill),
+                ("MASTER's result", t.sides[0], t.conflict_fill),
+                ("CLIENT's result", t.sides[1], t.conflict_fill),
             ]);
             for (what, text, ground) in pairs {
                 let got = contrast(text, ground);

@@ -4,6 +4,7 @@ use eframe::egui::Color32;
 
 use crate::app::theme::Tokens;
 use crate::app::view::{Line, Mark, SideIndex};
+use crate::sync::Outcome;
 
 /// A mark as drawn, and as said.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,5 +35,62 @@ pub fn row_mark(t: &Tokens, line: &Line, side: SideIndex) -> Option<MarkLook> {
             look("?", t.waiting, "differs, with nothing to send: something waits")
         }
         (Mark::None, Mark::None) => None,
+    }
+}
+
+/// What one side did to an object, as in its journal.
+pub fn mark_look(t: &Tokens, mark: Mark, side: SideIndex) -> MarkLook {
+    let (glyph, ink, meaning) = match mark {
+        Mark::New => ("+", t.new, "new"),
+        Mark::Changed => ("≠", t.sides[side], "changed"),
+        Mark::Deleted => ("−", t.danger, "deleted"),
+        Mark::Conflict => ("!", t.conflict, "conflict"),
+        Mark::None => ("·", t.weak, "unchanged"),
+    };
+    MarkLook { glyph, ink, meaning }
+}
+
+/// What would be done with an object of a set from that side.
+pub fn outcome_look(t: &Tokens, outcome: Outcome, from: SideIndex) -> MarkLook {
+    let (glyph, ink, meaning) = match outcome {
+        Outcome::Inserted => ("+", t.new, "new"),
+        Outcome::Updated => ("≠", t.sides[from], "changed"),
+        Outcome::Deleted => ("−", t.danger, "deleted"),
+        Outcome::Conflict => ("!", t.conflict, "conflict"),
+        Outcome::Combined => ("⊕", t.conflict, "combined"),
+        Outcome::Requeued => ("?", t.waiting, "waits"),
+        Outcome::Discarded => ("×", t.danger, "discarded"),
+        Outcome::Skipped => ("·", t.weak, "skipped"),
+    };
+    MarkLook { glyph, ink, meaning }
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::{Context, RawInput, Theme};
+
+    use super::*;
+    use crate::app::theme::{self, semibold};
+
+    #[test]
+    fn every_sign_can_be_drawn_and_no_two_are_alike() {
+        let ctx = Context::default();
+        theme::install(&ctx);
+        ctx.run_ui(RawInput::default(), |_| {}).textures_delta.clear();
+        let t = Tokens::for_theme(Theme::Dark);
+        let outcomes = [
+            Outcome::Inserted,
+            Outcome::Updated,
+            Outcome::Deleted,
+            Outcome::Conflict,
+            Outcome::Combined,
+            Outcome::Requeued,
+            Outcome::Skipped,
+        ];
+        let signs = outcomes.map(|outcome| outcome_look(t, outcome, 0).glyph);
+        for (i, sign) in signs.iter().enumerate() {
+            assert!(ctx.fonts_mut(|f| f.has_glyphs(&semibold(theme::TEXT), sign)), "no font has {sign}");
+            assert!(!signs[..i].contains(sign), "{sign} has two meanings");
+        }
     }
 }

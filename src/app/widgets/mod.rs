@@ -2,13 +2,16 @@
 
 mod cell;
 mod mark;
+mod versions;
 
 use eframe::egui::{
-    self, Button, Color32, CornerRadius, Frame, Margin, Response, RichText, Role, Sense, Stroke, Ui, WidgetInfo, vec2,
+    self, Button, Color32, CornerRadius, Frame, Margin, Response, RichText, Role, Sense, Stroke, Ui, UiBuilder,
+    WidgetInfo, vec2,
 };
 
 pub use cell::{Cell, paint};
-pub use mark::row_mark;
+pub use mark::{mark_look, outcome_look, row_mark};
+pub use versions::{Version, versions, versions_table};
 
 use super::command::Command;
 use super::state::State;
@@ -74,6 +77,26 @@ pub fn command_button_sized(
         out.push(command);
     }
     response
+}
+
+/// An entry for a command in an open menu.
+pub fn menu_entry(ui: &mut Ui, state: &State, out: &mut Vec<Command>, command: Command) {
+    let enabled = command.enabled(state);
+    let keys = command.shortcut().map(|s| ui.ctx().format_shortcut(&s)).unwrap_or_default();
+    let entry = ui.add_enabled(enabled.is_ok(), Button::new(command.label(state)).shortcut_text(keys));
+    let entry = match enabled {
+        Err(reason) => entry.on_disabled_hover_text(reason),
+        Ok(()) => entry.on_hover_text(command.tooltip(state)),
+    };
+    if entry.accessible_name(command.label(state)).clicked() {
+        out.push(command);
+        ui.close();
+    }
+}
+
+/// A line of its own inside a rectangle; unlike a scope it leaves the place where the next widget goes.
+pub fn within(ui: &mut Ui, rect: egui::Rect) -> Ui {
+    ui.new_child(UiBuilder::new().max_rect(rect).layout(egui::Layout::left_to_right(egui::Align::Center)))
 }
 
 /// A small text on a coloured ground.

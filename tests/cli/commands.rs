@@ -1,119 +1,10 @@
-//! The program itself: what each command answers on standard output with `--json`, what it says on standard error, and its
-//! exit code.
+//! The environment, orders, sets, and what is said of them.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value as Json;
 
-/// A folder of the test's own; the user's data folder is never looked at.
-struct Demo {
-    home: tempfile::TempDir,
-}
-
-struct Answer {
-    args: String,
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Demo {
-    /// An empty folder.
-    fn empty() -> Demo {
-        Demo { home: tempfile::tempdir().unwrap() }
-    }
-
-    /// A small environment.
-    fn new() -> Demo {
-        let demo = Demo::empty();
-        demo.install(&["--seed", "1"]).ok();
-        demo
-    }
-
-    fn dir(&self) -> PathBuf {
-        self.home.path().join("demo")
-    }
-
-    fn install(&self, more: &[&str]) -> Answer {
-        let small = ["install", "--items", "5", "--customers", "5", "--employees", "5", "--orders", "20"];
-        self.run(&[&small, more].concat())
-    }
-
-    /// Runs without `--dir` and `--json`; OBJSYNC_DIR names a folder where nothing is.
-    fn bare(&self, args: &[&str]) -> Answer {
-        let output = Command::new(env!("CARGO_BIN_EXE_objsync"))
-            .args(args)
-            .env("OBJSYNC_DIR", self.home.path().join("default"))
-            .current_dir(self.home.path())
-            .output()
-            .unwrap();
-        Answer {
-            args: args.join(" "),
-            code: output.status.code().expect("it ended by itself"),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    fn run(&self, args: &[&str]) -> Answer {
-        let dir = self.dir();
-        self.bare(&[args, &["--json", "--dir", dir.to_str().unwrap()]].concat())
-    }
-
-    fn json(&self, args: &[&str]) -> Json {
-        self.run(args).ok()
-    }
-
-    fn status(&self) -> Json {
-        self.json(&["status"])
-    }
-
-    fn order(&self, node: &str, number: &str) -> Json {
-        self.json(&["order", "get", number, "--node", node])
-    }
-
-    /// A new order from the first keys of everything, with this quantity.
-    fn new_order(&self, node: &str, more: &[&str]) -> Answer {
-        let all =
-            ["--employee", "1", "--customer", "1", "--item", "1", "--date", "2026-11-20 16:44:42", "--price", "12.34"];
-        self.run(&[&["order", "new", "--node", node], more, &all[..]].concat())
-    }
-
-    fn set(&self, name: &str) -> String {
-        self.dir().join("sets").join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Answer {
-    /// It succeeded and said one JSON value on standard output, nothing on standard error.
-    #[track_caller]
-    fn ok(&self) -> Json {
-        assert_eq!(self.code, 0, "{}\n{}", self.args, self.stderr);
-        assert_eq!(self.stderr, "", "{}", self.args);
-        self.value()
-    }
-
-    #[track_caller]
-    fn value(&self) -> Json {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{}: {e}\n{}", self.args, self.stdout))
-    }
-
-    /// It failed with this code, said nothing on standard output, and these words on standard error.
-    #[track_caller]
-    fn fails(&self, code: i32, words: &[&str]) {
-        assert_eq!((self.code, self.stdout.as_str()), (code, ""), "{}\n{}", self.args, self.stderr);
-        for word in words {
-            assert!(self.stderr.contains(word), "`{}` does not say `{word}`:\n{}", self.args, self.stderr);
-        }
-    }
-}
-
-#[track_caller]
-fn keys(value: &Json, expected: &[&str]) {
-    let found: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(found, expected);
-}
+use crate::demo::{Demo, keys};
 
 fn number(value: &Json) -> String {
     value.as_i64().unwrap().to_string()
@@ -131,7 +22,9 @@ fn reports_have_their_keys(report: &Json) {
             "updated",
             "deleted",
             "conflicts",
+            "combined",
             "requeued",
+            "discarded",
             "skipped",
             "objects",
             "warnings",
@@ -474,9 +367,9 @@ fn apply_reports_and_refuses() {
     reports_have_their_keys(&report);
     assert_eq!((&report["node"], &report["source"], &report["id"]), (&"CLIENT".into(), &"MASTER".into(), &1.into()));
     assert!(Path::new(report["file"].as_str().unwrap()).is_absolute());
-    let counts =
-        ["inserted", "updated", "deleted", "conflicts", "requeued", "skipped"].map(|c| report[c].as_i64().unwrap());
-    assert_eq!(counts, [2, 1, 1, 0, 0, 0]);
+    let counts = ["inserted", "updated", "deleted", "conflicts", "combined", "requeued", "discarded", "skipped"]
+        .map(|c| report[c].as_i64().unwrap());
+    assert_eq!(counts, [2, 1, 1, 0, 0, 0, 0, 0]);
     let objects = report["objects"].as_array().unwrap();
     assert_eq!(objects.len(), 4);
     for object in objects {
@@ -488,9 +381,9 @@ fn apply_reports_and_refuses() {
     assert_eq!(verified["equal"], true);
     // Once more: nothing new.
     let again = demo.json(&["apply", &set, "--node", "CLIENT"]);
-    let counts =
-        ["inserted", "updated", "deleted", "conflicts", "requeued", "skipped"].map(|c| again[c].as_i64().unwrap());
-    assert_eq!(counts, [0, 0, 0, 0, 0, 4]);
+    let counts = ["inserted", "updated", "deleted", "conflicts", "combined", "requeued", "discarded", "skipped"]
+        .map(|c| again[c].as_i64().unwrap());
+    assert_eq!(counts, [0, 0, 0, 0, 0, 0, 0, 4]);
     assert_eq!(demo.json(&["verify"]), verified);
 }
 
@@ -616,7 +509,10 @@ fn an_order_for_an_unknown_customer_waits_with_its_whole_transaction() {
     let waiting = demo.json(&["requeue", "--node", "CLIENT"]);
     let waiting = waiting.as_array().unwrap();
     assert_eq!(waiting.len(), 1);
-    keys(&waiting[0], &["class", "guid", "source_number", "source", "set", "transaction", "deletion", "reason"]);
+    keys(
+        &waiting[0],
+        &["id", "class", "guid", "source_number", "source", "set", "transaction", "deletion", "cause", "reason"],
+    );
     assert_eq!((&waiting[0]["guid"], &waiting[0]["source"]), (&guid, &"MASTER".into()));
     let reason = waiting[0]["reason"].as_str().unwrap();
     assert!(reason.contains("customer is unknown at CLIENT") && reason.contains("not journaled"), "{reason}");

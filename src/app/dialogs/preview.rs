@@ -1,0 +1,324 @@
+//! What applying a set would do, before it is applied.
+
+use eframe::egui::{
+    self, Align, Button, Color32, ComboBox, CornerRadius, Key, Label, Layout, Modifiers, RichText, Role, ScrollArea,
+    Sense, Stroke, Ui, WidgetInfo, vec2,
+};
+
+use crate::app::command::{Command, rule_sentence};
+use crate::app::decision::Draft;
+use crate::app::snapshot::bytes;
+use crate::app::state::State;
+use crate::app::theme::{SMALL, TEXT, Tokens, medium, mono, regular, semibold};
+use crate::app::view::{Action, PreviewView};
+use crate::app::widgets::{Cell, Look, command_button_sized, note, outcome_look, paint, versions, versions_table};
+use crate::sync::{Outcome, Rule};
+
+use super::Dialog;
+use crate::words::{count, grouped};
+
+/// What can become of an object, in the order of the filter.
+const OUTCOMES: [Outcome; 7] = [
+    Outcome::Inserted,
+    Outcome::Updated,
+    Outcome::Deleted,
+    Outcome::Conflict,
+    Outcome::Combined,
+    Outcome::Requeued,
+    Outcome::Skipped,
+];
+/// Height of an object's row, points.
+const LINE: f32 = 24.0;
+
+/// A preview on the screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// What would be done.
+    pub view: PreviewView,
+    /// Only objects of which this would become; `None`: all.
+    show: Option<Outcome>,
+    /// Which object is chosen: an index into the view's.
+    chosen: Option<usize>,
+    /// The objects that the filter lets through.
+    shown: Vec<usize>,
+    /// How many objects of each of [`OUTCOMES`].
+    counts: [usize; 7],
+}
+
+impl Preview {
+    /// Shows a preview; where it was asked for from a preview of the same file, filter and choice stay.
+    pub fn new(view: PreviewView, before: Option<Dialog>) -> Self {
+        let before = match before {
+            Some(Dialog::Preview(before)) if before.view.file == view.file => Some(before),
+            _ => None,
+        };
+        let counts = OUTCOMES.map(|outcome| view.objects.iter().filter(|o| o.outcome == outcome).count());
+        let guid = before.as_ref().and_then(|b| Some(b.view.objects.get(b.chosen?)?.guid));
+        // What there is to look at is a conflict, if there is one.
+        let chosen = match guid {
+            Some(guid) => view.objects.iter().position(|o| o.guid == guid),
+            None => view.objects.iter().position(|o| o.outcome == Outcome::Conflict),
+        };
+        let mut preview = Preview { view, show: None, chosen, shown: Vec::new(), counts };
+        let left = |show: &Outcome| preview.view.objects.iter().any(|o| o.outcome == *show);
+        let show = before.and_then(|b| b.show).filter(left);
+        preview.filter(show);
+        preview
+    }
+
+    fn filter(&mut self, show: Option<Outcome>) {
+        let objects = self.view.objects.iter().enumerate();
+        self.show = show;
+        self.shown = objects.filter(|(_, o)| show.is_none_or(|s| s == o.outcome)).map(|(i, _)| i).collect();
+        self.chosen = self.chosen.filter(|i| self.shown.contains(i));
+    }
+
+    /// The heading.
+    pub fn title(&self, state: &State) -> String {
+        format!("Preview: set {} at {}", self.view.id, state.side_name(self.view.side))
+    }
+
+    /// Applies the set as it was previewed.
+    pub fn action(&self) -> Action {
+        let view = &self.view;
+        Action::Apply { side: view.side, file: view.file.clone(), rule: view.rule }
+    }
+}
+
+/// Draws it; `true` when it is done with.
+pub fn show(ui: &mut Ui, state: &State, preview: &mut Preview, out: &mut Vec<Command>) -> bool {
+    let screen = ui.ctx().content_rect().size();
+    ui.set_width((screen.x - 120.0).min(1060.0));
+    ui.set_max_height((screen.y - 90.0).min(760.0));
+    head(ui, state, &preview.title(state), &preview.view);
+    ui.separator();
+    filter(ui, preview);
+    checks(ui, &preview.view);
+    ui.add_space(2.0);
+    let step = arrows(ui);
+    titles(ui);
+    let room = ui.available_height() - 60.0;
+    let table = preview.chosen.and_then(|i| preview.view.objects[i].conflict.as_ref()).is_some();
+    let below = if table { (room * 0.48).min(230.0) } else { 0.0 };
+    list(ui, preview, (room - below).max(80.0), step);
+    if let Some(object) = preview.chosen.map(|i| &preview.view.objects[i])
+        && let Some(record) = &object.conflict
+    {
+        ui.separator();
+        ScrollArea::vertical().id_salt("previewed conflict").max_height(below - 12.0).show(ui, |ui| {
+            let (rows, same) = versions(record, &Draft::new(record));
+            versions_table(ui, [0, 1].map(|side| state.side_name(side)), &rows, false, false);
+            if !same.is_empty() {
+                note(ui, &format!("{}: the same everywhere", same.join(", ")));
+            }
+            ui.add(Label::new(RichText::new(&record.why).font(medium(TEXT)).color(Tokens::of(ui).strong)).wrap());
+        });
+    }
+    ui.separator();
+    foot(ui, state, preview, out)
+}
+
+fn head(ui: &mut Ui, state: &State, title: &str, view: &PreviewView) {
+    let t = Tokens::of(ui);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(title).font(semibold(15.0)).color(t.strong));
+        ui.add_space(4.0);
+        let file = view.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let text = format!("{file} · {}", bytes(view.bytes));
+        ui.add(Label::new(RichText::new(text).font(mono(SMALL)).color(t.weak)).truncate())
+            .on_hover_text(view.file.display().to_string());
+    });
+    ui.horizontal(|ui| {
+        ui.spacing_mut().interact_size.y = 18.0;
+        ui.label(RichText::new("Nothing was changed yet; this is what Apply would do.").color(t.strong));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let range = format!(
+                "{}'s transactions {} – {} → {}",
+                view.source,
+                grouped(view.range.0),
+                grouped(view.range.1),
+                state.side_name(view.side)
+            );
+            ui.label(RichText::new(range).color(t.text));
+        });
+    });
+}
+
+/// The counts in words, and a chip for everything that happens, which filters the list.
+fn filter(ui: &mut Ui, preview: &mut Preview) {
+    let t = Tokens::of(ui);
+    let from = 1 - preview.view.side;
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        let all = preview.view.objects.len();
+        let mut clicked = None;
+        if chip(ui, preview.show.is_none(), &format!("All {}", grouped(all as u64)), t.strong, "Show all objects") {
+            clicked = Some(None);
+        }
+        for (outcome, n) in OUTCOMES.into_iter().zip(preview.counts).filter(|(_, n)| *n > 0) {
+            let look = outcome_look(t, outcome, from);
+            let chosen = preview.show == Some(outcome);
+            let text = format!("{} {} {}", look.glyph, grouped(n as u64), look.meaning);
+            if chip(ui, chosen, &text, look.ink, &format!("Show only {}: {n}", look.meaning)) {
+                clicked = Some((!chosen).then_some(outcome));
+            }
+        }
+        if let Some(show) = clicked {
+            preview.filter(show);
+        }
+        ui.label(RichText::new(format!("{}: {}", count(all, "object"), preview.view.summary)).color(t.weak));
+    });
+}
+
+fn chip(ui: &mut Ui, chosen: bool, text: &str, ink: Color32, name: &str) -> bool {
+    let t = Tokens::of(ui);
+    let (fill, border) = if chosen { (t.control_hovered, t.strong_border) } else { (Color32::TRANSPARENT, t.border) };
+    let button = Button::new(RichText::new(text).font(medium(12.0)).color(ink))
+        .fill(fill)
+        .stroke(Stroke::new(1.0, border))
+        .corner_radius(CornerRadius::same(11));
+    let response = ui.add(button);
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, name));
+    response.clicked()
+}
+
+fn checks(ui: &mut Ui, view: &PreviewView) {
+    let t = Tokens::of(ui);
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().interact_size.y = 18.0;
+        ui.spacing_mut().item_spacing.x = 14.0;
+        for check in &view.checks {
+            ui.label(RichText::new(format!("✓ {check}")).font(regular(12.0)).color(t.new));
+        }
+    });
+    for warning in &view.warnings {
+        ui.add(Label::new(RichText::new(format!("! {warning}")).font(regular(12.0)).color(t.waiting)).wrap());
+    }
+}
+
+/// How far the arrow keys move in the list.
+fn arrows(ui: &Ui) -> isize {
+    if egui::Popup::is_any_open(ui.ctx()) {
+        return 0;
+    }
+    ui.input_mut(|i| {
+        let mut step = 0;
+        for (key, by) in [(Key::ArrowDown, 1), (Key::ArrowUp, -1), (Key::PageDown, 10), (Key::PageUp, -10)] {
+            step += by * i.count_and_consume_key(Modifiers::NONE, key) as isize;
+        }
+        step
+    })
+}
+
+/// Where an object's sign, title and fate begin, and where the last one ends.
+fn columns(width: f32) -> [f32; 4] {
+    [0.0, 28.0, (width * 0.28).min(280.0), width]
+}
+
+fn titles(ui: &mut Ui) {
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), LINE), Sense::hover());
+    let columns = columns(rect.width());
+    for (left, title) in [(columns[1], "Object"), (columns[2], "What applying it would do")] {
+        let place = egui::Rect::from_min_max(egui::pos2(rect.left() + left + 8.0, rect.top()), rect.max);
+        paint(ui, ui.painter(), place, &Cell::new(title, medium(TEXT - 0.5), Tokens::of(ui).weak));
+    }
+}
+
+fn list(ui: &mut Ui, preview: &mut Preview, height: f32, step: isize) {
+    let mut area = ScrollArea::vertical().id_salt("previewed objects").auto_shrink([false, true]).max_height(height);
+    ui.spacing_mut().item_spacing.y = 0.0;
+    if step != 0 && !preview.shown.is_empty() {
+        let at = preview.chosen.and_then(|chosen| preview.shown.iter().position(|i| *i == chosen));
+        let last = preview.shown.len() - 1;
+        let to = at.map_or(0, |at| at.saturating_add_signed(step).min(last));
+        preview.chosen = Some(preview.shown[to]);
+        area = area.vertical_scroll_offset((to as f32 * LINE - height / 2.0).max(0.0));
+    }
+    let from = 1 - preview.view.side;
+    let mut chosen = preview.chosen;
+    area.show_rows(ui, LINE, preview.shown.len(), |ui, rows| {
+        for index in &preview.shown[rows] {
+            if object(ui, preview, *index, from) {
+                chosen = if chosen == Some(*index) { None } else { Some(*index) };
+            }
+        }
+    });
+    preview.chosen = chosen;
+    ui.spacing_mut().item_spacing.y = 4.0;
+}
+
+fn object(ui: &mut Ui, preview: &Preview, index: usize, from: usize) -> bool {
+    let t = Tokens::of(ui);
+    let object = &preview.view.objects[index];
+    let look = outcome_look(t, object.outcome, from);
+    let chosen = preview.chosen == Some(index);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), LINE), Sense::click());
+    if chosen || response.hovered() || response.has_focus() {
+        ui.painter().rect_filled(rect, CornerRadius::same(4), t.raised);
+    }
+    ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, t.line));
+    let columns = columns(rect.width());
+    let cells = [
+        (look.glyph, semibold(TEXT), look.ink),
+        (object.title.as_str(), semibold(TEXT), t.strong),
+        (object.reason.as_str(), regular(TEXT), look.ink),
+    ];
+    let mut cut = false;
+    for (i, (text, font, ink)) in cells.into_iter().enumerate() {
+        let left = rect.left() + columns[i] + 8.0;
+        let right = rect.left() + columns[i + 1] - 4.0;
+        let place = egui::Rect::from_min_max(egui::pos2(left, rect.top()), egui::pos2(right, rect.bottom()));
+        cut |= paint(ui, ui.painter(), place, &Cell::new(text, font, ink));
+    }
+    let name = format!("{}, {}: {}", object.title, look.meaning, object.reason);
+    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &name));
+    let clicked = response.clicked();
+    if cut {
+        response.on_hover_text(&object.reason);
+    }
+    clicked
+}
+
+/// `true` when it is done with.
+fn foot(ui: &mut Ui, state: &State, preview: &Preview, out: &mut Vec<Command>) -> bool {
+    let view = &preview.view;
+    super::show::refusal(ui, state);
+    let mut done = false;
+    ui.horizontal(|ui| {
+        ui.label("On conflict");
+        rule(ui, state, view, out);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let apply = Command::Answer(preview.action());
+            command_button_sized(ui, state, out, apply, "Apply →", Look::Side(1 - view.side), 0.0)
+                .accessible_name(format!("Apply the previewed set at {}", state.side_name(view.side)));
+            done = ui.button("Close").clicked();
+            let used = view.rule.unwrap_or(state.rule());
+            let text = RichText::new(rule_sentence(used, state)).font(regular(12.0)).color(Tokens::of(ui).weak);
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| ui.add(Label::new(text).truncate()));
+        });
+    });
+    done
+}
+
+/// For this set only; another rule makes another preview.
+fn rule(ui: &mut Ui, state: &State, view: &PreviewView, out: &mut Vec<Command>) {
+    let words = |rule: Option<Rule>| match rule {
+        Some(rule) => rule.label().to_owned(),
+        None => format!("{} (as chosen for all)", state.rule().label()),
+    };
+    let mut rule = view.rule;
+    ui.add_enabled_ui(state.blocked().is_ok(), |ui| {
+        let combo = ComboBox::from_id_salt("rule of the preview").width(220.0).height(280.0).selected_text(words(rule));
+        let combo = combo.show_ui(ui, |ui| {
+            for choice in std::iter::once(None).chain(Rule::ALL.map(Some)) {
+                let of = choice.unwrap_or(state.rule());
+                let tip = format!("{} {}", rule_sentence(of, state), of.caution());
+                ui.selectable_value(&mut rule, choice, words(choice)).on_hover_text(tip.trim_end());
+            }
+        });
+        combo.response.accessible_name("On conflict, for this set").on_hover_text("For this set only");
+    });
+    if rule != view.rule {
+        out.push(Command::Answer(Action::Preview { file: view.file.clone(), rule }));
+    }
+}

@@ -1,0 +1,259 @@
+//! What the window shows of single things: a conflict record, what a set would do, every state of an order.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use crate::app::engine::Engine;
+use crate::app::look::titled;
+use crate::app::view::{
+    ConflictProperty, ConflictView, HistoryState, HistoryView, JournalLine, Mark, PreviewObject, PreviewView, SideIndex,
+};
+use crate::demo::query;
+use crate::demo::tables::ORDER;
+use crate::sync::{
+    ApplyOptions, Cause, Chosen, ConflictRecord, EventKind, Guid, JournalQuery, Node, Preview, RecordState, Result,
+    Rule, Value,
+};
+use crate::words::{grouped, local_time};
+
+/// Journal lines shown at most.
+const LAST_EVENTS: usize = 200;
+
+/// Names of everything that orders refer to, by GUID.
+pub(super) type Names = HashMap<Guid, String>;
+
+impl Engine {
+    /// A record as shown. `compare`: say how the object differs now, which reads it.
+    pub(super) fn conflict_view(
+        &self,
+        side: SideIndex,
+        record: &ConflictRecord,
+        names: &Names,
+        compare: bool,
+    ) -> Result<ConflictView> {
+        let node = &self.env.nodes[side];
+        let guid: Guid = record.guid.parse()?;
+        let here = node.info().name.clone();
+        let (chosen, result) = record.standing();
+        let side_of = |chosen| match chosen {
+            Chosen::Ours => Some(side),
+            Chosen::Theirs => Some(1 - side),
+            Chosen::Merged => None,
+        };
+        let ancestor = record.ancestors.first();
+        let mut rows: Vec<ConflictProperty> = node
+            .class(&record.class)?
+            .properties
+            .iter()
+            .map(|p| {
+                let name = p.name.as_str();
+                let own = [&record.ours, &record.theirs].map(|s| &s.content);
+                let changed = own.map(|content| match ancestor {
+                    _ if record.ancestors.is_empty() => value_of(own[0], name) != value_of(own[1], name),
+                    Some(before) => value_of(content, name) != value_of(before, name),
+                    None => false,
+                });
+                let from = match value_of(own[0], name) == value_of(own[1], name) {
+                    true => None,
+                    false if value_of(result, name) == value_of(own[0], name) => Some(side),
+                    false => (value_of(result, name) == value_of(own[1], name)).then_some(1 - side),
+                };
+                let by_side = |pair: [String; 2]| if side == 0 { pair } else { [pair[1].clone(), pair[0].clone()] };
+                ConflictProperty {
+                    name: p.name.clone(),
+                    ancestor: ancestor.map_or_else(|| "–".to_owned(), |a| shown(a, name, names)),
+                    values: by_side(own.map(|content| shown(content, name, names))),
+                    changed: if side == 0 { changed } else { [changed[1], changed[0]] },
+                    result: shown(result, name, names),
+                    from,
+                }
+            })
+            .collect();
+        rows.sort_by_key(|r| std::cmp::Reverse(r.changed.iter().filter(|c| **c).count()));
+        let title = match (record.number, record.source_number) {
+            (Some(a), Some(b)) if a != b => format!("{} {b}, at {here} {a}", record.class),
+            (a, b) => titled(&record.class, a.or(b), guid),
+        };
+        let whose = |chosen| match chosen {
+            Chosen::Ours => format!("{here}'s stays"),
+            Chosen::Theirs => format!("{}'s is taken", record.source),
+            Chosen::Merged => "Values of both".to_owned(),
+        };
+        let again = record.again.iter().map(|d| {
+            let what = match d.chosen {
+                Chosen::Ours => format!("{here}'s was taken"),
+                Chosen::Theirs => format!("{}'s was taken", record.source),
+                Chosen::Merged => "values were picked".to_owned(),
+            };
+            let filed = d.number.map_or_else(String::new, |n| format!(", transaction {}", grouped(n)));
+            format!("{}: {what}{filed}", local_time(d.at))
+        });
+        let moved_on = match compare && record.state != RecordState::TakenBack {
+            true => Some(node.moved_on(record)?).filter(|m| !m.is_empty()).into_iter().collect(),
+            false => Vec::new(),
+        };
+        Ok(ConflictView {
+            side,
+            record: record.id,
+            state: record.state,
+            title,
+            guid,
+            kind: record.kind.words().to_owned(),
+            set: format!("set {} from {}", record.set, record.source),
+            properties: rows,
+            chosen_side: side_of(chosen),
+            chosen: match chosen {
+                Chosen::Ours => here.clone(),
+                Chosen::Theirs => record.source.clone(),
+                Chosen::Merged => "both".to_owned(),
+            },
+            why: format!("{}: {}.", whose(record.chosen), record.why),
+            rule: record.rule.clone(),
+            again: again.collect(),
+            moved_on,
+            decided_at: local_time(record.at),
+        })
+    }
+
+    /// What applying a set would do at the node it is addressed to.
+    pub(super) fn preview(&mut self, file: &Path, rule: Option<Rule>) -> Result<PreviewView> {
+        let side = self.env.addressee(file)?;
+        let options = ApplyOptions { rule, ..ApplyOptions::default() };
+        let preview = self.env.nodes[side].preview(file, options)?;
+        let names = self.names()?;
+        let Preview { report, records, has, header, digest, bytes } = &preview;
+        let mut found: HashMap<i64, ConflictView> = HashMap::new();
+        for record in records {
+            found.insert(record.id, self.conflict_view(side, record, &names, false)?);
+        }
+        let objects = report.objects.iter().map(|o| PreviewObject {
+            title: match (o.source_number, o.number) {
+                (Some(there), Some(here)) if there != here => {
+                    format!("{} {there}, at {} {here}", o.class, report.node)
+                }
+                (there, here) => titled(&o.class, there.or(here), o.guid),
+            },
+            guid: o.guid,
+            outcome: o.outcome,
+            reason: o.reason.clone(),
+            conflict: o.conflict.and_then(|id| found.remove(&id)),
+        });
+        let (here, there) = (&report.node, &report.source);
+        let checks = vec![
+            format!("The file is whole: its digest is right ({}…).", &digest[..12.min(digest.len())]),
+            format!("It is addressed to {here}, and both agree on what is synchronized."),
+            format!(
+                "No gap: {here} has {there}'s transactions up to {}, the set starts after {}.",
+                grouped(*has),
+                grouped(header.start)
+            ),
+        ];
+        Ok(PreviewView {
+            side,
+            source: there.clone(),
+            id: report.id,
+            file: report.file.clone(),
+            bytes: *bytes,
+            range: (header.start + 1, header.end),
+            checks,
+            rule,
+            summary: report.summary(),
+            objects: objects.collect(),
+            warnings: report.warnings.clone(),
+        })
+    }
+
+    /// Every state of an order at a side.
+    pub(super) fn history(&mut self, side: SideIndex, guid: Guid) -> Result<HistoryView> {
+        let names = self.names()?;
+        let node = &mut self.env.nodes[side];
+        let entries = node.history(ORDER, guid)?;
+        let class = node.class(ORDER)?;
+        let number = entries.first().and_then(|e| e.filed.key);
+        let states = entries.iter().map(|e| {
+            let state = &e.filed.state;
+            let values = state.content.iter().flatten().zip(&class.properties).map(|(value, p)| {
+                let shown = match value {
+                    Value::Reference(guid) => names.get(guid).cloned().unwrap_or_else(|| guid.to_string()),
+                    value => value.shown(),
+                };
+                (p.name.clone(), shown)
+            });
+            HistoryState {
+                transaction: e.filed.number,
+                at: local_time(state.stamp.time),
+                author: node.name_of(state.stamp.author),
+                through: e.through.words(),
+                changes: e.changes.clone(),
+                values: values.collect(),
+            }
+        });
+        Ok(HistoryView { side, title: titled(ORDER, number, guid), guid: Some(guid), states: states.collect() })
+    }
+
+    pub(super) fn names(&self) -> Result<Names> {
+        let mut names = Names::new();
+        for node in &self.env.nodes {
+            for class in ["Employee", "Customer", "Item"] {
+                for (key, name) in query::choices(node, class)? {
+                    if let Some(guid) = node.guid_of(node.class(class)?, key)? {
+                        names.insert(guid, name);
+                    }
+                }
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// The last filing events of a node.
+pub(super) fn journal(node: &mut Node) -> Result<Vec<JournalLine>> {
+    let entries = node.journal(&JournalQuery { limit: LAST_EVENTS, ..JournalQuery::default() })?;
+    let line = |e: &crate::sync::JournalEntry| JournalLine {
+        transaction: e.number,
+        at: local_time(e.stamp.time),
+        title: titled(&e.class, e.key, e.guid),
+        guid: e.guid,
+        mark: match e.kind {
+            EventKind::Insert => Mark::New,
+            EventKind::Update => Mark::Changed,
+            EventKind::Delete => Mark::Deleted,
+        },
+        changes: e.changes.clone(),
+        origin: e.through.words(),
+    };
+    Ok(entries.iter().map(line).collect())
+}
+
+/// The cause in a few words.
+pub(super) fn cause_words(cause: Cause) -> &'static str {
+    match cause {
+        Cause::UnknownReference => "a reference is unknown",
+        Cause::StillReferredTo => "still referred to",
+        Cause::Unique => "a value must be unique",
+        Cause::Check => "a check refuses it",
+        Cause::NotNull => "a value is missing",
+        Cause::Held => "held back",
+        Cause::Together => "its transaction waits",
+        Cause::Other => "refused",
+    }
+}
+
+/// The value of a property in a recorded content; `None` where it is deleted.
+fn value_of<'a>(content: &'a Json, property: &str) -> Option<&'a Json> {
+    content.get(property)
+}
+
+fn shown(content: &Json, property: &str, names: &Names) -> String {
+    match content.get(property) {
+        _ if content.is_null() => "deleted".to_owned(),
+        None => "–".to_owned(),
+        Some(json) => match Value::from_stored_json(json) {
+            Some(Value::Reference(guid)) => names.get(&guid).cloned().unwrap_or_else(|| guid.to_string()),
+            Some(value) => value.shown(),
+            None => json.to_string(),
+        },
+    }
+}

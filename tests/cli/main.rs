@@ -1,0 +1,6 @@
+//! The program itself: what each command answers on standard output with `--json`, what it says on standard error, and its
+//! exit code.
+
+mod commands;
+mod decisions;
+mod demo;

@@ -1,0 +1,201 @@
+//! What is held against every step, as the executable model's observers do: they remember every state that a node was in and
+//! every value that somebody wrote, which no node can.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use objsync::sync::*;
+use serde_json::Value as Json;
+
+/// The states of all objects at a node.
+pub type Versions = BTreeMap<Guid, State>;
+
+/// A value that was written once and nowhere else: object, place of the property, the value.
+type Token = (Guid, usize, String);
+
+#[derive(Default)]
+pub struct Observers {
+    /// Per node: every state that was there, or came in a set.
+    seen: Vec<BTreeMap<Guid, Vec<State>>>,
+    written: BTreeSet<Token>,
+    /// Overwritten by somebody who had it in sight, or kept by a record.
+    covered: BTreeSet<Token>,
+    /// What was given up at a node. Where nothing else was known of an object, the model keeps no ancestor of it.
+    discarded: BTreeSet<(usize, Guid)>,
+}
+
+impl Observers {
+    pub fn new(nodes: usize) -> Self {
+        Observers { seen: vec![BTreeMap::new(); nodes], ..Observers::default() }
+    }
+
+    /// A node is in these states now.
+    pub fn note(&mut self, at: usize, versions: &Versions) {
+        for (guid, state) in versions {
+            self.came(at, *guid, state);
+        }
+    }
+
+    /// A state came to a node, whether or not it could be applied.
+    pub fn came(&mut self, at: usize, guid: Guid, state: &State) {
+        let seen = self.seen[at].entry(guid).or_default();
+        if !seen.contains(state) {
+            seen.push(state.clone());
+        }
+    }
+
+    /// Somebody changed things at a node, with what was there in sight.
+    pub fn edited(&mut self, at: usize, before: &Versions, after: &Versions) {
+        for (guid, new) in after {
+            let old = before.get(guid).map_or_else(BTreeSet::new, |s| tokens(*guid, &s.content));
+            let now = tokens(*guid, &new.content);
+            self.covered.extend(old.difference(&now).cloned());
+            self.written.extend(now.difference(&old).cloned());
+        }
+        self.note(at, after);
+    }
+
+    /// A node applied something. `records`: those made now; `twice`: objects of which two states came at once, so that
+    /// there was a state in between that nobody saw.
+    pub fn applied(
+        &mut self,
+        at: usize,
+        (before, after): (&Versions, &Versions),
+        records: &[ConflictRecord],
+        twice: &BTreeSet<Guid>,
+    ) {
+        let told: BTreeSet<String> = records.iter().map(|r| r.guid.clone()).collect();
+        for (guid, old) in before {
+            let new = after.get(guid).unwrap_or_else(|| panic!("{guid} vanished"));
+            assert!(old.vector.leq(&new.vector), "{guid} went back");
+            if old.content != new.content && !told.contains(&guid.to_string()) && !twice.contains(guid) {
+                let all = self.seen[at].get(guid).map(Vec::as_slice).unwrap_or_default();
+                let came = all.iter().filter(|s| s.content == new.content && s.vector.leq(&new.vector));
+                let knowing = came.into_iter().any(|theirs| {
+                    let ancestors = ancestors(all, &old.vector, &theirs.vector);
+                    let unchanged = |a: &&State| a.content == old.content;
+                    old.vector.leq(&theirs.vector) || (!ancestors.is_empty() && ancestors.iter().all(unchanged))
+                });
+                assert!(
+                    knowing,
+                    "silent: {guid} was overwritten by somebody who had not seen it: {old:?} {new:?} of {all:?}"
+                );
+            }
+        }
+        for record in records {
+            self.recorded(at, record, after);
+        }
+        self.note(at, after);
+    }
+
+    fn recorded(&mut self, at: usize, record: &ConflictRecord, after: &Versions) {
+        let guid: Guid = record.guid.parse().unwrap();
+        for side in [&record.ours, &record.theirs] {
+            self.covered.extend(tokens_of_json(guid, &record.class, &side.content));
+            for (node, number) in &side.vector {
+                assert!(
+                    after[&guid].vector.get(node.parse().unwrap()) >= *number,
+                    "a decision has seen both: {record:?}"
+                );
+            }
+        }
+        if record.kind == ConflictKind::Discarded {
+            self.discarded.insert((at, guid));
+            return;
+        }
+        assert_ne!(record.ours.content, record.theirs.content, "{record:?}");
+        let [ours, theirs] = [&record.ours, &record.theirs].map(vector);
+        assert!(!ours.leq(&theirs) && !theirs.leq(&ours), "needless: {record:?}");
+        let all = self.seen[at].get(&guid).map(Vec::as_slice).unwrap_or_default();
+        let known: Vec<Json> =
+            ancestors(all, &ours, &theirs).iter().map(|s| json_of(&record.class, &s.content)).collect();
+        for side in [&record.ours, &record.theirs] {
+            let unchanged = !known.is_empty() && known.iter().all(|a| *a == side.content);
+            let unchanged = unchanged && !self.discarded.contains(&(at, guid));
+            assert!(!unchanged, "needless, one side changed nothing: {record:?} {known:?}");
+        }
+        // Property by property: what one side changed is its; nothing is combined without a word.
+        for taken in &record.taken {
+            let p = &taken.property;
+            let (from, other) = match taken.from {
+                Chosen::Ours => (&record.ours, &record.theirs),
+                _ => (&record.theirs, &record.ours),
+            };
+            assert_eq!(record.result[p], from.content[p], "{record:?}");
+            if !taken.both {
+                assert!(known.iter().all(|a| a[p] == other.content[p]), "{p}: both changed it: {record:?} {known:?}");
+            }
+        }
+        let overlap = record.taken.iter().any(|t| t.both);
+        assert_eq!(record.state == RecordState::Combined, !record.taken.is_empty() && !overlap, "{record:?}");
+        if record.chosen == Chosen::Merged {
+            let named: Vec<&String> = record.taken.iter().map(|t| &t.property).collect();
+            assert_eq!(
+                named,
+                record.properties.iter().collect::<Vec<_>>(),
+                "every property that differs is accounted for"
+            );
+        }
+    }
+
+    /// A node took a set back: what only that set had brought is not known there any more.
+    pub fn forget(&mut self, at: usize, seen: BTreeMap<Guid, Vec<State>>) {
+        self.seen[at] = seen;
+    }
+
+    pub fn seen(&self, at: usize) -> BTreeMap<Guid, Vec<State>> {
+        self.seen[at].clone()
+    }
+
+    /// Every value ever written was overwritten knowingly, stands in a record, waits, or is here in the end.
+    pub fn check_nothing_lost(&self, end: &Versions, waiting: &BTreeSet<Guid>) {
+        let here: BTreeSet<Token> = end.iter().flat_map(|(guid, s)| tokens(*guid, &s.content)).collect();
+        let lost: Vec<&Token> = self
+            .written
+            .iter()
+            .filter(|t| !self.covered.contains(*t) && !here.contains(*t) && !waiting.contains(&t.0))
+            .collect();
+        assert!(lost.is_empty(), "lost: {lost:?}");
+    }
+
+    pub fn written(&self) -> usize {
+        self.written.len()
+    }
+}
+
+/// The newest states that both have seen, none of them below another.
+fn ancestors<'a>(all: &'a [State], a: &Vector, b: &Vector) -> Vec<&'a State> {
+    let both: Vec<&State> = all.iter().filter(|s| s.vector.leq(a) && s.vector.leq(b)).collect();
+    let below = |s: &State| both.iter().any(|o| s.vector != o.vector && s.vector.leq(&o.vector));
+    both.iter().copied().filter(|s| !below(s)).collect()
+}
+
+fn vector(side: &ConflictSide) -> Vector {
+    side.vector.iter().map(|(node, n)| (node.parse().unwrap(), *n)).collect()
+}
+
+/// The classes of `world.rs`, with their properties.
+fn properties(class: &str) -> &'static [&'static str] {
+    if class == "Order" { &["customer", "kind", "amount"] } else { &["code", "note", "best"] }
+}
+
+fn json_of(class: &str, content: &Content) -> Json {
+    content.as_ref().map_or(Json::Null, |values| {
+        properties(class).iter().zip(values).map(|(p, v)| ((*p).to_owned(), v.to_stored_json())).collect()
+    })
+}
+
+/// Amounts from 2 up and notes are written once each.
+fn tokens(guid: Guid, content: &Content) -> BTreeSet<Token> {
+    let unique = |v: &Value| match v {
+        Value::Integer(n) if *n > 1 => Some(n.to_string()),
+        Value::Text(text) if text.len() > 1 => Some(text.clone()),
+        _ => None,
+    };
+    let values = content.iter().flatten().enumerate();
+    values.filter_map(|(i, v)| Some((guid, i, unique(v)?))).collect()
+}
+
+fn tokens_of_json(guid: Guid, class: &str, content: &Json) -> BTreeSet<Token> {
+    let values = properties(class).iter().map(|p| Value::from_stored_json(&content[*p]).unwrap_or(Value::Null));
+    tokens(guid, &(!content.is_null()).then(|| values.collect()))
+}

@@ -1,0 +1,280 @@
+//! Random histories: edits by the engine and by raw SQL, sets that are lost, repeated, late, misdelivered, cut short and crossed;
+//! sets taken back and reverted, conflicts decided again, units discarded.
+
+use std::collections::BTreeMap;
+
+use objsync::sync::*;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::common::{assert_same, dump};
+use crate::world::{Sent, World};
+
+/// What somebody does at a node: one commit of one to four changes, by the engine or by raw SQL.
+fn edit(rng: &mut StdRng, node: &mut Node, serial: &mut u64) {
+    let statements: Vec<String> = (0..rng.random_range(1..5)).map(|_| change(rng, serial)).collect();
+    if rng.random_range(0..3) == 0 {
+        // Another program; what the constraints refuse is refused.
+        let _ = node.connection().execute_batch(&statements[0]);
+        return;
+    }
+    let done = node.edit(|edit| {
+        for sql in &statements {
+            edit.connection().execute_batch(sql)?;
+        }
+        Ok(())
+    });
+    if let Err(e) = done {
+        assert_eq!(e.kind(), ErrorKind::Constraint, "{statements:?}: {e}");
+    }
+}
+
+fn change(rng: &mut StdRng, serial: &mut u64) -> String {
+    *serial += 1;
+    let n = *serial;
+    let any = |rng: &mut StdRng, table: &str| {
+        format!("(SELECT id FROM {table} ORDER BY id LIMIT 1 OFFSET {})", rng.random_range(0..6))
+    };
+    let (c, o, k) = (any(rng, "customers"), any(rng, "orders"), rng.random_range(1..3));
+    let code = ["'a'", "'b'", "'c'", "'d'", "'e'", "NULL"][rng.random_range(0..6)];
+    match rng.random_range(0..13) {
+        0 | 1 => format!("INSERT INTO orders (customer, kind, amount) VALUES ({c}, {k}, {n})"),
+        2 => format!("INSERT INTO customers (code, note) VALUES ({code}, 'n{n}')"),
+        3 => format!("UPDATE customers SET note = 'n{n}' WHERE id = {c}"),
+        4 => format!("UPDATE OR IGNORE customers SET code = {code} WHERE id = {c}"),
+        5 | 6 => format!("UPDATE orders SET amount = {n} WHERE id = {o}"),
+        7 => format!("UPDATE orders SET customer = {c}, kind = {k} WHERE id = {o}"),
+        8 => format!("UPDATE customers SET best = {o} WHERE id = {c}"),
+        9 => format!("UPDATE customers SET best = NULL WHERE best = {o}; DELETE FROM orders WHERE id = {o}"),
+        10 => "UPDATE orders SET customer = NULL WHERE customer = (SELECT max(id) FROM customers); DELETE FROM customers WHERE id = (SELECT max(id) FROM customers)".to_string(),
+        11 => format!("INSERT OR REPLACE INTO orders VALUES ({o}, {c}, {k}, {n})"),
+        _ => format!("UPDATE orders SET amount = {}", rng.random_range(0..2)),
+    }
+}
+
+/// What a history has seen of everything, so that none of it is never tried.
+#[derive(Default, Debug)]
+struct Tally {
+    conflicts: usize,
+    combined: usize,
+    waiting: usize,
+    level: usize,
+    taken_back: usize,
+    reverted: usize,
+    resolved: usize,
+    moved_on: usize,
+    discarded: usize,
+    written: usize,
+}
+
+/// The tables that tell what a node holds and what it knows of others' sets, less what taking a set back leaves: numbers, names
+/// learnt, what is known of peers, the records and the list of sets.
+fn standing(node: &Node) -> BTreeMap<String, Vec<String>> {
+    let not =
+        ["objsync_state", "objsync_node", "objsync_lineage", "objsync_sync_time", "objsync_set", "objsync_conflict"];
+    let mut tables = dump(node);
+    tables.retain(|t, _| !not.contains(&t.as_str()) && t != "objsync_aside");
+    let received: Vec<String> = node
+        .peers()
+        .unwrap()
+        .iter()
+        .map(|p| format!("{p} {}", node.sync_times(*p).unwrap().received))
+        .filter(|said| !said.ends_with(" 0"))
+        .collect();
+    tables.insert("received".to_owned(), received);
+    tables
+}
+
+/// Applies a set; perhaps takes it back, or reverts it.
+fn apply(world: &mut World, rng: &mut StdRng, set: &Sent, rule: Rule, tally: &mut Tally) {
+    let at = set.target;
+    let (before, seen) = (standing(&world.nodes[at]), world.observers.seen(at));
+    let contents =
+        |world: &mut World| ["Customer", "Order"].map(|class| world.nodes[at].contents(class).unwrap().digest());
+    let digests = contents(world);
+    if world.apply(at, set, rule).is_none() {
+        return;
+    }
+    let record = world.nodes[at].set_records(1).unwrap().remove(0);
+    match rng.random_range(0..8) {
+        0 | 1 => {
+            // Something unrelated in between, sometimes.
+            if rng.random_range(0..3) == 0 {
+                world.edit(at, |node| {
+                    node.connection().execute_batch("INSERT INTO customers (note) VALUES (NULL)").unwrap()
+                });
+                assert!(world.nodes[at].can_take_back(&record).unwrap().is_ok(), "nothing newer stands on it");
+                world.nodes[at].take_back(record.seq).unwrap();
+                world.observers.forget(at, seen);
+                let versions = world.versions(at);
+                world.observers.note(at, &versions);
+            } else {
+                world.nodes[at].take_back(record.seq).unwrap();
+                world.observers.forget(at, seen);
+                assert_same(&standing(&world.nodes[at]), &before, "as if it had not been applied");
+                assert_eq!(contents(world), digests);
+            }
+            crate::world::check_sound(&world.nodes[at]);
+            let again = world.nodes[at].take_back(record.seq).unwrap_err();
+            assert!(again.message().contains("taken back already"), "{again}");
+            tally.taken_back += 1;
+            // The set is there still, and does what it did.
+            if rng.random() {
+                assert!(world.apply(at, set, rule).is_some());
+            }
+        }
+        2 | 3 => {
+            let (first, last) = record.filed_as.unwrap();
+            let planned = world.nodes[at].preview_revert(record.seq);
+            let done = world.edit(at, |node| node.revert(record.seq));
+            match (planned, done) {
+                (Ok(planned), Ok(done)) => {
+                    assert_eq!(planned.objects, done.objects);
+                    assert!(done.kept.is_empty(), "nothing came after the set: {done:?}");
+                    assert_eq!(contents(world), digests, "what it changed is restored");
+                    tally.reverted += 1;
+                }
+                (Err(planned), Err(done)) => {
+                    assert_eq!(planned.to_string(), done.to_string());
+                    assert_eq!(done.kind(), ErrorKind::Constraint, "{done}");
+                    assert!(first > last || done.message().contains("nothing was changed"), "{done}");
+                }
+                other => panic!("a plan is what is done: {other:?}"),
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Somebody decides a record, or decides it again.
+fn resolve(world: &mut World, rng: &mut StdRng, at: usize, tally: &mut Tally) {
+    let records = world.nodes[at].conflicts(usize::MAX).unwrap();
+    if records.is_empty() {
+        return;
+    }
+    let record = records[rng.random_range(0..records.len())].clone();
+    let property = if record.class == "Order" { ("amount", Value::Integer(0)) } else { ("note", Value::Null) };
+    let choice = match rng.random_range(0..3) {
+        0 => Choice::Ours,
+        1 => Choice::Theirs,
+        _ => Choice::Set(vec![(property.0.to_owned(), property.1)]),
+    };
+    let before = standing(&world.nodes[at]);
+    let confirmed = rng.random();
+    let resolved = world.edit(at, |node| node.resolve(record.id, &choice, confirmed));
+    match resolved {
+        Ok(Resolution::Filed { record: now, .. }) => {
+            assert_eq!(now.again.len(), record.again.len() + 1);
+            assert_ne!(now.state, RecordState::Open);
+            assert_eq!(world.nodes[at].conflict(record.id).unwrap(), *now, "kept");
+            assert!(world.nodes[at].moved_on(&now).unwrap().is_empty(), "the object is what the record says: {now:?}");
+            tally.resolved += 1;
+        }
+        Ok(Resolution::MovedOn { moved_on, .. }) => {
+            assert!(!confirmed && !moved_on.is_empty());
+            assert_same(&standing(&world.nodes[at]), &before, "nothing was confirmed");
+            tally.moved_on += 1;
+        }
+        Err(e) => {
+            assert!(matches!(e.kind(), ErrorKind::Constraint | ErrorKind::Usage), "{e}");
+            assert!(e.message().contains("nothing was changed"), "{e}");
+            assert_same(&standing(&world.nodes[at]), &before, "refused");
+        }
+    }
+}
+
+fn discard(world: &mut World, rng: &mut StdRng, at: usize, tally: &mut Tally) {
+    let waiting = world.nodes[at].requeue().unwrap();
+    if waiting.is_empty() {
+        return;
+    }
+    let id = waiting[rng.random_range(0..waiting.len())].id;
+    let known = world.nodes[at].conflicts(usize::MAX).unwrap().iter().map(|r| r.id).max().unwrap_or(0);
+    let before = world.versions(at);
+    let report = world.nodes[at].discard(Some(&[id])).unwrap();
+    assert!(!world.nodes[at].requeue().unwrap().iter().any(|w| w.id == id));
+    let records = world.records_after(at, known);
+    assert_eq!(records.len(), report.discarded);
+    let after = world.versions(at);
+    for (guid, old) in &before {
+        assert_eq!(old.content, after[guid].content, "what is here stays");
+    }
+    world.observers.applied(at, (&before, &after), &records, &Default::default());
+    tally.discarded += 1;
+}
+
+fn play(seed: u64, tally: &mut Tally) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let rule = Rule::ALL[seed as usize % 7];
+    let count = 2 + seed as usize / 7 % 3;
+    let crossed = rule.same_at_both_ends() && seed % 2 == 1;
+    let mut world = World::new(count);
+    let (mut on_the_way, mut serial): (Vec<Sent>, u64) = (Vec::new(), 1);
+    for _ in 0..55 {
+        let i = rng.random_range(0..count);
+        match rng.random_range(0..25) {
+            0..9 => world.edit(i, |node| edit(&mut rng, node, &mut serial)),
+            9..14 => {
+                let other = if i == 0 { rng.random_range(1..count) } else { 0 };
+                let since = if rng.random_range(0..3) == 0 { Since::Sent } else { Since::Acknowledged };
+                let number = world.nodes[i].number().unwrap();
+                let upto = (rng.random_range(0..4) == 0).then(|| number.saturating_sub(rng.random_range(0..4)));
+                on_the_way.extend(world.prepare(i, other, since, upto));
+            }
+            14 | 22 => resolve(&mut world, &mut rng, i, tally),
+            15 | 23 | 24 => discard(&mut world, &mut rng, i, tally),
+            _ if on_the_way.is_empty() => {}
+            what => {
+                let at = rng.random_range(0..on_the_way.len());
+                let set = on_the_way[at].clone();
+                match what {
+                    16 => drop(on_the_way.swap_remove(at)),                        // lost
+                    17 => drop(world.apply((set.target + 1) % count, &set, rule)), // misdelivered
+                    18 => drop(world.apply(set.target, &set, rule)),               // and once more later
+                    _ => {
+                        apply(&mut world, &mut rng, &set, rule, tally);
+                        on_the_way.swap_remove(at);
+                    }
+                }
+            }
+        }
+    }
+    world.quiet(rule, crossed);
+    // What is late does nothing new.
+    let before: Vec<_> = (0..count).map(|i| world.versions(i)).collect();
+    for set in &on_the_way {
+        world.apply(set.target, set, rule);
+    }
+    assert_eq!((0..count).map(|i| world.versions(i)).collect::<Vec<_>>(), before, "late sets changed something");
+    let waiting = world.check_level();
+    world.observers.check_nothing_lost(&before[0], &waiting);
+    tally.waiting += waiting.len();
+    tally.level += usize::from(waiting.is_empty());
+    tally.written += world.observers.written();
+    for node in &world.nodes {
+        let records = node.conflicts(usize::MAX).unwrap();
+        let open = records.iter().take_while(|r| r.state == RecordState::Open).count();
+        assert_eq!(open, records.iter().filter(|r| r.state == RecordState::Open).count(), "open ones first");
+        assert_eq!(node.open_conflicts().unwrap(), open);
+        tally.conflicts += node.conflict_count().unwrap();
+        tally.combined += records.iter().filter(|r| r.state == RecordState::Combined).count();
+    }
+}
+
+#[test]
+fn random_histories_converge_and_lose_nothing() {
+    let histories: u64 = std::env::var("OBJSYNC_HISTORIES").map_or(84, |n| n.parse().unwrap());
+    let first: u64 = std::env::var("OBJSYNC_SEED").map_or(0, |n| n.parse().unwrap());
+    let mut tally = Tally::default();
+    for seed in first..first + histories {
+        let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| play(seed, &mut tally)));
+        played.unwrap_or_else(|_| panic!("the history with seed {seed} failed (OBJSYNC_SEED={seed})"));
+    }
+    if histories >= 84 {
+        let Tally { conflicts, combined, waiting, level, .. } = tally;
+        assert!(conflicts > 60 && combined > 5 && waiting > 0 && level > 20, "{tally:?}");
+        let Tally { taken_back, reverted, resolved, moved_on, discarded, written, .. } = tally;
+        assert!(taken_back > 40 && reverted > 10 && resolved > 10 && moved_on > 1 && discarded > 5, "{tally:?}");
+        assert!(written > 500, "{tally:?}");
+    }
+}

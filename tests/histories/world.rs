@@ -1,0 +1,286 @@
+//! Nodes with references, unique values and an identified class, and what can be done with them. Every step is held against
+//! the observers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use objsync::sync::*;
+use rusqlite::Connection;
+
+use crate::common::{assert_same, dump};
+use crate::observers::{Observers, Versions};
+
+pub const SCHEMA: &str = "
+CREATE TABLE kinds (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE customers (id INTEGER PRIMARY KEY, code TEXT UNIQUE, note TEXT, best INTEGER REFERENCES orders (id));
+CREATE TABLE orders (
+    id INTEGER PRIMARY KEY, customer INTEGER REFERENCES customers (id), kind INTEGER REFERENCES kinds (id), amount INTEGER
+);
+INSERT INTO kinds VALUES (1, 'one'), (2, 'two');
+INSERT INTO customers VALUES (1, 'a', NULL, NULL), (2, 'b', NULL, NULL);
+INSERT INTO orders VALUES (1, 1, 1, 0), (2, 2, 1, 0), (3, NULL, 2, 0);
+";
+pub const JOURNALED: [(&str, &str); 2] = [("Customer", "customers"), ("Order", "orders")];
+
+pub struct World {
+    pub dir: tempfile::TempDir,
+    pub nodes: Vec<Node>,
+    pub observers: Observers,
+    sets: i64,
+}
+
+/// A set that was written: for whom, and where.
+#[derive(Clone)]
+pub struct Sent {
+    pub target: usize,
+    pub file: PathBuf,
+}
+
+impl World {
+    /// Identities and times are the same in every run, so that a seed tells the whole history.
+    pub fn new(count: usize) -> World {
+        let time = Arc::new(AtomicI64::new(4_000_000_000_000_000));
+        let clock: Clock = Arc::new(move || time.fetch_add(1000, Ordering::SeqCst));
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("HUB.db");
+        Connection::open(&file).unwrap().execute_batch(SCHEMA).unwrap();
+        let mut specs: Vec<ClassSpec> = JOURNALED
+            .map(|(name, table)| ClassSpec { name: name.into(), table: table.into(), journaled: true })
+            .to_vec();
+        specs.insert(0, ClassSpec { name: "Kind".into(), table: "kinds".into(), journaled: false });
+        let info = NodeInfo { guid: NodeId(50), name: "HUB".into(), role: Role::Master };
+        let mut nodes = vec![Node::create(&file, info, &specs).unwrap().with_clock(clock)];
+        // From now on ahead of this machine's clock, which the triggers look at.
+        nodes[0].edit(|_| Ok(())).unwrap();
+        for i in 1..count {
+            let name = format!("C{i}");
+            let file = dir.path().join(format!("{name}.db"));
+            let info = NodeInfo { guid: NodeId([0, 30, 70, 40][i]), name, role: Role::Client };
+            let copy = nodes[0].fresh_copy_as(&file, info).unwrap();
+            nodes.push(copy);
+        }
+        for node in &nodes {
+            node.connection().execute_batch("PRAGMA synchronous = OFF").unwrap();
+        }
+        let mut world = World { dir, nodes, sets: 0, observers: Observers::new(count) };
+        for at in 0..count {
+            let versions = world.versions(at);
+            world.observers.note(at, &versions);
+        }
+        world
+    }
+
+    pub fn prepare(&mut self, source: usize, target: usize, since: Since, upto: Option<u64>) -> Option<Sent> {
+        self.sets += 1;
+        let identity = self.nodes[target].identity().unwrap();
+        self.nodes[source].meet(&identity).unwrap();
+        let file = self.dir.path().join(format!("{}.syncset", self.sets));
+        let options = PrepareOptions { id: self.sets, file: file.clone(), since, upto, overwrite: false };
+        match self.nodes[source].prepare(identity.info.guid, &options) {
+            Ok(_) => Some(Sent { target, file }),
+            Err(e) => {
+                assert_eq!(e.kind(), ErrorKind::Usage, "only a range that does not exist: {e}");
+                None
+            }
+        }
+    }
+
+    /// Applies at any node; gives the report where it was accepted. Holds every apply, and its preview, against what must
+    /// hold.
+    pub fn apply(&mut self, at: usize, set: &Sent, rule: Rule) -> Option<Report> {
+        let before = self.versions(at);
+        let content = dump(&self.nodes[at]);
+        let known = self.nodes[at].conflicts(usize::MAX).unwrap().iter().map(|r| r.id).max().unwrap_or(0);
+        let options = ApplyOptions { rule: Some(rule), ..ApplyOptions::default() };
+        let node = &mut self.nodes[at];
+        let preview = node.preview(&set.file, options);
+        assert_same(&dump(node), &content, "a preview changed something");
+        let report = match node.apply(&set.file, options) {
+            Ok(report) => report,
+            Err(e) => {
+                let expected: &[Refusal] = if at == set.target { &[Refusal::Gap] } else { &[Refusal::WrongNode] };
+                assert!(e.refusal().is_some_and(|r| expected.contains(&r)), "{e}");
+                assert!(e.message().contains("nothing was changed") && !e.what_next().is_empty(), "{e}");
+                assert_eq!(preview.unwrap_err().to_string(), e.to_string(), "a preview is refused as the apply is");
+                assert_same(&dump(&self.nodes[at]), &content, "a refusal changed something");
+                return None;
+            }
+        };
+        assert_eq!(at, set.target, "a set for another node was applied");
+        let preview = preview.unwrap();
+        assert_eq!(preview.report, report, "preview equals apply");
+        check_sound(&self.nodes[at]);
+        let theirs = syncset::read(&set.file).unwrap();
+        for object in &theirs.objects {
+            self.observers.came(at, object.guid, &object.state);
+        }
+        let records = self.records_after(at, known);
+        let told: BTreeSet<i64> = report.objects.iter().filter_map(|o| o.conflict).collect();
+        assert_eq!(records.iter().map(|r| r.id).collect::<BTreeSet<_>>(), told, "the report names every record");
+        let combined = records.iter().filter(|r| r.state == RecordState::Combined).count();
+        assert_eq!((records.len() - combined, combined), (report.conflicts, report.combined));
+        let mut foretold = preview.records;
+        foretold.sort_by_key(|r| r.id);
+        for (was, is) in foretold.iter().zip(&records) {
+            assert_eq!((&was.result, &was.why, was.chosen), (&is.result, &is.why, is.chosen));
+        }
+        let after = self.versions(at);
+        let mut once = BTreeSet::new();
+        let twice = report.objects.iter().map(|o| o.guid).filter(|guid| !once.insert(*guid)).collect();
+        self.observers.applied(at, (&before, &after), &records, &twice);
+        for record in &records {
+            // More than one line: after this decision something newer was taken.
+            let guid: Guid = record.guid.parse().unwrap();
+            if !twice.contains(&guid) {
+                let stamp = match record.chosen {
+                    Chosen::Ours => record.ours.time,
+                    Chosen::Theirs => record.theirs.time,
+                    Chosen::Merged => record.ours.time.max(record.theirs.time),
+                };
+                assert_eq!(after[&guid].stamp.time, stamp, "the stamp of the content that won");
+            }
+        }
+        Some(report)
+    }
+
+    /// The records made after one, oldest first.
+    pub fn records_after(&self, at: usize, known: i64) -> Vec<ConflictRecord> {
+        let all = self.nodes[at].conflicts(usize::MAX).unwrap();
+        let mut new: Vec<_> = all.into_iter().filter(|r| r.id > known).collect();
+        new.sort_by_key(|r| r.id);
+        new
+    }
+
+    /// Somebody changes something at a node, with what is there in sight.
+    pub fn edit<T>(&mut self, at: usize, work: impl FnOnce(&mut Node) -> T) -> T {
+        let before = self.versions(at);
+        let result = work(&mut self.nodes[at]);
+        let after = self.versions(at);
+        self.observers.edited(at, &before, &after);
+        check_sound(&self.nodes[at]);
+        result
+    }
+
+    pub fn versions(&self, at: usize) -> Versions {
+        let node = &self.nodes[at];
+        let mut found: Versions = BTreeMap::new();
+        for (name, table) in JOURNALED {
+            let class = node.class(name).unwrap();
+            for guid in guids(node, table) {
+                found.insert(guid, node.current(class, guid).unwrap().unwrap().state);
+            }
+        }
+        found
+    }
+
+    /// Quiet rounds through the hub, from what was acknowledged, until two rounds in a row change nothing. `crossed`: both
+    /// ends of a pair prepare before either applies.
+    pub fn quiet(&mut self, rule: Rule, crossed: bool) {
+        let mut still = 0;
+        for _ in 0..14 {
+            let before: Vec<_> = (0..self.nodes.len()).map(|i| self.versions(i)).collect();
+            for client in 1..self.nodes.len() {
+                let mut ready = Vec::new();
+                for (source, target) in [(client, 0), (0, client)] {
+                    let set = self.prepare(source, target, Since::Acknowledged, None).unwrap();
+                    ready.push(set);
+                    if !crossed {
+                        let set = ready.remove(0);
+                        assert!(self.apply(target, &set, rule).is_some(), "from what was acknowledged: no gap");
+                    }
+                }
+                for set in ready {
+                    assert!(self.apply(set.target, &set, rule).is_some(), "from what was acknowledged: no gap");
+                }
+            }
+            let after: Vec<_> = (0..self.nodes.len()).map(|i| self.versions(i)).collect();
+            still = if before == after { still + 1 } else { 0 };
+            if still == 2 {
+                return;
+            }
+        }
+        panic!("it does not come to rest");
+    }
+
+    /// What all nodes hold, less what waits anywhere; and that nothing is left to send.
+    pub fn check_level(&mut self) -> BTreeSet<Guid> {
+        let mut waiting: BTreeSet<Guid> = BTreeSet::new();
+        for node in &self.nodes {
+            for w in node.requeue().unwrap() {
+                assert!(!w.reason.is_empty() && w.reason.len() > 20, "a reason with a way out: {w:?}");
+                waiting.insert(w.guid);
+            }
+        }
+        for (class, _) in JOURNALED {
+            let all: Vec<Contents> = self.nodes.iter_mut().map(|n| n.contents(class).unwrap()).collect();
+            let differ: Vec<_> =
+                Contents::differences(&all).into_iter().filter(|d| !waiting.contains(&d.guid)).collect();
+            assert!(differ.is_empty(), "{class}: {differ:?}; waiting {waiting:?}");
+        }
+        for i in 0..self.nodes.len() {
+            for j in (0..self.nodes.len()).filter(|j| *j != i && (*j == 0 || i == 0)) {
+                let peer = self.nodes[j].info().guid;
+                let start = self.nodes[i].start_for(peer, Since::Acknowledged).unwrap();
+                assert_eq!(self.nodes[i].to_send(peer, start).unwrap().objects, 0, "left to send from {i} to {j}");
+            }
+        }
+        waiting
+    }
+
+    pub fn sync(&mut self) {
+        self.quiet(Rule::default(), false);
+    }
+
+    pub fn rows(&self, at: usize, sql: &str) -> Vec<String> {
+        let mut statement = self.nodes[at].connection().prepare(sql).unwrap();
+        let columns = statement.column_count();
+        statement
+            .query_map([], |r| {
+                let values: Vec<String> = (0..columns)
+                    .map(|i| Ok(format!("{:?}", r.get::<_, rusqlite::types::Value>(i)?)))
+                    .collect::<rusqlite::Result<_>>()?;
+                Ok(values.join(" "))
+            })
+            .unwrap()
+            .map(|r| r.unwrap())
+            .collect()
+    }
+
+    pub fn write(&mut self, at: usize, sql: &str) {
+        let done = self.edit(at, |node| node.edit(|edit| Ok(edit.connection().execute_batch(sql)?)));
+        done.unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+}
+
+/// Every object of a table that this node ever heard of.
+fn guids(node: &Node, table: &str) -> Vec<Guid> {
+    let conn = node.connection();
+    let sql = format!("SELECT object FROM objsync_object_{table} UNION SELECT object FROM objsync_tombstone_{table}");
+    let mut statement = conn.prepare(&sql).unwrap();
+    let ids: Vec<i64> = statement.query_map([], |r| r.get(0)).unwrap().map(|r| r.unwrap()).collect();
+    ids.into_iter()
+        .map(|id| {
+            let sql = "SELECT guid FROM objsync_node WHERE n = ?1";
+            let guid: i64 = conn.query_row(sql, [id >> 40], |r| r.get(0)).unwrap();
+            Guid { node: NodeId(guid as u64), serial: (id & ((1 << 40) - 1)) as u64 }
+        })
+        .collect()
+}
+
+/// Identities are exactly the keys, and every reference names something.
+pub fn check_sound(node: &Node) {
+    for (_, table) in JOURNALED {
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM {table}) - (SELECT count(*) FROM {table} t JOIN objsync_object_{table} o ON o.key = t.id),
+             (SELECT count(*) FROM objsync_object_{table}) - (SELECT count(*) FROM {table})"
+        );
+        let odd: (i64, i64) = node.connection().query_row(&sql, [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+        assert_eq!(odd, (0, 0), "{table} at {}", node.info().name);
+    }
+    let sql = "SELECT \"table\" || ' ' || rowid || ' to ' || parent FROM pragma_foreign_key_check";
+    let mut statement = node.connection().prepare(sql).unwrap();
+    let broken: Vec<String> = statement.query_map([], |r| r.get(0)).unwrap().map(|r| r.unwrap()).collect();
+    assert!(broken.is_empty(), "references at {} that name nothing: {broken:?}", node.info().name);
+}
