@@ -59,7 +59,14 @@ impl Pair {
         let target = self.nodes[1 - from].identity().unwrap();
         self.nodes[from].meet(&target).unwrap();
         let file = self.dir.path().join(format!("{}.syncset", self.sets));
-        let options = PrepareOptions { id: self.sets, file, since: Since::Acknowledged, upto: None, overwrite: false };
+        let options = PrepareOptions {
+            id: self.sets,
+            file,
+            since: Since::Acknowledged,
+            upto: None,
+            overwrite: false,
+            update_sync_time: true,
+        };
         self.nodes[from].prepare(target.info.guid, &options).unwrap().file
     }
 

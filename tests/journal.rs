@@ -83,7 +83,14 @@ impl Pair {
         check_identities(&self.here, what);
         self.sets += 1;
         let file = self.dir.path().join(format!("{}.syncset", self.sets));
-        let options = PrepareOptions { id: self.sets, file, since: Since::Sent, upto: None, overwrite: false };
+        let options = PrepareOptions {
+            id: self.sets,
+            file,
+            since: Since::Sent,
+            upto: None,
+            overwrite: false,
+            update_sync_time: true,
+        };
         let prepared = self.here.prepare(self.there.info().guid, &options).unwrap();
         let report = self.there.apply(&prepared.file, ApplyOptions::default()).unwrap();
         assert_eq!((report.requeued, report.conflicts), (0, 0), "{what}: {:?}", report.objects);
@@ -284,7 +291,8 @@ fn references_that_name_nothing_are_kept() {
         .unwrap();
     check_identities(&pair.here, "dangling");
     let file = pair.dir.path().join("dangling.syncset");
-    let options = PrepareOptions { id: 999, file, since: Since::Sent, upto: None, overwrite: false };
+    let options =
+        PrepareOptions { id: 999, file, since: Since::Sent, upto: None, overwrite: false, update_sync_time: true };
     let prepared = pair.here.prepare(pair.there.info().guid, &options).unwrap();
     let report = pair.there.apply(&prepared.file, ApplyOptions::default()).unwrap();
     assert_eq!((report.requeued, report.inserted), (1, 0));

@@ -29,6 +29,8 @@ const KEPT: &[(u64, u64, &str, &[&str])] = &[
     (12, 3, "accept theirs", &["copies"]),
     (13, 3, "merge properties", &["requeue", "discard"]),
     (14, 2, "client wins", &["requeue", "discard"]),
+    (15, 3, "client wins", &["purge"]),
+    (16, 3, "merge properties", &["purge", "copies", "requeue"]),
 ];
 
 /// The rules that the model knows; `ask` decides as `keep ours` does.
@@ -100,6 +102,7 @@ impl Player {
                     since: if step["since"] == "sent" { Since::Sent } else { Since::Acknowledged },
                     upto: step["upto"].as_u64(),
                     overwrite: false,
+                    update_sync_time: true,
                 };
                 let node = self.nodes.get_mut(&name).unwrap();
                 node.meet(&peer).unwrap();
@@ -129,6 +132,13 @@ impl Player {
                 let blocked = step["blocked"].as_array().unwrap().iter().map(|b| b.as_u64().unwrap()).collect();
                 self.blocked.insert(name.clone(), blocked);
                 self.settle(&name, rule, None);
+            }
+            "purge" => {
+                for peer in step["peers"].as_array().unwrap() {
+                    let peer = self.nodes[peer.as_str().unwrap()].identity().unwrap();
+                    self.nodes.get_mut(&name).unwrap().meet(&peer).unwrap();
+                }
+                self.nodes.get_mut(&name).unwrap().purge(u64::MAX).unwrap();
             }
             "discard" => {
                 self.nodes.get_mut(&name).unwrap().discard(None).unwrap();
@@ -351,13 +361,21 @@ fn kept_histories_are_the_models() {
 
 #[test]
 fn fresh_histories_are_decided_alike() {
-    let mixes: [&[&str]; 5] = [&[], &["requeue"], &["copies"], &["copies", "requeue"], &["requeue", "discard"]];
+    let mixes: [&[&str]; 7] = [
+        &[],
+        &["requeue"],
+        &["copies"],
+        &["copies", "requeue"],
+        &["requeue", "discard"],
+        &["purge"],
+        &["purge", "copies", "requeue"],
+    ];
     let histories =
-        std::env::var("OBJSYNC_HISTORIES").map_or(if required("model") { 60 } else { 6 }, |n| n.parse().unwrap());
+        std::env::var("OBJSYNC_HISTORIES").map_or(if required("model") { 84 } else { 6 }, |n| n.parse().unwrap());
     let mut played = 0;
     for seed in 0..histories {
         let rule = RULES[seed as usize % 6];
-        let (nodes, failures) = (2 + seed % 3, mixes[seed as usize / 6 % 5]);
+        let (nodes, failures) = (2 + seed % 3, mixes[seed as usize / 6 % 7]);
         let Some(trace) = written_by_model(1000 + seed, nodes, rule, failures) else {
             return skip(
                 "model",

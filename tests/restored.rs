@@ -21,7 +21,14 @@ fn exchange(dir: &Path, from: &mut Node, to: &mut Node) -> Result<Report> {
     // A restored node gives the same id again, so the file's name says more.
     let file = dir.join(format!("{}-{id}-{}.syncset", from.info().guid, std::fs::read_dir(dir)?.count()));
     from.meet(&to.identity()?)?;
-    let options = PrepareOptions { id, file: file.clone(), since: Since::Acknowledged, upto: None, overwrite: false };
+    let options = PrepareOptions {
+        id,
+        file: file.clone(),
+        since: Since::Acknowledged,
+        upto: None,
+        overwrite: false,
+        update_sync_time: true,
+    };
     from.prepare(to.info().guid, &options)?;
     to.apply(&file, ApplyOptions::default())
 }

@@ -54,7 +54,7 @@ impl Pair {
 
     fn prepare(&mut self, id: i64, since: Since) -> Result<Prepared> {
         let file = self.dir.path().join(format!("{id}.syncset"));
-        let options = PrepareOptions { id, file, since, upto: None, overwrite: false };
+        let options = PrepareOptions { id, file, since, upto: None, overwrite: false, update_sync_time: true };
         self.master.prepare(self.client.info().guid, &options)
     }
 
@@ -178,8 +178,14 @@ fn a_set_is_never_overwritten_silently() {
     let again = pair.prepare(1, Since::Acknowledged).unwrap_err();
     assert!(again.message().contains("set 1 already"), "{again}");
     assert!(pair.prepare(0, Since::Sent).is_err());
-    let options =
-        PrepareOptions { id: 2, file: file.clone(), since: Since::Acknowledged, upto: None, overwrite: false };
+    let options = PrepareOptions {
+        id: 2,
+        file: file.clone(),
+        since: Since::Acknowledged,
+        upto: None,
+        overwrite: false,
+        update_sync_time: true,
+    };
     let exists = pair.master.prepare(pair.client.info().guid, &options).unwrap_err();
     assert!(exists.message().contains("exists already"), "{exists}");
     let nowhere = PrepareOptions { file: pair.dir.path().join("no/such/folder/x"), ..options.clone() };
@@ -197,7 +203,14 @@ fn a_database_is_never_replaced_by_a_set() {
     let peer = pair.client.info().guid;
     let wal = PathBuf::from(format!("{}-wal", pair.client.path().display()));
     for precious in [pair.client.path().to_owned(), pair.master.path().to_owned(), wal] {
-        let options = PrepareOptions { id: 7, file: precious, since: Since::Acknowledged, upto: None, overwrite: true };
+        let options = PrepareOptions {
+            id: 7,
+            file: precious,
+            since: Since::Acknowledged,
+            upto: None,
+            overwrite: true,
+            update_sync_time: true,
+        };
         let error = pair.master.prepare(peer, &options).unwrap_err();
         assert!(error.message().contains("is a database"), "{error}");
     }
@@ -208,7 +221,14 @@ fn a_database_is_never_replaced_by_a_set() {
 fn a_replaced_set_carries_what_the_one_before_did() {
     let (mut pair, file) = Pair::with_news();
     pair.write("INSERT INTO notes VALUES (4, 'd', NULL, NULL)");
-    let options = PrepareOptions { id: 1, file: file.clone(), since: Since::Sent, upto: None, overwrite: true };
+    let options = PrepareOptions {
+        id: 1,
+        file: file.clone(),
+        since: Since::Sent,
+        upto: None,
+        overwrite: true,
+        update_sync_time: true,
+    };
     pair.master.prepare(pair.client.info().guid, &options).unwrap();
     assert_eq!(pair.apply(&file).unwrap().inserted, 5);
 }

@@ -123,6 +123,15 @@ pub enum Command {
         /// After which transaction it starts: what was last `sent`, or what the other has `acknowledged`, which repairs a lost set
         #[arg(long, default_value = "sent", value_parser = ["sent", "acknowledged"])]
         since: String,
+        /// The first transaction it covers, instead of --since
+        #[arg(long, value_name = "TRANSACTION", conflicts_with = "since", value_parser = clap::value_parser!(u64).range(1..))]
+        from: Option<u64>,
+        /// The last transaction it covers [default: the last one there is]
+        #[arg(long, value_name = "TRANSACTION")]
+        upto: Option<u64>,
+        /// Leave "last sent" as it is, so that the next set covers the same again
+        #[arg(long)]
+        no_update: bool,
         /// Replace a file or a set of that id
         #[arg(long)]
         overwrite: bool,
@@ -279,6 +288,41 @@ pub enum Command {
     },
     /// Compare what all nodes hold, row by row; exit code 1 where journaled classes differ
     Verify,
+    /// Make a new client from a node's file; it is level with that node at once
+    AddClient {
+        /// Its namespace: letters, digits, - and _
+        #[arg(value_parser = namespace)]
+        name: String,
+        /// The node it is made from [default: the master]
+        #[arg(long, value_name = "NODE")]
+        from: Option<String>,
+    },
+    /// Which classes are synchronized; journal another one, or stop
+    Classes {
+        /// What to do; none: list
+        #[command(subcommand)]
+        command: Option<ClassesCommand>,
+    },
+    /// Give up a peer: no sets to and from it any more, and nothing is kept for it
+    Retire {
+        /// The peer's namespace or GUID
+        peer: String,
+        /// The node that gives it up [default: every other node here]
+        #[arg(long)]
+        node: Option<String>,
+    },
+    /// Forget journal, old states and deleted objects that every peer has confirmed
+    Purge {
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+        /// Nothing after this transaction
+        #[arg(long, value_name = "TRANSACTION")]
+        upto: Option<u64>,
+        /// Keep at least the last ones, that many
+        #[arg(long, value_name = "COUNT", conflicts_with = "upto")]
+        keep: Option<u64>,
+    },
     /// Make a copied or restored file a new node, so that it can exchange sets again
     Rejoin {
         /// The node's namespace
@@ -315,6 +359,29 @@ pub struct ObjectArgs {
     /// Its class
     #[arg(long, default_value = "Order")]
     pub class: String,
+}
+
+/// What can be done with classes.
+#[derive(Debug, Subcommand)]
+pub enum ClassesCommand {
+    /// Synchronize classes from now on; what is there is filed as a baseline
+    Journal {
+        /// The classes
+        #[arg(required = true)]
+        classes: Vec<String>,
+        /// At this node only [default: every node here]
+        #[arg(long)]
+        node: Option<String>,
+    },
+    /// Stop synchronizing classes
+    Stop {
+        /// The classes
+        #[arg(required = true)]
+        classes: Vec<String>,
+        /// At this node only [default: every node here]
+        #[arg(long)]
+        node: Option<String>,
+    },
 }
 
 /// What can be done with rules.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::args::{Command, OrderCommand};
-use crate::cli::{decide, dir_or_default, inspect, output};
+use crate::cli::{decide, dir_or_default, inspect, nodes, output};
 use crate::demo::edit::{change_order, delete_orders, new_order};
 use crate::demo::install::{Installation, install};
 use crate::demo::model::{Order, OrderDraft};
@@ -65,11 +65,19 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
             })
         }
         Command::Order { command } => order(&mut env, command, out),
-        Command::Prepare { node, to, id, out: path, since, overwrite } => {
+        Command::Prepare { node, to, id, out: path, since, from, upto, no_update, overwrite } => {
             let (source, target) = (env.index(&node)?, env.index(&to)?);
             let file = env.set_file(path.as_deref(), source, id)?;
-            let since = if since == "acknowledged" { Since::Acknowledged } else { Since::Sent };
-            let prepared = env.prepare(source, target, &PrepareOptions { id, file, since, upto: None, overwrite })?;
+            let since = match from {
+                Some(first) => Since::Number(first - 1),
+                None if since == "acknowledged" => Since::Acknowledged,
+                None => Since::Sent,
+            };
+            let prepared = env.prepare(
+                source,
+                target,
+                &PrepareOptions { id, file, since, upto, overwrite, update_sync_time: !no_update },
+            )?;
             let dir = env.dir().display().to_string();
             out.done(&prepared, || output::prepared(&prepared, &dir))
         }
@@ -117,6 +125,22 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
             let place = env.index(&node)?;
             inspect::sync_times(&mut env, place, out)
         }
+        Command::AddClient { name, from } => {
+            let from = from.map_or(Ok(0), |name| env.index(&name))?;
+            let place = env.add_client(&name, from)?;
+            let (node, from) = (&env.nodes[place], env.nodes[from].info().name.clone());
+            let value = json!({"name": node.info().name, "guid": node.info().guid, "file": node.path(), "from": from});
+            let file = node.path().display().to_string();
+            out.done(&value, || {
+                vec![
+                    format!("{name} is a new client, made from {from} and level with it: {file}"),
+                    "`objsync sync` exchanges with it through the master; any two nodes can prepare sets for each other".to_owned(),
+                ]
+            })
+        }
+        Command::Classes { command } => nodes::classes(&mut env, command, out),
+        Command::Retire { peer, node } => nodes::retire(&mut env, &peer, node, out),
+        Command::Purge { node, upto, keep } => nodes::purge(env.node(&node)?, upto, keep, out),
         Command::Verify => {
             let found = env.verify()?;
             out.done(&found, || output::verification(&found))?;

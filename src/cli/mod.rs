@@ -8,6 +8,7 @@ pub mod args;
 mod commands;
 mod decide;
 mod inspect;
+mod nodes;
 mod output;
 
 use std::path::PathBuf;

@@ -260,7 +260,14 @@ impl Act {
             }
             Act::Prepare(source, id) => {
                 let file = env.set_file(None, source, id)?;
-                let options = PrepareOptions { id, file, since: Since::Sent, upto: None, overwrite: false };
+                let options = PrepareOptions {
+                    id,
+                    file,
+                    since: Since::Sent,
+                    upto: None,
+                    overwrite: false,
+                    update_sync_time: true,
+                };
                 let prepared = env.prepare(source, 1 - source, &options)?;
                 let name = prepared.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 Ok(vec![format!(

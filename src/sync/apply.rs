@@ -167,6 +167,7 @@ impl Node {
                 false => format!("apply it at {}, or have {} prepare a set for {}", target.name, source.name, us.name),
             }));
         }
+        self.check_not_retired(source)?;
         let differences = schema::differences(&self.classes, &header.classes);
         if !differences.is_empty() {
             let what = format!(
@@ -175,8 +176,28 @@ impl Node {
                 source.name,
                 differences.join("; ")
             );
-            return Err(Error::refused(Refusal::Schema, what)
-                .hint("make the tables and classes of both nodes alike, then prepare the set again"));
+            let switched: Vec<String> = self
+                .classes
+                .iter()
+                .filter(|a| header.classes.iter().any(|b| b.name == a.name && b.journaled != a.journaled))
+                .map(|a| match a.journaled {
+                    true => format!(
+                        "objsync classes journal {} at {}, or objsync classes stop {0} at {}",
+                        a.name, source.name, us.name
+                    ),
+                    false => format!(
+                        "objsync classes journal {} at {}, or objsync classes stop {0} at {}",
+                        a.name, us.name, source.name
+                    ),
+                })
+                .collect();
+            let hint = match switched.len() == differences.len() {
+                true => {
+                    format!("journal the same classes at both ({}), then prepare the set again", switched.join("; "))
+                }
+                false => "make the tables and classes of both nodes alike, then prepare the set again".to_owned(),
+            };
+            return Err(Error::refused(Refusal::Schema, what).hint(hint));
         }
         let number = self.number()?;
         let told = [header.received_from(us.guid), header.saw(us.guid).map_or(0, |(n, _)| n)];
@@ -288,8 +309,15 @@ impl Node {
         let have = self.has_of(&source, header.number)?;
         if header.start > have {
             let (us, them) = (&self.info.name, &source.info.name);
+            let missing = header.earlier.iter().filter(|(_, first, last)| *first <= header.start && *last > have);
+            let missing: Vec<String> = missing.map(|(id, ..)| id.to_string()).collect();
+            let sets = match missing.as_slice() {
+                [] => String::new(),
+                [one] => format!(", which set {one} carried,"),
+                many => format!(", which the sets {} carried,", many.join(", ")),
+            };
             let what = format!(
-                "{us} has {them}'s transactions up to {have}, but the set starts after {}: transactions {} to {} are missing; nothing was changed",
+                "{us} has {them}'s transactions up to {have}, but the set starts after {}: transactions {} to {}{sets} are missing; nothing was changed",
                 header.start,
                 have + 1,
                 header.start

@@ -86,6 +86,8 @@ pub struct PeerStatus {
     pub received: u64,
     /// What a set prepared for it now would carry.
     pub to_send: ToSend,
+    /// One of the two has given the other up: nothing is exchanged any more.
+    pub retired: bool,
 }
 
 impl Environment {
@@ -110,7 +112,7 @@ impl Environment {
         if nodes.is_empty() {
             return Err(missing());
         }
-        nodes.sort_by_key(|n| (n.info().role != Role::Master, n.info().name.to_lowercase()));
+        sort(&mut nodes);
         let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
         Ok(Environment { dir, nodes })
     }
@@ -187,10 +189,15 @@ impl Environment {
     }
 
     /// Both directions between the master and each client: clients send first, as the original's documentation advises.
-    /// Gaps that lost files left are healed.
+    /// Gaps that lost files left are healed. Clients that were retired are left out.
     pub fn sync(&mut self, rule: Option<Rule>) -> Result<Vec<Report>> {
         self.check_company()?;
-        let clients: Vec<usize> = (1..self.nodes.len()).collect();
+        let mut clients = Vec::new();
+        for client in 1..self.nodes.len() {
+            if !self.is_retired(0, client)? {
+                clients.push(client);
+            }
+        }
         let pairs: Vec<(usize, usize)> =
             clients.iter().map(|&c| (c, 0)).chain(clients.iter().map(|&c| (0, c))).collect();
         pairs.into_iter().map(|(source, target)| self.exchange(source, target, rule)).collect()
@@ -207,9 +214,33 @@ impl Environment {
             id += 1;
             file = self.set_file(None, source, id)?;
         }
-        let prepared =
-            self.prepare(source, target, &PrepareOptions { id, file, since, upto: None, overwrite: false })?;
+        let prepared = self.prepare(
+            source,
+            target,
+            &PrepareOptions { id, file, since, upto: None, overwrite: false, update_sync_time: true },
+        )?;
         self.nodes[target].apply(&prepared.file, ApplyOptions { rule, ..ApplyOptions::default() })
+    }
+
+    /// Makes a new client from the file of a node, level with it at once: nothing to send. Its file lies beside the others.
+    pub fn add_client(&mut self, name: &str, from: usize) -> Result<usize> {
+        if let Some(there) = self.nodes.iter().find(|n| n.info().name.eq_ignore_ascii_case(name)) {
+            let what =
+                format!("there is a node {} already in {}; nothing was changed", there.info().name, self.dir.display());
+            return Err(Error::usage(what).hint("choose another name"));
+        }
+        let file = self.dir.join(format!("{}.db", name.to_lowercase()));
+        let copy = self.nodes[from].fresh_copy(&file, name, Role::Client)?;
+        let guid = copy.info().guid;
+        self.nodes.push(copy);
+        sort(&mut self.nodes);
+        Ok(self.nodes.iter().position(|n| n.info().guid == guid).unwrap_or_default())
+    }
+
+    /// Whether one of two nodes has given the other up.
+    pub fn is_retired(&self, a: usize, b: usize) -> Result<bool> {
+        let [x, y] = [a, b].map(|i| self.nodes[i].info().guid);
+        Ok(self.nodes[a].is_retired(y)? || self.nodes[b].is_retired(x)?)
     }
 
     /// Refuses where there is only one node: with nobody to compare with, saying that all is equal would be wrong.
@@ -256,11 +287,12 @@ impl Environment {
             for j in (0..self.nodes.len()).filter(|j| *j != i) {
                 let identity = self.nodes[j].identity()?;
                 self.nodes[i].meet(&identity)?;
+                let retired = self.is_retired(i, j)?;
                 let has = self.has_of(j, i)?;
                 let received = self.has_of(i, j)?;
-                equal &= self.nodes[i].check_not_restored(&self.nodes[j]).is_ok();
+                equal &= retired || self.nodes[i].check_not_restored(&self.nodes[j]).is_ok();
                 let node = &mut self.nodes[i];
-                equal &= node.to_send(identity.info.guid, has)?.objects == 0;
+                equal &= retired || (has >= node.floor()? && node.to_send(identity.info.guid, has)?.objects == 0);
                 let sent = node.start_for(identity.info.guid, Since::Sent)?;
                 peers.push(PeerStatus {
                     name: identity.info.name.clone(),
@@ -268,7 +300,8 @@ impl Environment {
                     sent,
                     acknowledged: node.start_for(identity.info.guid, Since::Acknowledged)?,
                     received,
-                    to_send: node.to_send(identity.info.guid, sent)?,
+                    to_send: if retired { ToSend::default() } else { node.to_send(identity.info.guid, sent)? },
+                    retired,
                 });
             }
             let node = &self.nodes[i];
@@ -307,6 +340,11 @@ impl Node {
             })
             .collect()
     }
+}
+
+/// The master first, then by name.
+fn sort(nodes: &mut [Node]) {
+    nodes.sort_by_key(|n| (n.info().role != Role::Master, n.info().name.to_lowercase()));
 }
 
 fn database_files(dir: &Path) -> Vec<PathBuf> {

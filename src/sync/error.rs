@@ -47,6 +47,8 @@ pub enum Refusal {
     Restored,
     /// The journal needed is purged.
     Purged,
+    /// The other node was given up here.
+    Retired,
 }
 
 impl Error {

@@ -23,7 +23,7 @@
 //!
 //! north.connection().execute("INSERT INTO notes (text) VALUES ('hello')", [])?;
 //! let file = dir.path().join("syncFromNORTH-1000.syncset");
-//! let options = PrepareOptions { id: 1000, file: file.clone(), since: Since::Sent, upto: None, overwrite: false };
+//! let options = PrepareOptions { id: 1000, file: file.clone(), since: Since::Sent, upto: None, overwrite: false, update_sync_time: true };
 //! north.prepare(south.info().guid, &options)?;
 //! let report = south.apply(&file, ApplyOptions::default())?;
 //! assert_eq!(report.inserted, 1);
@@ -31,6 +31,7 @@
 //! ```
 
 mod apply;
+mod classes;
 mod conflict;
 mod copy;
 mod decide;
@@ -44,6 +45,7 @@ mod inspect;
 mod merge;
 mod node;
 mod prepare;
+mod purge;
 mod registry;
 mod report;
 mod requeue;
@@ -67,6 +69,7 @@ mod vector;
 mod verify;
 
 pub use apply::{ApplyOptions, Hold, Preview};
+pub use classes::Switched;
 pub use conflict::{ConflictKind, ConflictRecord, ConflictSide, DecidedAgain, RecordState, TakenProperty};
 pub use decide::{Because, Chosen, Decision, Finding, Taken, Version, decide};
 pub use edit::{Edit, Wanted};
@@ -78,6 +81,7 @@ pub use history::{Content, Filed, State};
 pub use inspect::{EventKind, HistoryEntry, JournalEntry, JournalQuery, Through};
 pub use node::{Identity, Node, NodeInfo, Role};
 pub use prepare::{PrepareOptions, Prepared, ToSend};
+pub use purge::{Confirmed, Purged};
 pub use report::{ObjectReport, Outcome, Report};
 pub use requeue::{Cause, Waiting};
 pub use resolve::{Choice, Resolution};

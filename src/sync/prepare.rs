@@ -26,6 +26,8 @@ pub struct PrepareOptions {
     pub upto: Option<u64>,
     /// Whether a used id or a file that is there may be replaced.
     pub overwrite: bool,
+    /// Whether "last sent" moves on. Without, the set is an extra copy: the next one covers its range again.
+    pub update_sync_time: bool,
 }
 
 /// A set that was prepared.
@@ -99,6 +101,7 @@ impl Node {
         self.write(|node| {
             let info = node.nodes.find(peer).cloned();
             let info = info.ok_or_else(|| Error::usage(format!("{} does not know node {peer}", node.info.name)))?;
+            node.check_not_retired(&info)?;
             node.check_unused(options)?;
             let (start, end) = node.range(&info, options, durable)?;
             let header = node.header(&info, options.id, start, end)?;
@@ -117,7 +120,9 @@ impl Node {
             }
             let written = writer.finish(&target)?;
             let times = node.sync_times(peer)?;
-            node.set_sync_times(peer, SyncTimes { sent: times.sent.max(end), ..times })?;
+            if options.update_sync_time {
+                node.set_sync_times(peer, SyncTimes { sent: times.sent.max(end), ..times })?;
+            }
             let prepared = Prepared {
                 id: options.id,
                 file: written.file,
@@ -214,10 +219,6 @@ impl Node {
         Ok((start, end))
     }
 
-    fn floor(&self) -> Result<u64> {
-        Ok(self.conn.query_row("SELECT floor FROM objsync_state", [], |r| r.get(0))?)
-    }
-
     fn header(&self, peer: &NodeInfo, id: i64, start: u64, end: u64) -> Result<Header> {
         let mut nodes = vec![self.info.clone(), peer.clone()];
         nodes.extend(self.nodes.all().filter(|n| n.guid != self.info.guid && n.guid != peer.guid).cloned());
@@ -241,8 +242,22 @@ impl Node {
             end,
             received,
             seen,
+            earlier: self.unconfirmed_sets(peer)?,
             classes: self.classes.clone(),
         })
+    }
+
+    /// Sets prepared for a peer that it has not confirmed, so that it can tell which one it lacks.
+    fn unconfirmed_sets(&self, peer: &NodeInfo) -> Result<Vec<(i64, u64, u64)>> {
+        let confirmed = self.start_for(peer.guid, Since::Acknowledged)?;
+        let sql = "SELECT id, first, last FROM objsync_set WHERE sent = 1 AND peer = ?1 AND last > ?2 AND first <= last
+                   ORDER BY seq DESC LIMIT 100";
+        let rows = self
+            .conn
+            .prepare_cached(sql)?
+            .query_map((self.nodes.number(peer.guid)?, confirmed), |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(rows)
     }
 
     fn place(&self, header: &Header, class: i64) -> Result<usize> {
@@ -283,6 +298,10 @@ impl Node {
                 break;
             }
             let (class, origin, before) = (r.get(2)?, r.get(4)?, r.get(5)?);
+            // A class that is switched off does not travel; on again, its baseline covers what was left out.
+            if !self.class_by_id(class)?.journaled {
+                continue;
+            }
             let entry = filed.entry(object).or_insert_with(|| Outgoing {
                 class,
                 object,

@@ -8,6 +8,7 @@
 //! | `objsync_sync_time` | per peer: sent, acknowledged, received |
 //! | `objsync_class` | the classes |
 //! | `objsync_rule` | the rules chosen here: for all classes, or for one |
+//! | `objsync_off_<table>` | while a class is switched off: its rows as they were then |
 //! | `objsync_object_<table>` | per living object: local key, id, vector, stamp, last journal position |
 //! | `objsync_tombstone_<table>` | the same per deleted object |
 //! | `objsync_former_key` | local keys that objects had and have no more, so that before-images can be read |
@@ -57,10 +58,12 @@ CREATE TABLE objsync_lineage (
 CREATE TABLE objsync_sync_time (
     peer INTEGER PRIMARY KEY,
     sent INTEGER NOT NULL DEFAULT 0, acknowledged INTEGER NOT NULL DEFAULT 0, received INTEGER NOT NULL DEFAULT 0,
-    seen_number INTEGER NOT NULL DEFAULT 0, seen_clock INTEGER NOT NULL DEFAULT 0
+    seen_number INTEGER NOT NULL DEFAULT 0, seen_clock INTEGER NOT NULL DEFAULT 0,
+    retired INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE objsync_class (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, table_name TEXT NOT NULL UNIQUE, journaled INTEGER NOT NULL
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, table_name TEXT NOT NULL UNIQUE, journaled INTEGER NOT NULL,
+    confirmed INTEGER NOT NULL DEFAULT 0-- what all peers had confirmed when it was switched off last
 );
 CREATE TABLE objsync_journal (
     pos INTEGER PRIMARY KEY,
@@ -132,6 +135,8 @@ ALTER TABLE objsync_set ADD COLUMN last_own INTEGER;
 ALTER TABLE objsync_set ADD COLUMN undo TEXT;
 ALTER TABLE objsync_set ADD COLUMN final TEXT;
 ALTER TABLE objsync_set ADD COLUMN taken_back INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE objsync_class ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE objsync_sync_time ADD COLUMN retired INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE objsync_conflict ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX objsync_conflict_by_state ON objsync_conflict (state, id);
 ALTER TABLE objsync_waiting ADD COLUMN cause TEXT NOT NULL DEFAULT 'other';

@@ -57,8 +57,10 @@ impl Node {
     pub(crate) fn set_sync_times(&self, peer: NodeId, t: SyncTimes) -> Result<()> {
         self.conn
             .prepare_cached(
-                "INSERT OR REPLACE INTO objsync_sync_time (peer, sent, acknowledged, received, seen_number, seen_clock)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO objsync_sync_time (peer, sent, acknowledged, received, seen_number, seen_clock)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (peer) DO UPDATE SET sent = excluded.sent, acknowledged = excluded.acknowledged,
+                     received = excluded.received, seen_number = excluded.seen_number, seen_clock = excluded.seen_clock",
             )?
             .execute((self.nodes.number(peer)?, t.sent, t.acknowledged, t.received, t.seen_number, t.seen_clock))?;
         Ok(())

@@ -150,7 +150,7 @@ impl Node {
 
     /// Whether an applied set can be reverted; else why not.
     pub fn can_revert(&self, set: &SetRecord) -> Result<std::result::Result<(), String>> {
-        let floor: u64 = self.conn.prepare_cached("SELECT floor FROM objsync_state")?.query_row([], |r| r.get(0))?;
+        let floor = self.floor()?;
         Ok(match set.filed_as {
             _ if set.sent => Err("it was prepared here, not applied".to_owned()),
             _ if set.taken_back => Err("it was taken back already".to_owned()),

@@ -23,6 +23,14 @@ pub(crate) fn create(conn: &Connection, class: &Class) -> Result<()> {
     Ok(())
 }
 
+/// The triggers of a class that was switched.
+pub(crate) fn replace(conn: &Connection, old: &Class, new: &Class) -> Result<()> {
+    for (name, _) in all(old) {
+        conn.execute_batch(&format!("DROP TRIGGER IF EXISTS {}", quote(&name)))?;
+    }
+    create(conn, new)
+}
+
 /// Compares the triggers in the file with those that should be there; puts them in front again where a newer one of the
 /// user's stands before them.
 pub(crate) fn check(conn: &Connection, class: &Class) -> Result<()> {

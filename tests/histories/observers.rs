@@ -21,6 +21,8 @@ pub struct Observers {
     covered: BTreeSet<Token>,
     /// What was given up at a node. Where nothing else was known of an object, the model keeps no ancestor of it.
     discarded: BTreeSet<(usize, Guid)>,
+    /// Nodes that have forgotten old states: there a record may be made that an ancestor would have spared.
+    purged: BTreeSet<usize>,
 }
 
 impl Observers {
@@ -110,7 +112,7 @@ impl Observers {
             ancestors(all, &ours, &theirs).iter().map(|s| json_of(&record.class, &s.content)).collect();
         for side in [&record.ours, &record.theirs] {
             let unchanged = !known.is_empty() && known.iter().all(|a| *a == side.content);
-            let unchanged = unchanged && !self.discarded.contains(&(at, guid));
+            let unchanged = unchanged && !self.discarded.contains(&(at, guid)) && !self.purged.contains(&at);
             assert!(!unchanged, "needless, one side changed nothing: {record:?} {known:?}");
         }
         // Property by property: what one side changed is its; nothing is combined without a word.
@@ -121,7 +123,7 @@ impl Observers {
                 _ => (&record.theirs, &record.ours),
             };
             assert_eq!(record.result[p], from.content[p], "{record:?}");
-            if !taken.both {
+            if !taken.both && !self.purged.contains(&at) {
                 assert!(known.iter().all(|a| a[p] == other.content[p]), "{p}: both changed it: {record:?} {known:?}");
             }
         }
@@ -135,6 +137,11 @@ impl Observers {
                 "every property that differs is accounted for"
             );
         }
+    }
+
+    /// A node has forgotten old states and what was deleted.
+    pub fn purged(&mut self, at: usize) {
+        self.purged.insert(at);
     }
 
     /// A node took a set back: what only that set had brought is not known there any more.

@@ -65,6 +65,7 @@ struct Tally {
     moved_on: usize,
     discarded: usize,
     written: usize,
+    purged: usize,
 }
 
 /// The tables that tell what a node holds and what it knows of others' sets, less what taking a set back leaves: numbers, names
@@ -212,7 +213,7 @@ fn play(seed: u64, tally: &mut Tally) {
     let (mut on_the_way, mut serial): (Vec<Sent>, u64) = (Vec::new(), 1);
     for _ in 0..55 {
         let i = rng.random_range(0..count);
-        match rng.random_range(0..25) {
+        match rng.random_range(0..27) {
             0..9 => world.edit(i, |node| edit(&mut rng, node, &mut serial)),
             9..14 => {
                 let other = if i == 0 { rng.random_range(1..count) } else { 0 };
@@ -222,6 +223,11 @@ fn play(seed: u64, tally: &mut Tally) {
                 on_the_way.extend(world.prepare(i, other, since, upto));
             }
             14 | 22 => resolve(&mut world, &mut rng, i, tally),
+            25 | 26 if seed % 3 == 0 => {
+                world.nodes[i].purge(u64::MAX).unwrap();
+                world.observers.purged(i);
+                tally.purged += 1;
+            }
             15 | 23 | 24 => discard(&mut world, &mut rng, i, tally),
             _ if on_the_way.is_empty() => {}
             what => {
@@ -275,6 +281,6 @@ fn random_histories_converge_and_lose_nothing() {
         assert!(conflicts > 60 && combined > 5 && waiting > 0 && level > 20, "{tally:?}");
         let Tally { taken_back, reverted, resolved, moved_on, discarded, written, .. } = tally;
         assert!(taken_back > 40 && reverted > 10 && resolved > 10 && moved_on > 1 && discarded > 5, "{tally:?}");
-        assert!(written > 500, "{tally:?}");
+        assert!(written > 500 && tally.purged > 50, "{tally:?}");
     }
 }

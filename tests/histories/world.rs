@@ -77,7 +77,8 @@ impl World {
         let identity = self.nodes[target].identity().unwrap();
         self.nodes[source].meet(&identity).unwrap();
         let file = self.dir.path().join(format!("{}.syncset", self.sets));
-        let options = PrepareOptions { id: self.sets, file: file.clone(), since, upto, overwrite: false };
+        let options =
+            PrepareOptions { id: self.sets, file: file.clone(), since, upto, overwrite: false, update_sync_time: true };
         match self.nodes[source].prepare(identity.info.guid, &options) {
             Ok(_) => Some(Sent { target, file }),
             Err(e) => {

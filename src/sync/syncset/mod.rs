@@ -8,7 +8,8 @@
 //! Header: `objsync` (always `syncset`), `format`, `id`, `nodes` (GUID, name, role), `source` and `target`, `lineage` of the
 //! source (`[node, number]`, nearest first), `number` and `clock` of the source when the set was made, the range of
 //! commits (`start`, `end`], `received` (what the source has of whom, so that acknowledgements travel), `seen` (at which last
-//! commit and clock it saw whom, so that a restored file is found out), the `classes` with their properties, `created`, and `keys`, which explains the short keys of the object lines:
+//! commit and clock it saw whom, so that a restored file is found out),
+//! `earlier` (sets prepared for the target and not confirmed, `[id, first, last]`; since format 2), the `classes` with their properties, `created`, and `keys`, which explains the short keys of the object lines:
 //!
 //! | key | meaning |
 //! |---|---|
@@ -41,8 +42,8 @@ pub use read::read;
 pub use write::check_replaceable;
 pub(crate) use write::{Target, Writer};
 
-/// The version of the format that this program writes and reads.
-pub const FORMAT: u64 = 1;
+/// The version of the format that this program writes; it reads this one and those before.
+pub const FORMAT: u64 = 2;
 
 /// The ending of a set's file name.
 pub const EXTENSION: &str = "syncset";
@@ -77,6 +78,8 @@ pub struct Header {
     pub received: Vec<(NodeId, u64)>,
     /// At which last commit and clock the source last saw others.
     pub seen: Vec<(NodeId, u64, i64)>,
+    /// Sets that the source has prepared for the target before and that are not confirmed: id, first and last commit.
+    pub earlier: Vec<(i64, u64, u64)>,
     /// The source's classes.
     pub classes: Vec<Class>,
 }
@@ -172,6 +175,8 @@ struct HeaderLine {
     end: u64,
     received: Vec<(usize, u64)>,
     seen: Vec<(usize, u64, i64)>,
+    #[serde(default)]
+    earlier: Vec<(i64, u64, u64)>,
     classes: Vec<Class>,
     created: String,
     keys: Json,

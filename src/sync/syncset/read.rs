@@ -98,7 +98,7 @@ fn header_line(line: &[u8]) -> Result<HeaderLine> {
         return Err(foreign());
     }
     match json.get("format").and_then(Json::as_u64) {
-        Some(FORMAT) => {}
+        Some(1..=FORMAT) => {}
         Some(newer) if newer > FORMAT => {
             let what = format!(
                 "the set has format {newer}, newer than the {FORMAT} that this program knows; nothing was changed"
@@ -153,6 +153,7 @@ fn header(line: &HeaderLine) -> Result<Header> {
         end: line.end,
         received: pairs(&line.received)?,
         seen: line.seen.iter().map(|(place, n, clock)| Ok((node(*place)?.guid, *n, *clock))).collect::<Result<_>>()?,
+        earlier: line.earlier.clone(),
         classes: line.classes.clone(),
         nodes,
     })

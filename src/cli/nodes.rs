@@ -1,0 +1,136 @@
+//! Commands about the nodes themselves: giving one up, and forgetting what all have confirmed.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::cli::args::ClassesCommand;
+use crate::cli::output::Output;
+use crate::sync::{Environment, Error, ErrorKind, Node, Result};
+use crate::words::{count, grouped};
+
+pub(crate) fn classes(env: &mut Environment, command: Option<ClassesCommand>, out: Output) -> Result<ExitCode> {
+    let (classes, on, node) = match command {
+        None => return list_classes(env, out),
+        Some(ClassesCommand::Journal { classes, node }) => (classes, true, node),
+        Some(ClassesCommand::Stop { classes, node }) => (classes, false, node),
+    };
+    let places: Vec<usize> = match node {
+        Some(name) => vec![env.index(&name)?],
+        None => (0..env.nodes.len()).collect(),
+    };
+    // Found everywhere before anything is changed.
+    for &place in &places {
+        for class in &classes {
+            env.nodes[place].class(class)?;
+        }
+    }
+    let mut done = Vec::new();
+    for place in places {
+        for class in &classes {
+            let switched = env.nodes[place].journal_class(class, on)?;
+            done.push((env.nodes[place].info().name.clone(), switched));
+        }
+    }
+    let value: Vec<_> = done.iter().map(|(node, s)| json!({"node": node, "switched": s})).collect();
+    out.done(&value, || {
+        let line = |(node, s): &(String, crate::sync::Switched)| match (s.journaled, s.number) {
+            (true, Some(number)) => format!(
+                "{node}: {} is synchronized; {} filed as its baseline, transaction {}",
+                s.class,
+                count(s.baseline, "object"),
+                grouped(number)
+            ),
+            (true, None) => format!("{node}: {} is synchronized; nothing had to be filed", s.class),
+            (false, _) => {
+                format!("{node}: {} is not synchronized any more; its objects keep their identities", s.class)
+            }
+        };
+        done.iter().map(line).collect()
+    })
+}
+
+fn list_classes(env: &Environment, out: Output) -> Result<ExitCode> {
+    let nodes = env.nodes.iter().map(|n| Ok((n.info().name.clone(), n.class_counts()?))).collect::<Result<Vec<_>>>()?;
+    let value: Vec<_> = nodes.iter().map(|(name, classes)| json!({"node": name, "classes": classes})).collect();
+    out.done(&value, || {
+        let mut lines = Vec::new();
+        for (name, classes) in &nodes {
+            lines.push(name.clone());
+            lines.extend(classes.iter().map(|c| {
+                let how = if c.journaled { "synchronized" } else { "identified only" };
+                format!("  {:12} {how}, {} in the table {}", c.name, count(c.count as usize, "object"), c.table)
+            }));
+        }
+        lines.push("Change it: objsync classes journal CLASS, objsync classes stop CLASS".to_owned());
+        lines
+    })
+}
+
+pub(crate) fn retire(env: &mut Environment, peer: &str, node: Option<String>, out: Output) -> Result<ExitCode> {
+    let places: Vec<usize> = match node {
+        Some(name) => vec![env.index(&name)?],
+        None => (0..env.nodes.len()).filter(|&i| !env.nodes[i].info().name.eq_ignore_ascii_case(peer)).collect(),
+    };
+    // Found everywhere before anything is changed.
+    let mut found = Vec::new();
+    for place in places {
+        match env.nodes[place].peer(peer) {
+            Ok(info) => found.push((place, info)),
+            Err(e) if found.is_empty() => return Err(e),
+            Err(_) => {}
+        }
+    }
+    for (place, info) in &found {
+        env.nodes[*place].retire(info.guid)?;
+    }
+    let names: Vec<String> = found.iter().map(|(place, _)| env.nodes[*place].info().name.clone()).collect();
+    out.done(&json!({"retired": peer, "at": names}), || {
+        vec![
+            format!(
+                "{peer} is retired at {}: no sets are prepared for it or taken from it, and nothing is kept for it",
+                names.join(", ")
+            ),
+            "it comes back as a fresh copy: objsync add-client".to_owned(),
+        ]
+    })
+}
+
+pub(crate) fn purge(node: &mut Node, upto: Option<u64>, keep: Option<u64>, out: Output) -> Result<ExitCode> {
+    let last = node.number()?;
+    let bound = match (upto, keep) {
+        (Some(upto), _) if upto > last => {
+            let what = format!("{}'s last transaction is {}; nothing was changed", node.info().name, grouped(last));
+            return Err(Error::new(ErrorKind::Usage, what));
+        }
+        (Some(upto), _) => upto,
+        (None, Some(keep)) => last.saturating_sub(keep),
+        (None, None) => last,
+    };
+    let purged = node.purge(bound)?;
+    let name = node.info().name.clone();
+    out.done(&json!({"node": name, "purged": purged}), || {
+        let mut lines = vec![format!(
+            "{name}: purged up to transaction {}; {} and {} forgotten now",
+            grouped(purged.upto),
+            count(purged.events, "filing event"),
+            count(purged.tombstones, "deleted object")
+        )];
+        if purged.confirmed.is_empty() {
+            lines.push("  no peer is known, so everything is kept for whoever comes".to_owned());
+        }
+        for c in &purged.confirmed {
+            let what = match c.retired {
+                true => "is retired and holds nothing".to_owned(),
+                false if c.upto < bound => format!(
+                    "has confirmed up to {}, so what came after stays; it confirms with its next set, or `objsync retire {}`",
+                    grouped(c.upto),
+                    c.peer.name
+                ),
+                false => format!("has confirmed up to {}", grouped(c.upto)),
+            };
+            lines.push(format!("  {} {what}", c.peer.name));
+        }
+        lines
+    })
+}

@@ -1,0 +1,313 @@
+//! More nodes, ranges, classes switched on and off, purge, and peers that are given up.
+
+mod common;
+
+use std::path::PathBuf;
+
+use common::{assert_same, dump};
+use objsync::sync::*;
+use rusqlite::Connection;
+
+const SCHEMA: &str = "
+CREATE TABLE people (id INTEGER PRIMARY KEY, code TEXT UNIQUE, name TEXT);
+CREATE TABLE tasks (id INTEGER PRIMARY KEY, person INTEGER REFERENCES people (id), text TEXT);
+INSERT INTO people VALUES (1, 'a', 'Ada'), (2, 'b', 'Bob');
+INSERT INTO tasks VALUES (1, 1, 'one'), (2, 2, 'two');
+";
+
+struct World {
+    dir: tempfile::TempDir,
+    env: Environment,
+    sets: i64,
+}
+
+impl World {
+    /// MASTER and clients; Task is journaled, Person identified only.
+    fn new(clients: &[&str]) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("master.db");
+        Connection::open(&file).unwrap().execute_batch(SCHEMA).unwrap();
+        let classes = [("Person", "people", false), ("Task", "tasks", true)]
+            .map(|(name, table, journaled)| ClassSpec { name: name.into(), table: table.into(), journaled });
+        let info = NodeInfo { guid: NodeId(1), name: "MASTER".into(), role: Role::Master };
+        drop(Node::create(&file, info, &classes).unwrap());
+        let mut env = Environment::open(dir.path()).unwrap();
+        for name in clients {
+            env.add_client(name, 0).unwrap();
+        }
+        World { dir, env, sets: 0 }
+    }
+
+    fn node(&mut self, name: &str) -> &mut Node {
+        self.env.node(name).unwrap()
+    }
+
+    fn write(&mut self, name: &str, sql: &str) {
+        self.node(name).edit(|edit| Ok(edit.connection().execute_batch(sql)?)).unwrap();
+    }
+
+    fn options(&mut self, since: Since) -> PrepareOptions {
+        self.sets += 1;
+        let file = self.dir.path().join(format!("{}.syncset", self.sets));
+        PrepareOptions { id: self.sets, file, since, upto: None, overwrite: false, update_sync_time: true }
+    }
+
+    fn prepare(&mut self, from: &str, to: &str, options: &PrepareOptions) -> Result<PathBuf> {
+        let (source, target) = (self.env.index(from).unwrap(), self.env.index(to).unwrap());
+        self.env.prepare(source, target, options).map(|p| p.file)
+    }
+
+    fn apply(&mut self, at: &str, file: &PathBuf) -> Result<Report> {
+        self.node(at).apply(file, ApplyOptions::default())
+    }
+
+    fn send(&mut self, from: &str, to: &str) -> Report {
+        let options = self.options(Since::Acknowledged);
+        let file = self.prepare(from, to, &options).unwrap();
+        self.apply(to, &file).unwrap()
+    }
+
+    fn texts(&mut self, name: &str, sql: &str) -> Vec<String> {
+        let mut statement = self.node(name).connection().prepare(sql).unwrap();
+        statement.query_map([], |r| r.get(0)).unwrap().map(|t| t.unwrap()).collect()
+    }
+
+    /// All hold the same of every journaled class, and nothing is left to send.
+    fn level(&mut self) {
+        self.env.sync(None).unwrap();
+        self.env.sync(None).unwrap();
+        let found = self.env.verify().unwrap();
+        assert!(found.equal, "{found:?}");
+        let status = self.env.status().unwrap();
+        for node in &status.nodes {
+            for peer in node.peers.iter().filter(|p| p.name == "MASTER" || node.name == "MASTER") {
+                assert_eq!(peer.to_send.objects, 0, "{} to {}", node.name, peer.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn clients_around_a_master_and_directly_with_each_other_converge() {
+    let mut world = World::new(&["NORTH", "SOUTH"]);
+    assert!(world.env.status().unwrap().equal, "a fresh copy is level at once");
+    world.write("NORTH", "INSERT INTO tasks VALUES (3, 1, 'north')");
+    world.write("SOUTH", "INSERT INTO tasks VALUES (3, 2, 'south')");
+    world.write("MASTER", "UPDATE tasks SET text = 'master' WHERE id = 1");
+    // Past the master, and then through it.
+    assert_eq!(world.send("NORTH", "SOUTH").inserted, 1);
+    assert_eq!(world.send("SOUTH", "NORTH").inserted, 1);
+    world.level();
+    // A client made from a client knows what that one knows.
+    let third = world.env.index("SOUTH").unwrap();
+    world.env.add_client("EAST", third).unwrap();
+    world.write("EAST", "DELETE FROM tasks WHERE id = 2");
+    world.write("NORTH", "UPDATE tasks SET text = 'two!' WHERE id = 2");
+    assert_eq!(world.send("EAST", "NORTH").conflicts, 1);
+    world.level();
+    for name in ["MASTER", "NORTH", "SOUTH", "EAST"] {
+        let texts = world.texts(name, "SELECT text FROM tasks ORDER BY text");
+        assert_eq!(texts.len(), if texts.contains(&"two!".to_owned()) { 4 } else { 3 }, "{texts:?}");
+    }
+    let names: Vec<_> = world.env.nodes.iter().map(|n| n.info().name.clone()).collect();
+    assert_eq!(names, ["MASTER", "EAST", "NORTH", "SOUTH"]);
+    let error = world.env.add_client("north", 0).unwrap_err();
+    assert!(error.message().contains("there is a node NORTH already"), "{error}");
+    // They are the folder's from now on.
+    assert_eq!(Environment::open(world.dir.path()).unwrap().nodes.len(), 4);
+}
+
+#[test]
+fn ranges_are_given_and_a_gap_names_the_set_that_is_missing() {
+    let mut world = World::new(&["CLIENT"]);
+    for text in ["x", "y", "z"] {
+        world.write("MASTER", &format!("UPDATE tasks SET text = '{text}' WHERE id = 1"));
+    }
+    let number = world.node("MASTER").number().unwrap();
+    // An extra copy does not count as sent.
+    let options = PrepareOptions { update_sync_time: false, ..world.options(Since::Sent) };
+    world.prepare("MASTER", "CLIENT", &options).unwrap();
+    // Up to an earlier transaction: the state as of then.
+    let options = PrepareOptions { upto: Some(number - 1), ..world.options(Since::Sent) };
+    let first = world.prepare("MASTER", "CLIENT", &options).unwrap();
+    let set = syncset::read(&first).unwrap();
+    assert_eq!((set.header.start, set.header.end), (number - 3, number - 1));
+    assert_eq!(set.objects[0].state.content.as_ref().unwrap()[1], Value::Text("y".into()));
+    // The next one goes on from there, and lacks its predecessor.
+    let options = world.options(Since::Sent);
+    let second = world.prepare("MASTER", "CLIENT", &options).unwrap();
+    let error = world.apply("CLIENT", &second).unwrap_err();
+    assert_eq!(error.refusal(), Some(Refusal::Gap));
+    assert!(error.message().contains("which the sets 2, 1 carried, are missing"), "{error}");
+    assert!(error.what_next().contains("apply the earlier set first"), "{error}");
+    // From a transaction on, repaired by hand.
+    let options = world.options(Since::Number(number - 3));
+    let all = world.prepare("MASTER", "CLIENT", &options).unwrap();
+    assert_eq!(world.apply("CLIENT", &all).unwrap().updated, 1);
+    assert_eq!(world.apply("CLIENT", &first).unwrap().skipped, 1, "late, and nothing new");
+    let options = PrepareOptions { upto: Some(number + 5), ..world.options(Since::Sent) };
+    assert_eq!(world.prepare("MASTER", "CLIENT", &options).unwrap_err().kind(), ErrorKind::Usage);
+    world.level();
+}
+
+#[test]
+fn a_set_of_the_first_format_is_still_read() {
+    let mut world = World::new(&["CLIENT"]);
+    world.write("MASTER", "UPDATE tasks SET text = 'x' WHERE id = 1");
+    let options = world.options(Since::Sent);
+    let file = world.prepare("MASTER", "CLIENT", &options).unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let old = text.replacen("\"format\":2", "\"format\":1", 1).replacen("\"earlier\":[],", "", 1);
+    assert_ne!(old, text);
+    let (body, closing) = old.trim_end().rsplit_once('\n').unwrap();
+    let body = format!("{body}\n");
+    let digest = blake3::hash(body.as_bytes()).to_hex();
+    let (head, _) = closing.split_once("\"blake3\":").unwrap();
+    std::fs::write(&file, format!("{body}{head}\"blake3\":\"{digest}\"}}\n")).unwrap();
+    assert_eq!(world.apply("CLIENT", &file).unwrap().updated, 1);
+}
+
+// -- classes -----------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_task_for_an_unknown_person_waits_until_the_class_is_journaled() {
+    let mut world = World::new(&["CLIENT"]);
+    world.write("CLIENT", "INSERT INTO people VALUES (7, 'x', 'Xia'); INSERT INTO tasks VALUES (9, 7, 'for Xia')");
+    assert_eq!(world.send("CLIENT", "MASTER").requeued, 1);
+    let reason = &world.node("MASTER").requeue().unwrap()[0].reason;
+    assert!(reason.contains("Person is not journaled"), "{reason}");
+
+    // At one end only: refused, with the command that mends it.
+    let switched = world.node("CLIENT").journal_class("Person", true).unwrap();
+    assert_eq!((switched.baseline, switched.journaled), (3, true));
+    let options = world.options(Since::Sent);
+    let file = world.prepare("CLIENT", "MASTER", &options).unwrap();
+    let before = dump(world.node("MASTER"));
+    let error = world.apply("MASTER", &file).unwrap_err();
+    assert_eq!(error.refusal(), Some(Refusal::Schema));
+    assert!(error.message().contains("Person is not journaled here and journaled at the sender"), "{error}");
+    assert!(error.what_next().contains("objsync classes journal Person at MASTER"), "{error}");
+    assert_same(&dump(world.node("MASTER")), &before, "refused");
+
+    world.node("MASTER").journal_class("Person", true).unwrap();
+    assert_eq!(world.node("MASTER").journal_class("Person", true).unwrap().baseline, 0, "it is already");
+    let report = world.send("CLIENT", "MASTER");
+    assert_eq!(
+        (report.inserted, report.conflicts, report.skipped),
+        (2, 0, 3),
+        "equal content is no conflict: {report:?}"
+    );
+    assert!(world.node("MASTER").requeue().unwrap().is_empty());
+    world.level();
+    // From now on changes travel, made by any program.
+    world.node("MASTER").connection().execute("UPDATE people SET name = 'Xiao' WHERE code = 'x'", []).unwrap();
+    world.level();
+    assert_eq!(world.texts("CLIENT", "SELECT name FROM people WHERE code = 'x'"), ["Xiao"]);
+}
+
+#[test]
+fn contents_that_differ_when_a_class_is_switched_on_are_conflicts() {
+    let mut world = World::new(&["CLIENT"]);
+    world.write("MASTER", "UPDATE people SET name = 'M' WHERE id = 1");
+    world.write("CLIENT", "UPDATE people SET name = 'C' WHERE id = 1; DELETE FROM tasks WHERE person = 2; DELETE FROM people WHERE id = 2");
+    for name in ["MASTER", "CLIENT"] {
+        world.node(name).journal_class("Person", true).unwrap();
+    }
+    assert_eq!(world.send("CLIENT", "MASTER").conflicts, 1, "nothing tells which is the newer");
+    world.level();
+    assert_eq!(world.texts("MASTER", "SELECT name FROM people ORDER BY id"), ["C", "Bob"]);
+    assert_eq!(world.texts("CLIENT", "SELECT name FROM people ORDER BY id"), ["C", "Bob"], "a baseline brings back");
+}
+
+#[test]
+fn off_and_on_again_files_what_differs_and_what_had_not_travelled() {
+    let mut world = World::new(&["CLIENT"]);
+    for name in ["MASTER", "CLIENT"] {
+        world.node(name).journal_class("Person", true).unwrap();
+    }
+    world.write("MASTER", "INSERT INTO people VALUES (3, 'c', 'Cid'), (4, 'd', 'Dan'), (5, 'e', 'Eva')");
+    world.level();
+    // One change that has not travelled, one deletion that has not; then the class is off.
+    world.write("MASTER", "UPDATE people SET name = 'Ada!' WHERE id = 1; DELETE FROM people WHERE id = 5");
+    for name in ["MASTER", "CLIENT"] {
+        world.node(name).journal_class("Person", false).unwrap();
+    }
+    world.write("MASTER", "UPDATE tasks SET text = 'meanwhile' WHERE id = 1");
+    world.env.sync(None).unwrap();
+    assert_eq!(world.texts("CLIENT", "SELECT name FROM people WHERE id = 1"), ["Ada"], "people do not travel now");
+    assert_eq!(world.texts("CLIENT", "SELECT text FROM tasks WHERE id = 1"), ["meanwhile"]);
+    // Off: a change, a new one, a deletion.
+    world.write("CLIENT", "UPDATE people SET name = 'Cidney' WHERE id = 3; DELETE FROM people WHERE id = 4; INSERT INTO people VALUES (6, 'f', 'Flo')");
+    let baselines: Vec<usize> =
+        ["MASTER", "CLIENT"].map(|name| world.node(name).journal_class("Person", true).unwrap().baseline).to_vec();
+    assert_eq!(baselines, [2, 3], "what had not travelled; what differs; nothing else");
+    let reports = world.env.sync(None).unwrap();
+    assert_eq!(reports.iter().map(|r| r.conflicts).sum::<usize>(), 0, "{reports:?}");
+    world.level();
+    for name in ["MASTER", "CLIENT"] {
+        assert_eq!(world.texts(name, "SELECT name FROM people ORDER BY code"), ["Ada!", "Bob", "Cidney", "Flo"]);
+    }
+    // The states in between are remembered.
+    let class = world.node("CLIENT").class("Person").unwrap().clone();
+    let cid = world.node("CLIENT").guid_of(&class, 3).unwrap().unwrap();
+    let history = world.node("CLIENT").history("Person", cid).unwrap();
+    assert_eq!(history.iter().map(|e| e.changes.as_str()).collect::<Vec<_>>(), ["name Cid → Cidney", "made"]);
+}
+
+// -- purge and retirement ------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_purge_forgets_only_what_every_peer_has_confirmed() {
+    let mut world = World::new(&["NORTH", "SOUTH"]);
+    world.write("MASTER", "UPDATE tasks SET text = 'x' WHERE id = 1; DELETE FROM tasks WHERE id = 2");
+    world.level();
+    world.write("MASTER", "UPDATE tasks SET text = 'y' WHERE id = 1");
+    let confirmed = world.node("MASTER").number().unwrap() - 1;
+    world.send("MASTER", "NORTH");
+    world.send("NORTH", "MASTER");
+    let purged = world.node("MASTER").purge(u64::MAX).unwrap();
+    assert_eq!((purged.upto, purged.tombstones), (confirmed, 1), "SOUTH has not confirmed the last one: {purged:?}");
+    assert_eq!((purged.confirmed[0].peer.name.as_str(), purged.confirmed[0].upto), ("SOUTH", confirmed));
+    assert_eq!(world.node("MASTER").purge(u64::MAX).unwrap().events, 0, "nothing more");
+    assert_eq!(world.node("NORTH").purge(0).unwrap().events, 0, "a bound");
+    // Everything goes on; what was forgotten cannot be prepared.
+    world.write("SOUTH", "UPDATE tasks SET text = 'south' WHERE id = 1");
+    world.level();
+    assert_eq!(world.node("MASTER").conflict_count().unwrap(), 1);
+    let options = world.options(Since::Number(0));
+    let error = world.prepare("MASTER", "SOUTH", &options).unwrap_err();
+    assert_eq!(error.refusal(), Some(Refusal::Purged));
+    assert!(!error.what_next().is_empty());
+}
+
+#[test]
+fn a_retired_peer_holds_nothing_and_comes_back_as_a_fresh_copy() {
+    let mut world = World::new(&["NORTH", "SOUTH"]);
+    world.write("MASTER", "UPDATE tasks SET text = 'x' WHERE id = 1");
+    world.send("MASTER", "NORTH");
+    world.send("NORTH", "MASTER");
+    let last = world.node("MASTER").number().unwrap();
+    assert!(world.node("MASTER").purge(u64::MAX).unwrap().upto < last, "SOUTH holds it");
+    let south = world.node("SOUTH").info().guid;
+    world.node("MASTER").retire(south).unwrap();
+    assert_eq!(world.node("MASTER").purge(u64::MAX).unwrap().upto, last);
+    // No sets either way, and nothing is changed.
+    let options = world.options(Since::Sent);
+    let error = world.prepare("MASTER", "SOUTH", &options).unwrap_err();
+    assert_eq!(error.refusal(), Some(Refusal::Retired));
+    world.write("SOUTH", "UPDATE tasks SET text = 'late' WHERE id = 2");
+    let options = world.options(Since::Sent);
+    let file = world.prepare("SOUTH", "MASTER", &options).unwrap();
+    let before = dump(world.node("MASTER"));
+    let error = world.apply("MASTER", &file).unwrap_err();
+    assert_eq!(error.refusal(), Some(Refusal::Retired));
+    assert!(error.message().contains("nothing was changed") && error.what_next().contains("add-client"), "{error}");
+    assert_same(&dump(world.node("MASTER")), &before, "refused");
+    // The others go on without it.
+    assert_eq!(world.env.sync(None).unwrap().len(), 2);
+    assert!(world.env.status().unwrap().nodes[0].peers.iter().any(|p| p.name == "SOUTH" && p.retired));
+    let place = world.env.add_client("SOUTH2", 0).unwrap();
+    assert_eq!(world.env.nodes[place].info().role, Role::Client);
+    world.write("SOUTH2", "UPDATE tasks SET text = 'again' WHERE id = 2");
+    assert_eq!(world.send("SOUTH2", "MASTER").updated, 1);
+}
