@@ -181,9 +181,9 @@ fn what_is_no_set_is_said_to_be_none() {
         assert!(error.message().contains("not a sync set"), "{error}");
     }
     let text = String::from_utf8(bytes).unwrap();
-    std::fs::write(&file, text.replacen("\"format\":1", "\"format\":2", 1)).unwrap();
+    std::fs::write(&file, text.replacen("\"format\":2", "\"format\":3", 1)).unwrap();
     let error = refused(&mut pair.there, &file, Refusal::NewerFormat);
-    assert!(error.message().contains("format 2"), "{error}");
+    assert!(error.message().contains("format 3"), "{error}");
     let before = dump(&pair.there);
     for missing in [pair.dir.path().to_owned(), pair.file("nothing.syncset")] {
         let error = apply(&mut pair.there, &missing).unwrap_err();
@@ -206,7 +206,8 @@ fn a_set_for_another_node_and_a_gap_are_named() {
     write(&pair.here, "UPDATE notes SET amount = 99 WHERE id = 3");
     let second = pair.set(true, Since::Sent);
     let error = refused(&mut pair.there, &second, Refusal::Gap);
-    let missing = format!("transactions {} to {} are missing", numbers.start + 1, numbers.end);
+    let (first_missing, last_missing, id) = (numbers.start + 1, numbers.end, numbers.id);
+    let missing = format!("transactions {first_missing} to {last_missing}, which set {id} carried, are missing");
     assert!(error.message().contains(&missing), "{error} does not say: {missing}");
     assert!(error.what_next().contains("--since acknowledged"), "{error}");
     let healed = pair.set(true, Since::Acknowledged);

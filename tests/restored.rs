@@ -115,7 +115,8 @@ fn a_restored_file_is_found_out_by_sync_however_much_it_has_done_since() {
         random_order(&mut env.nodes[1], &mut rng(Some(2))).unwrap();
         env.sync(None).unwrap();
         drop(env);
-        std::fs::rename(&backup, dir.path().join("client.db")).unwrap();
+        // Into the file itself, so that only its numbers tell.
+        std::fs::copy(&backup, dir.path().join("client.db")).unwrap();
         for ending in ["-wal", "-shm"] {
             let _ = std::fs::remove_file(dir.path().join(format!("client.db{ending}")));
         }
@@ -132,4 +133,73 @@ fn a_restored_file_is_found_out_by_sync_however_much_it_has_done_since() {
         }
         assert!(env.status().unwrap().equal && env.verify().unwrap().equal, "{since} orders since");
     }
+}
+
+/// A node and a peer, in folders of their own.
+fn settled(dir: &Path) -> (std::path::PathBuf, Node, Node) {
+    std::fs::create_dir_all(dir.join("a")).unwrap();
+    let file = dir.join("a/a.db");
+    let mut a = node(&file, "A");
+    let b = a.fresh_copy(&dir.join("b.db"), "B", Role::Client).unwrap();
+    write(&a, "INSERT INTO notes (text) VALUES ('first')");
+    (file, a, b)
+}
+
+#[test]
+fn a_copied_file_writes_nothing_until_somebody_says_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, mut a, mut b) = settled(dir.path());
+    exchange(dir.path(), &mut a, &mut b).unwrap();
+    drop(a);
+    // Moved with its folder: nothing is asked.
+    std::fs::rename(dir.path().join("a"), dir.path().join("moved")).unwrap();
+    let file = dir.path().join("moved").join(file.file_name().unwrap());
+    assert_eq!(Node::open(&file).unwrap().was_at(), None);
+
+    let copy = dir.path().join("copy.db");
+    std::fs::copy(&file, &copy).unwrap();
+    let mut twin = Node::open(&copy).unwrap();
+    assert!(twin.was_at().is_some(), "a copy is found out");
+    let guid = twin.info().guid;
+    let error = exchange(dir.path(), &mut twin, &mut b).unwrap_err();
+    assert_eq!(error.refusal(), Some(Refusal::Moved));
+    for words in ["moved or copied", "nothing was changed"] {
+        assert!(error.message().contains(words), "{error}");
+    }
+    assert!(error.what_next().contains("rejoin") && error.what_next().contains("objsync moved"), "{error}");
+    assert!(twin.edit(|edit| Ok(edit.connection().execute("DELETE FROM notes", [])?)).is_err());
+    assert_eq!(texts(&twin), ["first"]);
+    drop(twin);
+    // The safe answer: a new node that goes on with everything.
+    let mut twin = Node::open(&copy).unwrap();
+    assert_ne!(twin.rejoin().unwrap().guid, guid);
+    write(&twin, "INSERT INTO notes (text) VALUES ('twin')");
+    exchange(dir.path(), &mut twin, &mut b).unwrap();
+    assert_eq!(texts(&b), ["first", "twin"]);
+    assert_eq!(Node::open(&copy).unwrap().was_at(), None, "it knows its place");
+    // The original was never in doubt.
+    let mut a = Node::open(&file).unwrap();
+    exchange(dir.path(), &mut b, &mut a).unwrap();
+    assert_eq!(texts(&a), ["first", "twin"]);
+}
+
+#[test]
+fn a_backup_in_the_place_of_a_file_is_found_out_at_once_and_a_moved_file_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, a, _b) = settled(dir.path());
+    drop(a);
+    let backup = dir.path().join("backup.db");
+    std::fs::copy(&file, &backup).unwrap();
+    // Put in its place as most programs do: another file under the same name.
+    std::fs::rename(&backup, &file).unwrap();
+    let mut node = Node::open(&file).unwrap();
+    let error = node.retry(ApplyOptions::default()).unwrap_err();
+    assert!(error.message().contains("was replaced by another one"), "{error}");
+    // Or it was moved from another device, and somebody says so.
+    let guid = node.info().guid;
+    node.moved().unwrap();
+    node.retry(ApplyOptions::default()).unwrap();
+    drop(node);
+    let node = Node::open(&file).unwrap();
+    assert_eq!((node.was_at(), node.info().guid), (None, guid));
 }

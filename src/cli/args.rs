@@ -323,6 +323,12 @@ pub enum Command {
         #[arg(long, value_name = "COUNT", conflicts_with = "upto")]
         keep: Option<u64>,
     },
+    /// Say that a node's file was only moved: there is no other copy that goes on as this node
+    Moved {
+        /// The node's namespace
+        #[arg(long)]
+        node: String,
+    },
     /// Make a copied or restored file a new node, so that it can exchange sets again
     Rejoin {
         /// The node's namespace

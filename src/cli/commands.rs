@@ -146,6 +146,12 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
             out.done(&found, || output::verification(&found))?;
             Ok(ExitCode::from(u8::from(!found.equal)))
         }
+        Command::Moved { node } => {
+            let node = env.node(&node)?;
+            node.moved()?;
+            let (name, file) = (node.info().name.clone(), node.path().display().to_string());
+            out.done(&json!({"node": name, "file": file}), || vec![format!("{name} lives in {file} from now on")])
+        }
         Command::Rejoin { node } => {
             let info = env.node(&node)?.rejoin()?;
             out.done(&info, || {

@@ -116,6 +116,12 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
                 grouped(peer.received)
             ));
         }
+        if let Some(was_at) = &node.was_at {
+            lines.push(format!(
+                "  ! its file was {was_at}: if this is a copy or a backup, objsync rejoin --node {0}; if it was only moved, objsync moved --node {0}",
+                node.name
+            ));
+        }
         if node.requeued > 0 {
             let wait = if node.requeued == 1 { "object waits" } else { "objects wait" };
             lines.push(format!("  {} {wait}: objsync requeue --node {}", node.requeued, node.name));

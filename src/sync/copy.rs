@@ -63,6 +63,7 @@ impl Node {
     /// The same with a GUID that is given; it must never have been used before.
     pub fn rejoin_as(&mut self, guid: NodeId) -> Result<NodeInfo> {
         let info = NodeInfo { guid, ..self.info.clone() };
+        let was_at = self.was_at.take();
         self.write(|node| {
             let mut certain = node.lineage_of(node.info.guid)?.first().map_or(0, |(_, number)| *number);
             for peer in node.peers()? {
@@ -70,7 +71,9 @@ impl Node {
             }
             node.make_final("this database became a new node since")?;
             become_new_node(&node.conn, &info, certain.min(node.number()?))
-        })?;
+        })
+        .inspect_err(|_| self.was_at = was_at)?;
+        self.find_whereabouts()?;
         self.info = info.clone();
         self.refresh()?;
         Ok(info)
@@ -111,7 +114,7 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64) -> Result<(
         "INSERT OR REPLACE INTO objsync_sync_time (peer, received, seen_number, seen_clock) VALUES (?1, ?2, ?2, ?3)",
         (old, certain, clock),
     )?;
-    conn.execute("UPDATE objsync_state SET node = ?1, serial = 0", [new])?;
+    conn.execute("UPDATE objsync_state SET node = ?1, serial = 0, path = NULL", [new])?;
     let tables: Vec<String> = conn
         .prepare("SELECT table_name FROM objsync_class")?
         .query_map([], |r| r.get(0))?

@@ -52,6 +52,9 @@ pub struct NodeStatus {
     pub classes: Vec<ClassStatus>,
     /// What it knows of the others.
     pub peers: Vec<PeerStatus>,
+    /// Where its file lay, if that is elsewhere now: it was moved or copied, which somebody must say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was_at: Option<String>,
     /// Conflict records still to be decided.
     pub open_conflicts: usize,
     /// Objects that wait.
@@ -315,6 +318,7 @@ impl Environment {
                 transaction: node.number()?,
                 classes: node.class_counts()?,
                 peers,
+                was_at: node.was_at().map(str::to_owned),
                 open_conflicts: node.open_conflicts()?,
                 requeued,
             });

@@ -67,6 +67,7 @@ mod unit;
 mod value;
 mod vector;
 mod verify;
+mod whereabouts;
 
 pub use apply::{ApplyOptions, Hold, Preview};
 pub use classes::Switched;

@@ -66,6 +66,8 @@ pub struct Node {
     pub(crate) classes: Vec<Class>,
     pub(crate) nodes: Registry,
     pub(crate) clock: Clock,
+    /// Where the file lay, if that is elsewhere.
+    pub(crate) was_at: Option<String>,
     schema_version: i64,
 }
 
@@ -119,8 +121,18 @@ impl Node {
         let guid = nodes.guid(own)?;
         let info = nodes.find(guid).cloned().ok_or_else(|| Error::storage("this node is not in objsync_node"))?;
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let mut node = Node { conn, path, info, classes: Vec::new(), nodes, clock: system_clock(), schema_version: -1 };
+        let mut node = Node {
+            conn,
+            path,
+            info,
+            classes: Vec::new(),
+            nodes,
+            clock: system_clock(),
+            was_at: None,
+            schema_version: -1,
+        };
         node.refresh()?;
+        node.find_whereabouts()?;
         Ok(node)
     }
 
@@ -282,6 +294,7 @@ impl Node {
 
     /// One writing transaction: what `work` does happens whole or not at all.
     pub(crate) fn write<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
+        self.check_whereabouts()?;
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         let result = self.refresh().and_then(|()| work(self));
         let end = match &result {
@@ -309,6 +322,7 @@ impl Node {
 
     /// Like [`Node::write`], taken back in the end whatever came of it.
     fn rehearse<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
+        self.check_whereabouts()?;
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         let result = self.refresh().and_then(|()| work(self));
         if !self.conn.is_autocommit() {

@@ -43,7 +43,8 @@ CREATE TABLE objsync_state (
     number INTEGER NOT NULL DEFAULT 0,  -- last commit
     serial INTEGER NOT NULL DEFAULT 0,  -- last object made here
     clock INTEGER NOT NULL DEFAULT 0,   -- hybrid logical clock, microseconds since 1970
-    floor INTEGER NOT NULL DEFAULT 0    -- commits up to here are purged
+    floor INTEGER NOT NULL DEFAULT 0,   -- commits up to here are purged
+    path TEXT, device INTEGER, inode INTEGER -- where the file lies
 );
 CREATE TABLE objsync_node (
     n INTEGER PRIMARY KEY,
@@ -135,6 +136,9 @@ ALTER TABLE objsync_set ADD COLUMN last_own INTEGER;
 ALTER TABLE objsync_set ADD COLUMN undo TEXT;
 ALTER TABLE objsync_set ADD COLUMN final TEXT;
 ALTER TABLE objsync_set ADD COLUMN taken_back INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE objsync_state ADD COLUMN path TEXT;
+ALTER TABLE objsync_state ADD COLUMN device INTEGER;
+ALTER TABLE objsync_state ADD COLUMN inode INTEGER;
 ALTER TABLE objsync_class ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE objsync_sync_time ADD COLUMN retired INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE objsync_conflict ADD COLUMN state INTEGER NOT NULL DEFAULT 0;

@@ -70,7 +70,7 @@ fn status_says_how_every_node_stands() {
         assert_eq!(classes, expected);
         let peers = node["peers"].as_array().unwrap();
         assert_eq!(peers.len(), 1);
-        keys(&peers[0], &["name", "guid", "sent", "acknowledged", "received", "to_send"]);
+        keys(&peers[0], &["name", "guid", "sent", "acknowledged", "received", "to_send", "retired"]);
         keys(&peers[0]["to_send"], &["objects", "transactions"]);
         assert_eq!(
             (peers[0]["to_send"]["objects"].as_i64(), peers[0]["to_send"]["transactions"].as_i64()),
