@@ -313,3 +313,39 @@ fn journal_times_and_history_are_shown() {
     let customer = history.states[0].values.iter().find(|(name, _)| name == "customer").unwrap();
     assert!(view.sides[0].customers.iter().any(|c| c.name == customer.1), "by name: {customer:?}");
 }
+
+#[test]
+fn any_two_nodes_are_shown_and_sets_find_theirs() {
+    let mut demo = Demo::new();
+    assert_eq!(demo.view().nodes, ["CLIENT", "MASTER"]);
+    // Added by another program: the window follows.
+    let mut env = objsync::sync::Environment::open(demo.dir.path()).unwrap();
+    env.add_client("NORTH", 0).unwrap();
+    drop(env);
+    assert!(demo.engine.changed());
+    let view = demo.view();
+    assert_eq!((view.nodes.len(), view.sides[0].name.as_str(), view.sides[1].name.as_str()), (3, "MASTER", "CLIENT"));
+    assert!(!demo.engine.changed());
+
+    demo.engine.run(Action::ShowNode { side: 0, name: "NORTH".into() }).unwrap();
+    let view = demo.view();
+    assert_eq!((view.sides[0].name.as_str(), view.sides[1].name.as_str()), ("NORTH", "CLIENT"));
+    // Two clients exchange directly.
+    demo.quantity(0, 1, 77);
+    demo.engine.run(Action::SyncBoth).unwrap();
+    let view = demo.view();
+    assert_eq!(line(&view, 1, 1).orders[1].as_ref().unwrap().quantity, Decimal::whole(77));
+    assert!(view.equal, "these two are level, whatever MASTER lacks");
+    // A set for a node that is not shown brings it into view.
+    demo.engine.run(Action::ShowNode { side: 1, name: "MASTER".into() }).unwrap();
+    demo.engine.run(Action::Prepare { side: 0, id: 5, file: None, overwrite: false }).unwrap();
+    let file = demo.set("syncFromNORTH-5.syncset");
+    demo.engine.run(Action::ShowNode { side: 1, name: "CLIENT".into() }).unwrap();
+    let done = demo.engine.run(Action::ApplyWhereAddressed { file, rule: None }).unwrap();
+    assert!(done.text.contains("at MASTER"), "{done:?}");
+    assert_eq!(demo.view().sides.map(|s| s.name), ["MASTER", "CLIENT"]);
+    // The other pane's node: they change places.
+    demo.engine.run(Action::ShowNode { side: 0, name: "CLIENT".into() }).unwrap();
+    assert_eq!(demo.view().sides.map(|s| s.name), ["CLIENT", "MASTER"]);
+    assert!(demo.engine.run(Action::ShowNode { side: 0, name: "NOBODY".into() }).is_err());
+}

@@ -980,3 +980,18 @@ fn news_of_a_record_drops_what_was_picked_and_other_news_does_not() {
     window.until("the decision", |w| w.shows("decided by another program"));
     assert_eq!(window.value("Result of quantity"), "460", "it would decide something else now");
 }
+
+#[test]
+fn another_node_of_the_environment_is_chosen_by_its_name() {
+    let board = Switchboard { more_nodes: vec!["NORTH".into(), "SOUTH".into()], ..Switchboard::default() };
+    let mut window = Window::start(1600.0, 1000.0, board);
+    window.until("the environment", |w| w.shows("CLIENT: show another node"));
+    window.press("CLIENT: show another node");
+    assert!(window.shows("Show NORTH in place of CLIENT"));
+    window.press("Show SOUTH in place of CLIENT");
+    window.idle();
+    assert_eq!(window.actions(), [Action::ShowNode { side: 1, name: "SOUTH".into() }]);
+    assert!(window.shows("SOUTH: show another node"));
+    // Where there are two nodes only, there is nothing to choose.
+    assert!(!Window::open().shows("show another node"));
+}

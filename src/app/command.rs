@@ -12,7 +12,7 @@ use super::rows::Show;
 use super::snapshot::Column;
 use super::state::{ConflictPick, DockTab, PaneTab, State};
 use super::view::{Action, PickValue, SetView, SideIndex};
-use crate::sync::{Guid, RecordState, Rule};
+use crate::sync::{Guid, RecordState, Role, Rule};
 
 /// A step on the way through the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -416,6 +416,7 @@ pub fn in_words(action: &Action, state: &State) -> String {
         Action::Retry { side } => format!("trying again what waits at {}", at(side)),
         Action::Discard { side, .. } => format!("discarding what waits at {}", at(side)),
         Action::History { side, .. } => format!("reading an order's history at {}", at(side)),
+        Action::ShowNode { name, .. } => format!("showing {name}"),
         Action::SetRule { .. } => "choosing a rule".into(),
         Action::Verify => "comparing both databases".into(),
         Action::RestartDemo => "making a new demo".into(),
@@ -425,14 +426,21 @@ pub fn in_words(action: &Action, state: &State) -> String {
 
 /// What a rule does, in a sentence.
 pub fn rule_sentence(rule: Rule, state: &State) -> String {
-    match rule {
-        Rule::ClientWins => {
-            format!("What was changed at {} beats what was changed at {}.", state.side_name(1), state.side_name(0))
+    let roles = state.snapshot.as_ref().map(|s| [0, 1].map(|side| s.view.sides[side].role));
+    let wins = match rule {
+        Rule::ClientWins => Role::Client,
+        Rule::MasterWins => Role::Master,
+        _ => return rule.sentence().to_owned(),
+    };
+    match roles {
+        // Two clients: the rule speaks of roles.
+        Some([a, b]) if a == b => rule.sentence().to_owned(),
+        Some(roles) => {
+            let winner = usize::from(roles[1] == wins);
+            let [winner, loser] = [winner, 1 - winner].map(|side| state.side_name(side));
+            format!("What was changed at {winner} beats what was changed at {loser}.")
         }
-        Rule::MasterWins => {
-            format!("What was changed at {} beats what was changed at {}.", state.side_name(0), state.side_name(1))
-        }
-        _ => rule.sentence().to_owned(),
+        None => rule.sentence().to_owned(),
     }
 }
 

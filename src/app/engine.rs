@@ -18,15 +18,20 @@ use crate::demo::scenario::report_lines;
 use crate::demo::tables::ORDER;
 use crate::sync::syncset::{SyncSet, check_replaceable};
 use crate::sync::{
-    ApplyOptions, Choice, Environment, Error, ErrorKind, Guid, Outcome, PrepareOptions, Report, Resolution, Result,
-    Since, Value,
+    ApplyOptions, Choice, Environment, Error, ErrorKind, Guid, Node, Outcome, PrepareOptions, Report, Resolution,
+    Result, Role, Since, Value,
 };
 
 /// The engine behind the window.
 pub struct Engine {
+    /// The two nodes that are shown stand first.
     pub(super) env: Environment,
+    /// Their names.
+    shown: [String; 2],
     /// What identified each file's state when it was last read.
-    seen: Vec<FileState>,
+    seen: HashMap<PathBuf, FileState>,
+    /// How many database files the folder held then.
+    files: usize,
     /// Prepared sets by digest: reading one again for every view would be a waste.
     pub(super) sets: HashMap<String, Arc<SyncSet>>,
     rng: StdRng,
@@ -38,11 +43,55 @@ type FileState = (Option<i64>, Option<(u64, u64)>);
 impl Engine {
     /// Opens the environment in a folder; it must hold a master and a client.
     pub fn open(dir: &Path) -> Result<Engine> {
-        Ok(Engine { env: open(dir)?, seen: Vec::new(), sets: HashMap::new(), rng: rng(None) })
+        let env = open(dir)?;
+        let shown = first_two(&env);
+        Ok(Engine { env, shown, seen: HashMap::new(), files: 0, sets: HashMap::new(), rng: rng(None) })
     }
 
-    fn file_states(&self) -> Vec<FileState> {
-        self.env.nodes.iter().map(|n| (n.data_version().ok(), identity(n.path()))).collect()
+    /// Opens the environment again, or another one; shows the same nodes where they are there.
+    fn reopen(&mut self, dir: &Path) -> Result<()> {
+        self.env = open(dir)?;
+        let names: Vec<&str> = self.env.nodes.iter().map(|n| n.info().name.as_str()).collect();
+        if !self.shown.iter().all(|name| names.contains(&name.as_str())) {
+            self.shown = first_two(&self.env);
+        }
+        self.bring_to_front()
+    }
+
+    fn bring_to_front(&mut self) -> Result<()> {
+        for (place, name) in self.shown.clone().iter().enumerate() {
+            let at = self.env.index(name)?;
+            self.env.nodes.swap(place, at);
+        }
+        Ok(())
+    }
+
+    /// Shows a node in a pane; if the other pane has it, they change places.
+    fn show(&mut self, side: SideIndex, name: &str) -> Result<()> {
+        let name = self.env.nodes[self.env.index(name)?].info().name.clone();
+        if self.shown[1 - side] == name {
+            self.shown.swap(0, 1);
+        } else {
+            self.shown[side] = name;
+        }
+        self.bring_to_front()
+    }
+
+    /// The pane of the node that a set is addressed to. One that is not shown is brought into view.
+    pub(super) fn addressee(&mut self, file: &Path) -> Result<SideIndex> {
+        let place = self.env.addressee(file)?;
+        if place > 1 {
+            let info = self.env.nodes[place].info().clone();
+            let side = usize::from(info.role == Role::Client);
+            self.show(side, &info.name)?;
+            return Ok(side);
+        }
+        Ok(place)
+    }
+
+    fn file_states(&self) -> HashMap<PathBuf, FileState> {
+        let state = |n: &Node| (n.path().to_owned(), (n.data_version().ok(), identity(n.path())));
+        self.env.nodes.iter().map(state).collect()
     }
 
     fn name(&self, side: SideIndex) -> String {
@@ -139,7 +188,7 @@ impl Engine {
                 Ok(applied(side, &report))
             }
             Action::ApplyWhereAddressed { file, rule } => {
-                let side = self.env.addressee(&file)?;
+                let side = self.addressee(&file)?;
                 let report = self.env.nodes[side].apply(&file, ApplyOptions { rule, ..ApplyOptions::default() })?;
                 Ok(applied(side, &report))
             }
@@ -181,9 +230,13 @@ impl Engine {
                 let text = format!("Read the history of {} at {}", history.title, self.name(side));
                 Ok(Done { text, history: Some(history), ..Done::default() })
             }
+            Action::ShowNode { side, name } => {
+                self.show(side, &name)?;
+                Ok(Done { text: format!("Showing {} beside {}", self.shown[1], self.shown[0]), ..Done::default() })
+            }
             Action::RestartDemo => self.restart(),
             Action::Open { dir } => {
-                self.env = open(&dir)?;
+                self.reopen(&dir)?;
                 self.sets.clear();
                 Ok(Done { text: format!("Opened {}", self.env.dir().display()), ..Done::default() })
             }
@@ -332,10 +385,14 @@ impl Engine {
         self.env.nodes.clear();
         self.sets.clear();
         let installed = install(&dir, &what);
-        self.env = open(&dir)?;
+        self.reopen(&dir)?;
         installed?;
         Ok(Done { text: format!("Made a new demo in {}", dir.display()), ..Done::default() })
     }
+}
+
+fn first_two(env: &Environment) -> [String; 2] {
+    [0, 1].map(|i| env.nodes[i].info().name.clone())
 }
 
 fn open(dir: &Path) -> Result<Environment> {
@@ -418,24 +475,26 @@ fn identity(file: &Path) -> Option<(u64, u64)> {
 impl Backend for Engine {
     fn view(&mut self) -> std::result::Result<View, Failure> {
         let now = self.file_states();
-        let replaced = self.seen.iter().zip(&now).any(|(old, new)| old.1 != new.1);
-        if replaced || self.env.nodes.len() < 2 {
-            // Another program has put other files in their place, as `objsync install --overwrite` does.
-            self.env = open(self.env.dir()).map_err(failure)?;
+        let replaced = self.seen.iter().any(|(file, old)| now.get(file).is_some_and(|new| old.1 != new.1));
+        if replaced || self.env.nodes.len() < 2 || self.env.files().len() != self.files {
+            // Another program has put other files in their place, as `objsync install --overwrite` does, or added one.
+            let dir = self.env.dir().to_owned();
+            self.reopen(&dir).map_err(failure)?;
         }
+        self.files = self.env.files().len();
         self.seen = self.file_states();
         self.look().map_err(failure)
     }
 
     fn changed(&mut self) -> bool {
-        self.seen != self.file_states()
+        self.seen != self.file_states() || self.env.files().len() != self.files
     }
 
     fn run(&mut self, action: Action) -> std::result::Result<Done, Failure> {
         // An open file that was deleted or replaced still takes what is written, and it is gone with it.
-        let here = |n: &crate::sync::Node, seen: &FileState| identity(n.path()) == seen.1;
+        let here = |n: &Node| self.seen.get(n.path()).is_none_or(|seen| identity(n.path()) == seen.1);
         let elsewhere = matches!(action, Action::Open { .. });
-        if !elsewhere && !self.env.nodes.iter().zip(&self.seen).all(|(n, seen)| here(n, seen)) {
+        if !elsewhere && !self.env.nodes.iter().all(here) {
             let message =
                 format!("the databases in {} were deleted or replaced; nothing was changed", self.env.dir().display());
             return Err(Failure {

@@ -119,7 +119,7 @@ impl Engine {
 
     /// What applying a set would do at the node it is addressed to.
     pub(super) fn preview(&mut self, file: &Path, rule: Option<Rule>) -> Result<PreviewView> {
-        let side = self.env.addressee(file)?;
+        let side = self.addressee(file)?;
         let options = ApplyOptions { rule, ..ApplyOptions::default() };
         let preview = self.env.nodes[side].preview(file, options)?;
         let names = self.names()?;

@@ -93,9 +93,17 @@ impl Engine {
         let mut sets = self.set_views(0)?;
         sets.extend(self.set_views(1)?);
         sets.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        // Of all nodes where these two are all; else of these two.
+        let equal = match status.nodes.len() {
+            2 => status.equal,
+            _ => ahead.iter().all(HashSet::is_empty) && status.nodes[..2].iter().all(|n| n.requeued == 0),
+        };
+        let mut nodes: Vec<String> = status.nodes.iter().map(|n| n.name.clone()).collect();
+        nodes.sort();
         Ok(View {
+            nodes,
             dir: self.env.dir().to_owned(),
-            equal: status.equal,
+            equal,
             lanes: [self.lane(0, &status.nodes[0])?, self.lane(1, &status.nodes[1])?],
             sides,
             lines,
@@ -167,6 +175,7 @@ impl Engine {
         Ok(Side {
             name: status.name.clone(),
             guid: status.guid.clone(),
+            role: status.role,
             file: status.file.clone(),
             bytes: node.bytes(),
             transaction: status.transaction,

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use crate::demo::model::{Order, OrderDraft};
-use crate::sync::{Guid, Outcome, RecordState, Rule, Rules};
+use crate::sync::{Guid, Outcome, RecordState, Role, Rule, Rules};
 
 /// Which pane: `0` MASTER (left, blue), `1` CLIENT (right, orange).
 pub type SideIndex = usize;
@@ -29,8 +29,10 @@ pub struct View {
     pub conflicts: Vec<ConflictView>,
     /// Sets sent and received by both nodes, newest first.
     pub sets: Vec<SetView>,
-    /// The environment's rules: those of MASTER, which the window sets at both.
+    /// The environment's rules: those of MASTER, which the window sets at all nodes.
     pub rules: Rules,
+    /// The names of all nodes of the environment; two of them are shown.
+    pub nodes: Vec<String>,
 }
 
 /// One node.
@@ -40,6 +42,8 @@ pub struct Side {
     pub name: String,
     /// The node's GUID, 16 hexadecimal digits.
     pub guid: String,
+    /// Its role.
+    pub role: Role,
     /// Its file.
     pub file: PathBuf,
     /// The file's size, bytes.
@@ -393,8 +397,10 @@ pub enum Action {
     Discard { side: SideIndex, ids: Vec<i64>, confirmed: bool },
     /// Every state of an object at a side. Answers with [`Done::history`].
     History { side: SideIndex, guid: Guid },
-    /// The rule for all classes, at both nodes.
+    /// The rule for all classes, at all nodes.
     SetRule { rule: Rule },
+    /// Show another node of the environment in that pane.
+    ShowNode { side: SideIndex, name: String },
     /// Copy a prepared set's file; an existing file is refused unless `overwrite`.
     SaveSetAs { file: PathBuf, to: PathBuf, overwrite: bool },
     /// Both directions, CLIENT first.

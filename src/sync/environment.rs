@@ -130,6 +130,11 @@ impl Environment {
         &self.dir
     }
 
+    /// The database files in the folder now.
+    pub fn files(&self) -> Vec<PathBuf> {
+        database_files(&self.dir)
+    }
+
     /// The folder for sets.
     pub fn sets(&self) -> PathBuf {
         self.dir.join(SETS)

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use objsync::app::view::*;
 use objsync::demo::model::{Decimal, Order, OrderDraft};
-use objsync::sync::{Guid, NodeId, Outcome, RecordState, Rule};
+use objsync::sync::{Guid, NodeId, Outcome, RecordState, Role, Rule};
 
 const EMPLOYEES: [&str; 8] = [
     "Haddad, Lena",
@@ -47,6 +47,8 @@ pub struct Switchboard {
     pub fail_next: Option<Failure>,
     /// Another program has written: the next view has one order more.
     pub written_elsewhere: bool,
+    /// Further nodes of the environment.
+    pub more_nodes: Vec<String>,
     /// How long every action takes.
     pub slow: std::time::Duration,
     /// No view can be read.
@@ -84,6 +86,7 @@ impl MockBackend {
             mock.view.sides[side] = Side {
                 name: name.into(),
                 guid: ["7f3c20b1d5e8a91e", "c20b7f3ce1a944d7"][side].into(),
+                role: [Role::Master, Role::Client][side],
                 file: mock.view.dir.join(["master.db", "client.db"][side]),
                 bytes: 412 * 1024,
                 transaction: [1034, 1032][side],
@@ -502,6 +505,10 @@ impl MockBackend {
                 done.details = vec!["MASTER orders  blake3 9d1c…e07a".into(), "CLIENT orders  blake3 77aa…1b20".into()];
             }
             Action::Preview { file, rule } => done.preview = Some(self.preview(file, rule)),
+            Action::ShowNode { side, name } => {
+                self.view.sides[side].name = name;
+                done.text = "Shown".into();
+            }
             Action::SetRule { rule } => {
                 self.view.rules.default = rule;
                 done.text = format!("On conflict: {}", rule.label());
@@ -628,7 +635,10 @@ impl Backend for MockBackend {
                 record.again.push("2026-11-23 12:00:00: decided by another program".into());
             }
         }
-        Ok(self.view.clone())
+        let mut view = self.view.clone();
+        view.nodes = view.sides.iter().map(|s| s.name.clone()).collect();
+        view.nodes.extend(self.board.lock().unwrap().more_nodes.iter().cloned());
+        Ok(view)
     }
 
     fn changed(&mut self) -> bool {

@@ -26,7 +26,7 @@ pub fn show(ui: &mut Ui, state: &State, side: SideIndex, scrolling: &mut Scrolli
     ui.add_space(3.0);
     Frame::new().inner_margin(Margin { left: 14, right: 14, top: 7, bottom: 4 }).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 6.0;
-        head(ui, state, side);
+        head(ui, state, side, out);
         tools(ui, state, side, out);
     });
     tabs(ui, state, side, out);
@@ -54,7 +54,24 @@ pub fn show(ui: &mut Ui, state: &State, side: SideIndex, scrolling: &mut Scrolli
     });
 }
 
-fn head(ui: &mut Ui, state: &State, side: SideIndex) {
+/// The name as a menu of all nodes.
+fn other_nodes(ui: &mut Ui, state: &State, snapshot: &Snapshot, side: SideIndex, out: &mut Vec<Command>) {
+    let here = snapshot.side_name(side);
+    let name = RichText::new(format!("{here} ▾")).font(semibold(16.0)).color(Tokens::of(ui).sides[side]);
+    let menu = ui.menu_button(name, |ui| {
+        for node in snapshot.view.nodes.iter().filter(|n| n.as_str() != here) {
+            let show = Command::Run(Action::ShowNode { side, name: node.clone() });
+            let button = ui.add_enabled(show.enabled(state).is_ok(), egui::Button::new(node));
+            if button.accessible_name(format!("Show {node} in place of {here}")).clicked() {
+                out.push(show);
+                ui.close();
+            }
+        }
+    });
+    menu.response.accessible_name(format!("{here}: show another node")).on_hover_text("Show another node here");
+}
+
+fn head(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let Some(snapshot) = &state.snapshot else {
         ui.label(RichText::new(state.side_name(side)).font(semibold(16.0)).color(t.sides[side]));
@@ -65,7 +82,12 @@ fn head(ui: &mut Ui, state: &State, side: SideIndex) {
     ui.horizontal(|ui| {
         let (dot, _) = ui.allocate_exact_size(vec2(10.0, 12.0), Sense::hover());
         ui.painter().circle_filled(dot.center(), 4.5, t.sides[side]);
-        ui.label(RichText::new(snapshot.side_name(side)).font(semibold(16.0)).color(t.sides[side]));
+        match snapshot.view.nodes.len() {
+            0..=2 => {
+                ui.label(RichText::new(snapshot.side_name(side)).font(semibold(16.0)).color(t.sides[side]));
+            }
+            _ => other_nodes(ui, state, snapshot, side, out),
+        }
         let short = match (s.guid.get(..4), s.guid.get(s.guid.len().saturating_sub(4)..)) {
             (Some(head), Some(tail)) if s.guid.len() > 8 => format!("{head}…{tail}"),
             _ => s.guid.clone(),
