@@ -18,7 +18,8 @@ use crate::sync::{ApplyOptions, Environment, Error, ErrorKind, Guid, Node, Prepa
 
 /// Runs one command.
 pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<ExitCode> {
-    let out = output::Output { json };
+    let given = dir.clone();
+    let out = output::Output { json, dir: given.as_deref() };
     if let Command::Tour { scenario } = &command {
         return tour(scenario, out);
     }
@@ -78,8 +79,7 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
                 target,
                 &PrepareOptions { id, file, since, upto, overwrite, update_sync_time: !no_update },
             )?;
-            let dir = env.dir().display().to_string();
-            out.done(&prepared, || output::prepared(&prepared, &dir))
+            out.done(&prepared, || output::prepared(&prepared))
         }
         Command::Apply { file, node, rule } => {
             let report =
@@ -161,7 +161,7 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
     }
 }
 
-fn order(env: &mut Environment, command: OrderCommand, out: output::Output) -> Result<ExitCode> {
+fn order(env: &mut Environment, command: OrderCommand, out: output::Output<'_>) -> Result<ExitCode> {
     match command {
         OrderCommand::Get { number, node } => {
             let found = shown(demo_node(env, &node)?, number)?;
@@ -216,7 +216,7 @@ fn demo_node<'a>(env: &'a mut Environment, name: &str) -> Result<&'a mut Node> {
 }
 
 /// Tells a scenario in the terminal.
-pub(crate) fn tour(name: &str, out: output::Output) -> Result<ExitCode> {
+pub(crate) fn tour(name: &str, out: output::Output<'_>) -> Result<ExitCode> {
     let scenario = SCENARIOS.into_iter().find(|s| s.name == name).unwrap_or(&TOUR);
     let dir = tempfile::Builder::new()
         .prefix("objsync-tour-")

@@ -11,7 +11,7 @@ use crate::sync::{
     ApplyOptions, Choice, Environment, Error, ErrorKind, Node, Resolution, Result, Reverted, Rule, Rules, SetRecord,
 };
 
-pub(crate) fn rules(env: &mut Environment, command: Option<RulesCommand>, out: Output) -> Result<ExitCode> {
+pub(crate) fn rules(env: &mut Environment, command: Option<RulesCommand>, out: Output<'_>) -> Result<ExitCode> {
     let (class, rule, node) = match command {
         None => return list_rules(env, out),
         Some(RulesCommand::Set { rule, class, node }) => (class, Some(rule.0), node),
@@ -57,7 +57,7 @@ fn chosen_lines(chosen: &[(String, Rules)]) -> Vec<String> {
     chosen.iter().map(line).collect()
 }
 
-fn list_rules(env: &Environment, out: Output) -> Result<ExitCode> {
+fn list_rules(env: &Environment, out: Output<'_>) -> Result<ExitCode> {
     let chosen = chosen(env)?;
     let value = json!({
         "rules": Rule::ALL.map(|r| json!({
@@ -86,7 +86,7 @@ pub(crate) fn resolve(
     record: i64,
     choice: (bool, Vec<(String, String)>),
     confirm: bool,
-    out: Output,
+    out: Output<'_>,
 ) -> Result<ExitCode> {
     let class = node.conflict(record)?.class;
     let choice = match choice {
@@ -114,7 +114,7 @@ pub(crate) fn resolve(
     }
 }
 
-pub(crate) fn requeue(node: &mut Node, command: Option<RequeueCommand>, out: Output) -> Result<ExitCode> {
+pub(crate) fn requeue(node: &mut Node, command: Option<RequeueCommand>, out: Output<'_>) -> Result<ExitCode> {
     let report = match command {
         None => {
             let waiting = node.requeue()?;
@@ -144,7 +144,7 @@ fn applied(env: &mut Environment, set: &AppliedSet) -> Result<(usize, SetRecord)
     Ok((place, found))
 }
 
-pub(crate) fn take_back(env: &mut Environment, set: &AppliedSet, out: Output) -> Result<ExitCode> {
+pub(crate) fn take_back(env: &mut Environment, set: &AppliedSet, out: Output<'_>) -> Result<ExitCode> {
     let (place, record) = applied(env, set)?;
     let report = env.nodes[place].take_back(record.seq)?;
     out.done(&report, || {
@@ -153,7 +153,7 @@ pub(crate) fn take_back(env: &mut Environment, set: &AppliedSet, out: Output) ->
     })
 }
 
-pub(crate) fn revert(env: &mut Environment, set: &AppliedSet, dry_run: bool, out: Output) -> Result<ExitCode> {
+pub(crate) fn revert(env: &mut Environment, set: &AppliedSet, dry_run: bool, out: Output<'_>) -> Result<ExitCode> {
     let (place, record) = applied(env, set)?;
     let node = &mut env.nodes[place];
     let reverted = if dry_run { node.preview_revert(record.seq)? } else { node.revert(record.seq)? };

@@ -37,7 +37,7 @@ pub(crate) fn journal(
     node: &mut Node,
     args: &ObjectArgs,
     (after, upto, limit): (u64, Option<u64>, usize),
-    out: Output,
+    out: Output<'_>,
 ) -> Result<ExitCode> {
     let object = args.object.as_ref().map(|text| object(node, &args.class, text)).transpose()?;
     let query = JournalQuery { after, upto: upto.unwrap_or(u64::MAX), object, limit };
@@ -75,7 +75,7 @@ pub(crate) fn journal(
     })
 }
 
-pub(crate) fn history(node: &mut Node, class: &str, text: &str, out: Output) -> Result<ExitCode> {
+pub(crate) fn history(node: &mut Node, class: &str, text: &str, out: Output<'_>) -> Result<ExitCode> {
     let guid = object(node, class, text)?;
     let entries = node.history(class, guid)?;
     if entries.is_empty() {
@@ -127,7 +127,12 @@ pub(crate) struct Which {
     pub(crate) from: Option<String>,
 }
 
-pub(crate) fn show(env: Option<&mut Environment>, which: Which, object: Option<&str>, out: Output) -> Result<ExitCode> {
+pub(crate) fn show(
+    env: Option<&mut Environment>,
+    which: Which,
+    object: Option<&str>,
+    out: Output<'_>,
+) -> Result<ExitCode> {
     let (file, record) = match (which.file, env) {
         (Some(file), _) => (file, None),
         (None, Some(env)) => {
@@ -162,7 +167,7 @@ pub(crate) fn show(env: Option<&mut Environment>, which: Which, object: Option<&
 }
 
 /// Where the file is gone, the record still tells what it was.
-fn record_only(record: &SetRecord, why: &str, out: Output) -> Result<ExitCode> {
+fn record_only(record: &SetRecord, why: &str, out: Output<'_>) -> Result<ExitCode> {
     out.done(&json!({"record": record, "file_missing": why}), || {
         let mut lines = output::set_records(std::slice::from_ref(record));
         lines.push(format!("  what it carried cannot be shown: {why}"));
@@ -182,7 +187,7 @@ fn sign(change: Change) -> &'static str {
     }
 }
 
-fn header(set: &SyncSet, record: Option<&SetRecord>, out: Output) -> Result<ExitCode> {
+fn header(set: &SyncSet, record: Option<&SetRecord>, out: Output<'_>) -> Result<ExitCode> {
     let h = &set.header;
     let by = |pairs: &[(crate::sync::NodeId, u64)]| -> serde_json::Map<String, Json> {
         pairs.iter().map(|(n, at)| (named(set, *n), json!(at))).collect()
@@ -250,7 +255,7 @@ fn object_json(set: &SyncSet, o: &syncset::SetObject) -> Json {
     })
 }
 
-fn one_object(set: &SyncSet, text: &str, out: Output) -> Result<ExitCode> {
+fn one_object(set: &SyncSet, text: &str, out: Output<'_>) -> Result<ExitCode> {
     let found = set.objects.iter().find(|o| o.key.is_some_and(|k| k.to_string() == text) || o.guid.to_string() == text);
     let Some(o) = found else {
         return Err(Error::new(ErrorKind::Usage, format!("the set carries no object {text}")));
@@ -279,7 +284,7 @@ fn one_object(set: &SyncSet, text: &str, out: Output) -> Result<ExitCode> {
     })
 }
 
-pub(crate) fn sets(node: &Node, limit: usize, out: Output) -> Result<ExitCode> {
+pub(crate) fn sets(node: &Node, limit: usize, out: Output<'_>) -> Result<ExitCode> {
     let records = node.set_records(limit)?;
     let mut values = Vec::new();
     let mut lines = Vec::new();
@@ -305,7 +310,7 @@ pub(crate) fn sets(node: &Node, limit: usize, out: Output) -> Result<ExitCode> {
     })
 }
 
-pub(crate) fn sync_times(env: &mut Environment, place: usize, out: Output) -> Result<ExitCode> {
+pub(crate) fn sync_times(env: &mut Environment, place: usize, out: Output<'_>) -> Result<ExitCode> {
     let node = &env.nodes[place];
     let (name, number) = (node.info().name.clone(), node.number()?);
     let mut values = Vec::new();

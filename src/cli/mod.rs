@@ -27,13 +27,13 @@ use crate::sync::{Error, ErrorKind, Result};
 pub fn run() -> ExitCode {
     let args = args::Args::parse();
     let outcome = match args.command {
-        None => window(args.dir),
-        Some(command) => commands::run(command, args.dir, args.json),
+        None => window(args.dir.clone()),
+        Some(command) => commands::run(command, args.dir.clone(), args.json),
     };
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            output::error(&error);
+            output::error(&error, args.dir.as_deref());
             ExitCode::from(match error.kind() {
                 ErrorKind::Usage | ErrorKind::NotFound => 2,
                 _ => 3,
@@ -62,7 +62,7 @@ fn window(dir: Option<PathBuf>) -> Result<ExitCode> {
     let dir = dir_or_default(dir)?;
     if let Some(why) = crate::app::cannot_show() {
         eprintln!("{why}\n\nThe same demo, told in the terminal:\n");
-        return commands::tour(TOUR.name, output::Output { json: false });
+        return commands::tour(TOUR.name, output::Output { json: false, dir: None });
     }
     if !Environment::exists(&dir) {
         eprintln!("Making the demo environment in {}", dir.display());
@@ -75,7 +75,7 @@ fn window(dir: Option<PathBuf>) -> Result<ExitCode> {
             eprintln!(
                 "Check that DISPLAY or WAYLAND_DISPLAY names a display that runs.\n\nThe same demo, told in the terminal:\n"
             );
-            commands::tour(TOUR.name, output::Output { json: false })
+            commands::tour(TOUR.name, output::Output { json: false, dir: None })
         }
     }
 }
@@ -85,5 +85,5 @@ fn window(_dir: Option<PathBuf>) -> Result<ExitCode> {
     eprintln!(
         "This objsync was built without its window (cargo feature `app`).\n`objsync --help` lists the commands.\n\nThe demo, told in the terminal:\n"
     );
-    commands::tour(TOUR.name, output::Output { json: false })
+    commands::tour(TOUR.name, output::Output { json: false, dir: None })
 }

@@ -9,7 +9,7 @@ use crate::cli::output::Output;
 use crate::sync::{Environment, Error, ErrorKind, Node, Result};
 use crate::words::{count, grouped};
 
-pub(crate) fn classes(env: &mut Environment, command: Option<ClassesCommand>, out: Output) -> Result<ExitCode> {
+pub(crate) fn classes(env: &mut Environment, command: Option<ClassesCommand>, out: Output<'_>) -> Result<ExitCode> {
     let (classes, on, node) = match command {
         None => return list_classes(env, out),
         Some(ClassesCommand::Journal { classes, node }) => (classes, true, node),
@@ -50,7 +50,7 @@ pub(crate) fn classes(env: &mut Environment, command: Option<ClassesCommand>, ou
     })
 }
 
-fn list_classes(env: &Environment, out: Output) -> Result<ExitCode> {
+fn list_classes(env: &Environment, out: Output<'_>) -> Result<ExitCode> {
     let nodes = env.nodes.iter().map(|n| Ok((n.info().name.clone(), n.class_counts()?))).collect::<Result<Vec<_>>>()?;
     let value: Vec<_> = nodes.iter().map(|(name, classes)| json!({"node": name, "classes": classes})).collect();
     out.done(&value, || {
@@ -67,7 +67,7 @@ fn list_classes(env: &Environment, out: Output) -> Result<ExitCode> {
     })
 }
 
-pub(crate) fn retire(env: &mut Environment, peer: &str, node: Option<String>, out: Output) -> Result<ExitCode> {
+pub(crate) fn retire(env: &mut Environment, peer: &str, node: Option<String>, out: Output<'_>) -> Result<ExitCode> {
     let places: Vec<usize> = match node {
         Some(name) => vec![env.index(&name)?],
         None => (0..env.nodes.len()).filter(|&i| !env.nodes[i].info().name.eq_ignore_ascii_case(peer)).collect(),
@@ -96,7 +96,7 @@ pub(crate) fn retire(env: &mut Environment, peer: &str, node: Option<String>, ou
     })
 }
 
-pub(crate) fn purge(node: &mut Node, upto: Option<u64>, keep: Option<u64>, out: Output) -> Result<ExitCode> {
+pub(crate) fn purge(node: &mut Node, upto: Option<u64>, keep: Option<u64>, out: Output<'_>) -> Result<ExitCode> {
     let last = node.number()?;
     let bound = match (upto, keep) {
         (Some(upto), _) if upto > last => {

@@ -1,10 +1,13 @@
 //! Saying what came of a command: one JSON value, or lines for people.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use serde::Serialize;
 
+use crate::cli::args;
 use crate::cli::commands::ShownOrder;
 use crate::demo::model::Order;
 use crate::demo::scenario::{conflict_lines, report_lines};
@@ -13,16 +16,43 @@ use crate::words::{count, grouped, local_time};
 
 /// How to answer.
 #[derive(Clone, Copy)]
-pub(crate) struct Output {
+pub(crate) struct Output<'a> {
     pub(crate) json: bool,
+    /// The folder that was named; the commands that an answer proposes name it, too.
+    pub(crate) dir: Option<&'a Path>,
 }
 
-impl Output {
+/// Commands in a text, made ready to be run in the same folder: `objsync sync` becomes `objsync --dir demo sync`.
+fn runnable(text: &str, dir: Option<&Path>) -> String {
+    let Some(dir) = dir else { return text.to_owned() };
+    let dir = dir.to_string_lossy();
+    let quoted = match dir.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) {
+        true => dir.into_owned(),
+        false => format!("'{}'", dir.replace('\'', "'\\''")),
+    };
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("objsync ") {
+        let (before, after) = rest.split_at(at + "objsync ".len());
+        out.push_str(before);
+        // A command, not the program's name in a sentence.
+        let word: String = after.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+        if args::Args::command().find_subcommand(&word).is_some()
+            && !after.lines().next().unwrap_or("").contains("--dir")
+        {
+            out.push_str(&format!("--dir {quoted} "));
+        }
+        rest = after;
+    }
+    out + rest
+}
+
+impl Output<'_> {
     /// Writes the answer. A reader that has gone away (`objsync … | head`) is no failure.
     pub(crate) fn done(self, value: &impl Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<ExitCode> {
         let text = match self.json {
             true => serde_json::to_string_pretty(value).map_err(|e| Error::new(ErrorKind::Storage, e.to_string()))?,
-            false => lines().join("\n"),
+            false => runnable(&lines().join("\n"), self.dir),
         };
         match writeln!(std::io::stdout().lock(), "{text}") {
             Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -34,8 +64,8 @@ impl Output {
 }
 
 /// Says what went wrong, on standard error.
-pub(crate) fn error(error: &Error) {
-    let _ = writeln!(std::io::stderr().lock(), "objsync: {error}");
+pub(crate) fn error(error: &Error, dir: Option<&Path>) {
+    let _ = writeln!(std::io::stderr().lock(), "objsync: {}", runnable(&error.to_string(), dir));
 }
 
 /// `transaction 5`, `transactions 5 to 7`.
@@ -133,7 +163,7 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
     lines
 }
 
-pub(crate) fn prepared(p: &Prepared, dir: &str) -> Vec<String> {
+pub(crate) fn prepared(p: &Prepared) -> Vec<String> {
     let range = match p.first_transaction > p.last_transaction {
         true => format!(
             "nothing new since {}'s transaction {}; it carries the acknowledgement",
@@ -150,7 +180,7 @@ pub(crate) fn prepared(p: &Prepared, dir: &str) -> Vec<String> {
     vec![
         format!("set {} from {} to {}: {range}, {} bytes", p.id, p.source, p.target, grouped(p.bytes)),
         format!("{}", p.file.display()),
-        format!("next: objsync apply {} --dir {dir} --node {}", p.file.display(), p.target),
+        format!("next: objsync apply {} --node {}", p.file.display(), p.target),
     ]
 }
 
@@ -222,4 +252,21 @@ pub(crate) fn orders(orders: &[Order]) -> Vec<String> {
         )
     };
     [heading].into_iter().chain(orders.iter().map(row)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proposed_commands_name_the_folder_that_was_named() {
+        let said = "it waits: objsync requeue --node A (or objsync conflicts --node A); objsync is a program";
+        assert_eq!(runnable(said, None), said);
+        assert_eq!(
+            runnable(said, Some(Path::new("demo"))),
+            "it waits: objsync --dir demo requeue --node A (or objsync --dir demo conflicts --node A); objsync is a program"
+        );
+        assert_eq!(runnable("hint: objsync sync", Some(Path::new("my files"))), "hint: objsync --dir 'my files' sync");
+        assert_eq!(runnable("objsync install --dir x", Some(Path::new("x"))), "objsync install --dir x");
+    }
 }

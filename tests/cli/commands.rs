@@ -567,7 +567,7 @@ fn a_restored_file_is_refused_and_rejoin_is_the_way_out() {
     }
     std::fs::copy(&backup, demo.dir().join("client.db")).unwrap();
     demo.json(&["order", "put", "2", "--node", "MASTER", "--quantity", "2"]);
-    demo.run(&["sync"]).fails(3, &["restored", "objsync rejoin --node CLIENT"]);
+    demo.run(&["sync"]).fails(3, &["restored", "rejoin --node CLIENT)"]);
     let info = demo.json(&["rejoin", "--node", "CLIENT"]);
     keys(&info, &["guid", "name", "role"]);
     assert_eq!(info["name"], "CLIENT");

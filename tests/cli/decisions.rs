@@ -159,7 +159,7 @@ fn a_set_is_taken_back_or_reverted() {
     );
     demo.json(&["prepare", "--node", "MASTER", "--to", "CLIENT", "--id", "5"]);
     demo.run(&["take-back", "1000", "--node", "MASTER"])
-        .fails(3, &["set 5 was prepared for CLIENT since", "nothing was changed", "objsync revert 1000"]);
+        .fails(3, &["set 5 was prepared for CLIENT since", "nothing was changed", "demo revert 1000 --node MASTER)"]);
     let sets = demo.json(&["sets", "--node", "MASTER"]);
     let states: Vec<(bool, bool)> =
         sets.as_array().unwrap().iter().map(|s| (s["sent"] == true, s["taken_back"] == true)).collect();
