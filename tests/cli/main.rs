@@ -4,3 +4,4 @@
 mod commands;
 mod decisions;
 mod demo;
+mod nodes;

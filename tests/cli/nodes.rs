@@ -1,0 +1,105 @@
+//! More nodes, classes, ranges, purge, and files that were copied.
+
+use serde_json::json;
+
+use crate::demo::{Demo, keys};
+
+#[test]
+fn clients_are_added_given_up_and_come_back() {
+    let demo = Demo::new();
+    let added = demo.json(&["add-client", "NORTH"]);
+    keys(&added, &["name", "guid", "file", "from"]);
+    assert_eq!(added["from"], "MASTER");
+    demo.run(&["add-client", "north"]).fails(2, &["there is a node NORTH already", "nothing was changed"]);
+    demo.run(&["add-client", "../x"]).fails(2, &["letters, digits"]);
+    demo.run(&["add-client", "SOUTH", "--from", "NOBODY"]).fails(2, &["no node `NOBODY`"]);
+    demo.json(&["add-client", "SOUTH", "--from", "NORTH"]);
+    assert_eq!(demo.status()["equal"], true, "level at once");
+    demo.json(&["random-order", "--node", "NORTH", "--seed", "1"]);
+    demo.json(&["sync"]);
+    let counts: Vec<i64> = (0..4).map(|i| demo.status()["nodes"][i]["classes"][3]["count"].as_i64().unwrap()).collect();
+    assert_eq!(counts, [21; 4]);
+
+    // NORTH and SOUTH hold what MASTER could forget, until they confirm.
+    let purged = demo.json(&["purge", "--node", "MASTER"]);
+    keys(&purged["purged"], &["upto", "events", "tombstones", "confirmed"]);
+    demo.json(&["order", "delete", "3", "--node", "MASTER"]);
+    demo.json(&["retire", "SOUTH"]);
+    demo.run(&["prepare", "--node", "MASTER", "--to", "SOUTH", "--id", "77"])
+        .fails(3, &["SOUTH", "was retired at MASTER", "nothing was changed", "add-client"]);
+    demo.run(&["retire", "NOBODY"]).fails(2, &["knows no peer `NOBODY`"]);
+    demo.json(&["sync"]);
+    demo.json(&["sync"]);
+    let purged = demo.json(&["purge", "--node", "MASTER", "--keep", "0"]);
+    assert_eq!(purged["purged"]["tombstones"], 1, "SOUTH is not waited for: {purged}");
+    demo.run(&["purge", "--node", "MASTER", "--upto", "9999"]).fails(2, &["last transaction"]);
+    assert_eq!(demo.json(&["purge", "--node", "CLIENT", "--upto", "0"])["purged"]["events"], 0);
+}
+
+#[test]
+fn classes_are_journaled_and_an_order_that_waited_goes_through() {
+    let demo = Demo::new();
+    let conn = rusqlite::Connection::open(demo.dir().join("client.db")).unwrap();
+    conn.execute_batch("INSERT INTO customers (id, code, cust_name) VALUES (9, 'c9', 'New')").unwrap();
+    demo.json(&["order", "put", "1", "--node", "CLIENT", "--customer", "9"]);
+    demo.json(&["sync"]);
+    assert_eq!(demo.status()["nodes"][0]["requeued"], 1);
+    demo.json(&["classes", "journal", "Customer", "--node", "CLIENT"]);
+    demo.run(&["sync"])
+        .fails(3, &["Customer is not journaled here", "classes journal Customer at MASTER", "nothing was changed"]);
+    let done = demo.json(&["classes", "journal", "customer"]);
+    assert_eq!((&done[0]["switched"]["baseline"], &done[1]["switched"]["baseline"]), (&json!(5), &json!(0)));
+    demo.json(&["sync"]);
+    let status = demo.status();
+    assert_eq!((&status["equal"], &status["nodes"][0]["requeued"]), (&json!(true), &json!(0)));
+    assert_eq!(demo.order("MASTER", "1")["customer"], 9);
+    let classes = demo.json(&["classes"]);
+    assert_eq!(
+        classes[0]["classes"][1],
+        json!({"name": "Customer", "table": "customers", "journaled": true, "count": 6})
+    );
+    demo.json(&["classes", "stop", "Customer"]);
+    assert_eq!(demo.json(&["classes"])[1]["classes"][1]["journaled"], false);
+    demo.run(&["classes", "journal", "Nothing"]).fails(2, &["no class Nothing"]);
+}
+
+#[test]
+fn ranges_are_prepared_as_asked() {
+    let demo = Demo::new();
+    demo.json(&["random-order", "--node", "MASTER", "--count", "3", "--seed", "1"]);
+    let prepare = |id: &str, more: &[&str]| {
+        demo.run(&[&["prepare", "--node", "MASTER", "--to", "CLIENT", "--id", id], more].concat())
+    };
+    let range = |answer: &serde_json::Value| (answer["first_transaction"].clone(), answer["last_transaction"].clone());
+    assert_eq!(range(&prepare("1", &["--no-update"]).ok()), (json!(21), json!(23)));
+    assert_eq!(range(&prepare("2", &["--upto", "22"]).ok()), (json!(21), json!(22)), "the first did not count");
+    assert_eq!(range(&prepare("3", &[]).ok()), (json!(23), json!(23)));
+    assert_eq!(range(&prepare("4", &["--from", "22", "--upto", "22"]).ok()), (json!(22), json!(22)));
+    prepare("5", &["--from", "3", "--since", "sent"]).fails(2, &["cannot be used with"]);
+    prepare("5", &["--upto", "99"]).fails(2, &["no range", "nothing was changed"]);
+    let third = demo.set("syncFromMASTER-3.syncset");
+    demo.run(&["apply", &third, "--node", "CLIENT"])
+        .fails(3, &["transactions 21 to 22, which the sets 2, 1 carried, are missing", "nothing was changed"]);
+}
+
+#[test]
+fn a_copied_environment_asks_before_it_writes() {
+    let demo = Demo::new();
+    let copy = demo.home.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    for file in ["master.db", "client.db"] {
+        std::fs::copy(demo.dir().join(file), copy.join(file)).unwrap();
+    }
+    let run = |args: &[&str]| demo.bare(&[args, &["--json", "--dir", copy.to_str().unwrap()]].concat());
+    let status = run(&["status"]).ok();
+    assert!(status["nodes"][0]["was_at"].as_str().unwrap().ends_with("demo/master.db"), "{status}");
+    run(&["sync"]).fails(3, &["was moved or copied", "nothing was changed", "rejoin --node", "moved --node"]);
+    run(&["random-order", "--node", "MASTER"]).fails(3, &["was moved or copied"]);
+    // One is a copy; of the other somebody says that it was only moved.
+    run(&["rejoin", "--node", "MASTER"]).ok();
+    run(&["moved", "--node", "CLIENT"]).ok();
+    run(&["random-order", "--node", "MASTER", "--seed", "1"]).ok();
+    run(&["sync"]).ok();
+    assert_eq!(run(&["status"]).ok()["equal"], true);
+    assert_eq!(demo.status()["equal"], true, "the original goes on");
+}
