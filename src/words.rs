@@ -28,9 +28,12 @@ pub(crate) fn local_time(micros: i64) -> String {
     local(micros, "%Y-%m-%d %H:%M:%S")
 }
 
-/// The same to the millisecond, for telling two times apart.
-pub(crate) fn clock_time(micros: i64) -> String {
-    local(micros, "%Y-%m-%d %H:%M:%S%.3f")
+/// Two times, as exactly as it takes to tell them apart.
+pub(crate) fn two_times(a: i64, b: i64) -> (String, String) {
+    let formats = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%.3f", "%Y-%m-%d %H:%M:%S%.6f"];
+    let written = formats.map(|format| (local(a, format), local(b, format)));
+    let exact = written[2].clone();
+    written.into_iter().find(|(a, b)| a != b).unwrap_or(exact)
 }
 
 fn local(micros: i64, format: &str) -> String {

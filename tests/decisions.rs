@@ -594,8 +594,9 @@ fn a_set_is_taken_back_only_while_nothing_stands_on_it() {
     assert!(last_set(&pair).taken_back && pair.task(MASTER, 2) == (1, 9));
     assert_eq!(pair.apply(MASTER, &second, None).updated, 1);
     pair.prepare(MASTER);
-    assert_eq!(why_not(&mut pair), "set 1002 was prepared for CLIENT since");
+    assert_eq!(why_not(&mut pair), "set 1002 was prepared here for CLIENT since");
     // A copy knows of it, too.
+    pair.write(CLIENT, "UPDATE tasks SET low = 4 WHERE id = 2");
     pair.send(CLIENT, None);
     let copy = pair.dir.path().join("copy.db");
     pair.nodes[MASTER].fresh_copy(&copy, "THIRD", Role::Client).unwrap();
@@ -655,8 +656,14 @@ fn a_revert_restores_what_the_set_changed_but_never_what_came_later() {
     assert_eq!(done.kept.len(), 2, "{:?}", done.kept);
     assert!(done.kept.iter().any(|k| k.contains("Task 1: high 7 was changed since")), "{:?}", done.kept);
     assert!(done.kept.iter().any(|k| k.contains("Person 6: it was changed since")), "{:?}", done.kept);
-    assert!(pair.nodes[MASTER].can_revert(&set).unwrap().is_ok(), "and again, which changes nothing");
-    assert_eq!(pair.nodes[MASTER].revert(set.seq).unwrap().number, None);
+    // Once is enough, and it is remembered.
+    let set = pair.nodes[MASTER].set_record(set.seq).unwrap();
+    assert_eq!(set.reverted, done.number);
+    let error = pair.nodes[MASTER].revert(set.seq).unwrap_err();
+    assert!(error.message().contains("reverted already, by transaction"), "{error}");
+    let guid = done.objects.iter().find(|o| o.class == "Task" && o.number == Some(1)).unwrap().guid;
+    let history = pair.nodes[MASTER].history("Task", guid).unwrap();
+    assert_eq!(history[0].through.words(), "made here, reverting set 1000 from CLIENT");
     pair.level();
     assert_eq!(pair.task(CLIENT, 2), (1, 9), "it travels");
 }

@@ -399,3 +399,21 @@ fn random_statements_keep_identities_and_copies_exact() {
         fuzz(seed);
     }
 }
+
+#[test]
+fn an_index_made_by_another_program_is_followed() {
+    let mut pair = Pair::with("INSERT INTO members (id, label, rank, extra) VALUES (1, 'a', 1, 'x'), (2, 'b', 2, 'y')");
+    foreign(pair.here.path()).execute_batch("CREATE UNIQUE INDEX later ON members (label)").unwrap();
+    pair.check("the index");
+    // From now on a REPLACE by it is seen.
+    let (events, commits) = pair.run("INSERT OR REPLACE INTO members (id, label, rank, extra) VALUES (3, 'a', 3, 'z')");
+    assert_eq!((events, commits), (2, 2), "one made, one removed");
+    pair.run("DROP INDEX later; INSERT INTO members (id, label, rank) VALUES (4, 'a', 4)");
+
+    // A row that went unseen before anybody looked is not passed over in silence.
+    let conn = foreign(pair.here.path());
+    conn.execute_batch("DELETE FROM members WHERE id = 4; CREATE UNIQUE INDEX later ON members (label)").unwrap();
+    conn.execute_batch("INSERT OR REPLACE INTO members (id, label, rank) VALUES (9, 'b', 9)").unwrap();
+    let error = Node::open(pair.here.path()).err().expect("a row is gone without an event");
+    assert!(error.message().contains("behind the journal") && !error.what_next().is_empty(), "{error}");
+}

@@ -311,3 +311,20 @@ fn a_retired_peer_holds_nothing_and_comes_back_as_a_fresh_copy() {
     world.write("SOUTH2", "UPDATE tasks SET text = 'again' WHERE id = 2");
     assert_eq!(world.send("SOUTH2", "MASTER").updated, 1);
 }
+
+#[test]
+fn a_sync_goes_on_until_nothing_is_left_to_send() {
+    // A decision that is made at the client while it takes the master's set has still to be told to the master.
+    let mut world = World::new(&["CLIENT"]);
+    world.write("CLIENT", "INSERT INTO people VALUES (7, 'x', 'Xia'); UPDATE tasks SET person = 7 WHERE id = 1");
+    world.env.sync(None).unwrap();
+    world.write("MASTER", "UPDATE tasks SET text = 'master' WHERE id = 1");
+    world.env.sync(None).unwrap();
+    let status = world.env.status().unwrap();
+    assert!(status.nodes.iter().flat_map(|n| &n.peers).all(|p| p.to_send.objects == 0), "{status:?}");
+    // So to give up what waits is the end of it.
+    assert_eq!(world.node("MASTER").discard(None).unwrap().discarded, 1);
+    world.env.sync(None).unwrap();
+    assert!(world.node("MASTER").requeue().unwrap().is_empty());
+    world.level();
+}

@@ -84,22 +84,27 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
         Command::Apply { file, node, rule } => {
             let report =
                 env.node(&node)?.apply(&file, ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() })?;
-            out.done(&report, || report_lines(&report))
+            let open = report.objects.iter().any(|o| o.reason.contains("somebody is to decide"));
+            let next = open.then(|| format!("to decide: objsync conflicts --node {node}"));
+            out.done(&report, || report_lines(&report).into_iter().chain(next).collect())
         }
         Command::Preview { file, node, rule } => {
             let options = ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() };
-            let preview = env.node(&node)?.preview(&file, options)?;
-            out.done(&preview, || output::preview(&preview))
+            let node = env.node(&node)?;
+            let preview = node.preview(&file, options)?;
+            out.done(&preview, || output::preview(node, &preview))
         }
         Command::Sync { rule } => {
             let reports = env.sync(rule.map(|r| r.0))?;
-            out.done(&reports, || reports.iter().flat_map(report_lines).collect())
+            let status = env.status()?;
+            out.done(&reports, || reports.iter().flat_map(report_lines).chain(output::left_to_do(&status)).collect())
         }
         Command::Conflicts { node, limit } => {
-            let records = env.node(&node)?.conflicts(limit)?;
+            let node = &*env.node(&node)?;
+            let records = node.conflicts(limit)?;
             out.done(&records, || match records.is_empty() {
                 true => vec!["no conflicts were found here".to_owned()],
-                false => records.iter().flat_map(conflict_lines).collect(),
+                false => records.iter().flat_map(|record| conflict_lines(node, record)).collect(),
             })
         }
         Command::Requeue { node, command } => {

@@ -10,6 +10,7 @@ use crate::demo::scenario::{conflict_lines, report_lines};
 use crate::sync::{
     ApplyOptions, Choice, Environment, Error, ErrorKind, Node, Resolution, Result, Reverted, Rule, Rules, SetRecord,
 };
+use crate::words::grouped;
 
 pub(crate) fn rules(env: &mut Environment, command: Option<RulesCommand>, out: Output<'_>) -> Result<ExitCode> {
     let (class, rule, node) = match command {
@@ -89,6 +90,10 @@ pub(crate) fn resolve(
     out: Output<'_>,
 ) -> Result<ExitCode> {
     let class = node.conflict(record)?.class;
+    let names: Vec<&String> = choice.1.iter().map(|(property, _)| property).collect();
+    if let Some(twice) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)).map(|(_, name)| name) {
+        return Err(Error::new(ErrorKind::Usage, format!("{twice} is given twice; nothing was changed")));
+    }
     let choice = match choice {
         (_, set) if !set.is_empty() => Choice::Set(
             set.iter().map(|(p, text)| Ok((p.clone(), node.typed(&class, p, text)?))).collect::<Result<_>>()?,
@@ -100,16 +105,16 @@ pub(crate) fn resolve(
         Resolution::MovedOn { moved_on, changes } => {
             let changes = if changes.is_empty() { "nothing".to_owned() } else { changes };
             let what = format!(
-                "the object of record {record} has moved on since it was decided: {moved_on}; the decision would change now: {changes}; nothing was changed"
+                "the object is not what record {record} says any more: {moved_on}; the decision would do this now: {changes}; nothing was changed"
             );
             Err(Error::new(ErrorKind::Constraint, what).hint("look at it, then say it again with --confirm"))
         }
         Resolution::Filed { record, changes } => {
             let value = json!({"record": record, "changes": changes});
             let changes = if changes.is_empty() { "nothing had to change".to_owned() } else { changes };
-            let done =
-                format!("{}: {} {}: {changes}", node.info().name, record.class, record.number.unwrap_or_default());
-            out.done(&value, || [done].into_iter().chain(conflict_lines(&record)).collect())
+            let number = record.number.or(record.source_number).map_or_else(|| record.guid.clone(), |n| n.to_string());
+            let done = format!("{}: {} {number}: {changes}", node.info().name, record.class);
+            out.done(&value, || [done].into_iter().chain(conflict_lines(node, &record)).collect())
         }
     }
 }
@@ -118,7 +123,8 @@ pub(crate) fn requeue(node: &mut Node, command: Option<RequeueCommand>, out: Out
     let report = match command {
         None => {
             let waiting = node.requeue()?;
-            return out.done(&waiting, || output::waiting(&waiting));
+            let name = node.info().name.clone();
+            return out.done(&waiting, || output::waiting(&name, &waiting));
         }
         Some(RequeueCommand::Retry { rule }) => {
             node.retry(ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() })?
@@ -162,9 +168,9 @@ pub(crate) fn revert(env: &mut Environment, set: &AppliedSet, dry_run: bool, out
         let Reverted { number, objects, kept } = &reverted;
         let head = match (number, dry_run) {
             (None, _) => format!("{name}: nothing is left of set {} to be restored", record.id),
-            (Some(_), true) => format!("{name}: reverting set {} would restore; nothing was changed", record.id),
+            (Some(_), true) => format!("{name}: reverting set {} would restore this; nothing was changed", record.id),
             (Some(n), false) => {
-                format!("{name}: reverted set {} as transaction {n}; it travels like any change", record.id)
+                format!("{name}: reverted set {} as transaction {}; it travels like any change", record.id, grouped(*n))
             }
         };
         let lines = objects.iter().map(|o| {

@@ -20,7 +20,7 @@ fn object(node: &Node, class: &str, text: &str) -> Result<Guid> {
         Ok(number) => node.guid_by_number(class, number)?,
         Err(_) => Some(text.parse()?),
     };
-    found.ok_or_else(|| Error::new(ErrorKind::Usage, format!("{} never had a {} {text}", node.info().name, class.name)))
+    found.ok_or_else(|| Error::new(ErrorKind::Usage, format!("{} never had {} {text}", node.info().name, class.name)))
 }
 
 fn content(class: &Class, content: &Content) -> Json {
@@ -79,7 +79,7 @@ pub(crate) fn history(node: &mut Node, class: &str, text: &str, out: Output<'_>)
     let guid = object(node, class, text)?;
     let entries = node.history(class, guid)?;
     if entries.is_empty() {
-        return Err(Error::new(ErrorKind::Usage, format!("{} never had a {class} {text}", node.info().name)));
+        return Err(Error::new(ErrorKind::Usage, format!("{} never had {class} {text}", node.info().name)));
     }
     let class = node.class(class)?;
     let states: Vec<Json> = entries
@@ -98,6 +98,10 @@ pub(crate) fn history(node: &mut Node, class: &str, text: &str, out: Output<'_>)
     out.done(&json!({"class": class.name, "guid": guid, "states": states}), || {
         let now = entries[0].filed.key.map_or_else(String::new, |n| format!(" {n}"));
         let mut lines = vec![format!("{}{now} at {} ({guid}), the present state first", class.name, node.info().name)];
+        if !class.journaled {
+            lines.push(format!("  {} is not journaled, so only its present state is known", class.name));
+            return lines;
+        }
         for e in &entries {
             let state = &e.filed.state;
             let transaction = match e.filed.number {
@@ -216,7 +220,7 @@ fn header(set: &SyncSet, record: Option<&SetRecord>, out: Output<'_>) -> Result<
                 local_time(h.clock)
             ),
         ];
-        for (node, number) in &h.received {
+        for (node, number) in h.received.iter().filter(|(_, number)| *number > 0) {
             lines.push(format!(
                 "  {} has {}'s transactions up to {}",
                 h.source.name,
@@ -264,7 +268,12 @@ fn one_object(set: &SyncSet, text: &str, out: Output<'_>) -> Result<ExitCode> {
     out.done(&object_json(set, o), || {
         let mut lines = vec![format!("{} {} ({})", sign(o.change), object_title(set, o), o.guid)];
         let commits: Vec<String> = o.commits.iter().map(|n| grouped(*n)).collect();
-        lines.push(format!("  filed in {}'s transactions {}", set.header.source.name, commits.join(", ")));
+        lines.push(format!(
+            "  filed in {}'s {} {}",
+            set.header.source.name,
+            if commits.len() == 1 { "transaction" } else { "transactions" },
+            commits.join(", ")
+        ));
         let stamp = o.state.stamp;
         lines.push(format!("  made at {}, {}", named(set, stamp.author), local_time(stamp.time)));
         let seen: Vec<String> =

@@ -11,7 +11,9 @@ use crate::cli::args;
 use crate::cli::commands::ShownOrder;
 use crate::demo::model::Order;
 use crate::demo::scenario::{conflict_lines, report_lines};
-use crate::sync::{Error, ErrorKind, Prepared, Preview, Result, SetRecord, Status, Verification, Waiting};
+use crate::sync::{
+    Error, ErrorKind, Node, NodeStatus, Prepared, Preview, Result, SetRecord, Status, Verification, Waiting,
+};
 use crate::words::{count, grouped, local_time};
 
 /// How to answer.
@@ -77,7 +79,7 @@ pub(crate) fn transactions(first: u64, last: u64) -> String {
 }
 
 /// A preview: the report it foretells, and the records.
-pub(crate) fn preview(preview: &Preview) -> Vec<String> {
+pub(crate) fn preview(node: &Node, preview: &Preview) -> Vec<String> {
     let report = &preview.report;
     let mut lines = vec![format!(
         "set {} from {} ({}, digest right, no gap: {} has {}'s transactions up to {}); nothing was changed",
@@ -89,7 +91,7 @@ pub(crate) fn preview(preview: &Preview) -> Vec<String> {
         grouped(preview.has)
     )];
     lines.extend(report_lines(report));
-    lines.extend(preview.records.iter().flat_map(conflict_lines));
+    lines.extend(preview.records.iter().flat_map(|record| conflict_lines(node, record)));
     lines
 }
 
@@ -100,6 +102,10 @@ pub(crate) fn set_records(records: &[SetRecord]) -> Vec<String> {
             (true, _) => format!("prepared for {}", r.peer_name),
             (false, false) => format!("applied, from {}", r.peer_name),
             (false, true) => format!("applied, from {}, and taken back", r.peer_name),
+        };
+        let what = match r.reverted {
+            Some(number) => format!("{what}, reverted by transaction {}", grouped(number)),
+            None => what,
         };
         let range = match r.first > r.last {
             true => format!("nothing new since {}", grouped(r.last)),
@@ -115,6 +121,28 @@ pub(crate) fn set_records(records: &[SetRecord]) -> Vec<String> {
         )
     };
     records.iter().map(line).collect()
+}
+
+/// What waits and what is to be decided, a line a node.
+pub(crate) fn left_to_do(status: &Status) -> Vec<String> {
+    let mut lines = Vec::new();
+    for node in &status.nodes {
+        if node.requeued > 0 {
+            lines.push(format!("{}: {}", node.name, waits(node)));
+        }
+        if node.open_conflicts > 0 {
+            lines.push(format!(
+                "{}: {} to decide: objsync conflicts --node {}",
+                node.name, node.open_conflicts, node.name
+            ));
+        }
+    }
+    lines
+}
+
+fn waits(node: &NodeStatus) -> String {
+    let wait = if node.requeued == 1 { "object waits" } else { "objects wait" };
+    format!("{} {wait}: objsync requeue --node {}", node.requeued, node.name)
 }
 
 pub(crate) fn status(status: &Status) -> Vec<String> {
@@ -153,8 +181,7 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
             ));
         }
         if node.requeued > 0 {
-            let wait = if node.requeued == 1 { "object waits" } else { "objects wait" };
-            lines.push(format!("  {} {wait}: objsync requeue --node {}", node.requeued, node.name));
+            lines.push(format!("  {}", waits(node)));
         }
         if node.open_conflicts > 0 {
             lines.push(format!("  {} to decide: objsync conflicts --node {}", node.open_conflicts, node.name));
@@ -184,7 +211,7 @@ pub(crate) fn prepared(p: &Prepared) -> Vec<String> {
     ]
 }
 
-pub(crate) fn waiting(waiting: &[Waiting]) -> Vec<String> {
+pub(crate) fn waiting(name: &str, waiting: &[Waiting]) -> Vec<String> {
     if waiting.is_empty() {
         return vec!["nothing waits here".to_owned()];
     }
@@ -201,7 +228,9 @@ pub(crate) fn waiting(waiting: &[Waiting]) -> Vec<String> {
         )
     };
     let mut lines: Vec<String> = waiting.iter().map(line).collect();
-    lines.push("try again: objsync requeue retry; give up: objsync requeue discard NUMBER…".to_owned());
+    lines.push(format!(
+        "try again: objsync requeue retry --node {name}; give up: objsync requeue discard NUMBER --node {name}"
+    ));
     lines
 }
 

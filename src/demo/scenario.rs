@@ -14,7 +14,7 @@ use crate::sync::{
     ApplyOptions, Choice, Chosen, ConflictRecord, Environment, Node, PrepareOptions, RecordState, Report, Resolution,
     Result, Rule, Since,
 };
-use crate::words::{count, grouped};
+use crate::words::{count, grouped, local_time};
 
 /// A side of the demo: the place of the node in its environment.
 pub const MASTER: usize = 0;
@@ -284,7 +284,10 @@ impl Act {
                 let options = ApplyOptions { rule: Some(rule), ..ApplyOptions::default() };
                 Ok(report_lines(&env.nodes[1 - source].apply(&file, options)?))
             }
-            Act::Conflict(side) => Ok(newest_record(&env.nodes[side])?.iter().flat_map(conflict_lines).collect()),
+            Act::Conflict(side) => {
+                let node = &env.nodes[side];
+                Ok(newest_record(node)?.iter().flat_map(|record| conflict_lines(node, record)).collect())
+            }
             Act::WithoutVersions(number) => without_versions(env, number),
             Act::EachRule(source, id) => {
                 let file = env.set_file(None, source, id)?;
@@ -299,7 +302,7 @@ impl Act {
                         let changes = if changes.is_empty() { "nothing had to change".to_owned() } else { changes };
                         Ok([format!("{}: {changes}", node.info().name)]
                             .into_iter()
-                            .chain(conflict_lines(&record))
+                            .chain(conflict_lines(node, &record))
                             .collect())
                     }
                     Resolution::MovedOn { moved_on, .. } => Ok(vec![format!("the order has moved on: {moved_on}")]),
@@ -412,50 +415,70 @@ pub fn report_lines(report: &Report) -> Vec<String> {
     [heading].into_iter().chain(objects).chain(report.warnings.iter().map(|w| format!("  warning: {w}"))).collect()
 }
 
-/// A conflict record in words.
-pub fn conflict_lines(record: &ConflictRecord) -> Vec<String> {
+/// A conflict record of a node in words.
+pub fn conflict_lines(node: &Node, record: &ConflictRecord) -> Vec<String> {
+    let class = record.class.as_str();
     let number = record.number.or(record.source_number).map_or_else(|| record.guid.clone(), |n| n.to_string());
-    let shown = |content: &serde_json::Value, property: &str| match &content[property] {
-        serde_json::Value::Null if content.is_null() => "deleted".to_owned(),
-        serde_json::Value::String(text) => text.clone(),
-        value => value.to_string(),
-    };
     let title = match record.state {
         RecordState::Open => "open conflict",
-        RecordState::Combined => "combination, no conflict:",
+        RecordState::Combined => "combination",
         RecordState::TakenBack => "taken back: conflict",
         RecordState::Decided => "conflict",
     };
+    let others = match record.siblings.len() {
+        0 => String::new(),
+        n => format!(", with {} of the same transaction", count(n, "other object")),
+    };
     let mut lines = vec![format!(
-        "{title} {}: {} {number}, {} (set {} from {})",
+        "{title} {}: {class} {number}, {} (set {} from {}{others})",
         record.id,
-        record.class,
         record.kind.words(),
         record.set,
         record.source
     )];
     let (_, result) = record.standing();
-    for property in &record.properties {
-        let before: Vec<_> = record.ancestors.iter().map(|a| shown(a, property)).collect();
-        lines.push(format!(
-            "  {property}: last common {}; here {}; there {}; result {}",
-            if before.is_empty() { "unknown".to_owned() } else { before.join(" or ") },
-            shown(&record.ours.content, property),
-            shown(&record.theirs.content, property),
-            shown(result, property)
-        ));
+    let properties = node.class(class).map(|c| c.properties.iter().map(|p| p.name.clone()).collect::<Vec<_>>());
+    for property in properties.unwrap_or_else(|_| record.properties.clone()) {
+        let shown = |content: &serde_json::Value| node.shown_stored(class, &property, content);
+        let (ours, theirs, result) = (shown(&record.ours.content), shown(&record.theirs.content), shown(result));
+        // What is the same everywhere tells nothing.
+        if ours == theirs && theirs == result {
+            continue;
+        }
+        let before: Vec<_> = record.ancestors.iter().map(shown).collect();
+        let before = if before.is_empty() { "unknown".to_owned() } else { before.join(" or ") };
+        lines.push(format!("  {property}: last common {before}; here {ours}; there {theirs}; result {result}"));
     }
-    let stands = |chosen| match chosen {
+    let stands = match record.chosen {
         Chosen::Ours => "the state here stays",
         Chosen::Theirs => "the state from there is taken",
-        Chosen::Merged => "values of both",
+        Chosen::Merged => "property by property",
     };
-    lines.push(format!("  {}: {} ({})", stands(record.chosen), record.why, record.rule));
+    lines.push(format!("  found {}: {stands}: {} ({})", local_time(record.at), record.why, record.rule));
+    let mut stood = &record.result;
     for again in &record.again {
-        lines.push(format!("  decided again: {}", stands(again.chosen)));
+        let what = match again.chosen {
+            Chosen::Ours => "the state here".to_owned(),
+            Chosen::Theirs => "the state from there".to_owned(),
+            Chosen::Merged => {
+                let values = again.result.as_object().into_iter().flatten();
+                let changed = values.filter(|(p, v)| stood.get(p.as_str()) != Some(*v));
+                let said: Vec<String> =
+                    changed.map(|(p, _)| format!("{p} {}", node.shown_stored(class, p, &again.result))).collect();
+                said.join(", ")
+            }
+        };
+        let filed =
+            again.number.map_or_else(|| "nothing had to change".to_owned(), |n| format!("transaction {}", grouped(n)));
+        lines.push(format!("  decided {}: {what} ({filed})", local_time(again.at)));
+        stood = &again.result;
     }
     if record.state == RecordState::Open {
-        lines.push(format!("  to be decided: objsync resolve {} --ours, --theirs or --set", record.id));
+        let here = &node.info().name;
+        lines.push(format!(
+            "  to be decided: objsync resolve {} --node {here} --ours, or --theirs, or --set PROPERTY=VALUE",
+            record.id
+        ));
     }
     lines
 }

@@ -123,7 +123,10 @@ impl Node {
             },
         )?;
         self.settle(pending, bonds, options, &mut report)?;
-        self.note_applied(set, file, &report, undo)?;
+        // One that came before and does nothing now leaves no trace: it could not be taken back.
+        if new || set.objects.is_empty() || self.number()? > undo.number {
+            self.note_applied(set, file, &report, undo)?;
+        }
         Ok(report)
     }
 

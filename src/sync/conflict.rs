@@ -11,7 +11,7 @@ use crate::sync::guid::{Guid, NodeId};
 use crate::sync::history::{Content, State, content_to_json};
 use crate::sync::node::Node;
 use crate::sync::schema::Class;
-use crate::words::clock_time;
+use crate::words::two_times;
 
 /// What the two sides did. Every conflict is one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -285,12 +285,10 @@ impl Node {
         match &decision.because {
             Because::OtherUnchanged => format!("{} changed nothing", loser.author),
             Because::Role => format!("made at {}, which wins over {}", winner.author, loser.author),
-            Because::Later => format!(
-                "made later, at {} ({} against {})",
-                winner.author,
-                clock_time(winner.time),
-                clock_time(loser.time)
-            ),
+            Because::Later => {
+                let (later, earlier) = two_times(winner.time, loser.time);
+                format!("made later, at {} ({later} against {earlier})", winner.author)
+            }
             Because::TieBreak => format!("made at the same time; {} comes first by role and node", winner.author),
             Because::Kept => "the rule keeps what is here".to_owned(),
             Because::Accepted => "the rule takes what comes".to_owned(),
@@ -320,13 +318,12 @@ impl Node {
                 _ => (&record.ours, &record.theirs),
             };
             let each: Vec<String> = both.iter().map(|t| value(t)).collect();
+            let (later_time, earlier_time) = two_times(later.time, earlier.time);
             said.push(format!(
-                "{} from {}, the later where both changed it (made at {}, {} against {})",
+                "{} from {}, the later where both changed it (made at {}, {later_time} against {earlier_time})",
                 each.join(" and "),
                 side(first.from),
                 later.author,
-                clock_time(later.time),
-                clock_time(earlier.time)
             ));
         }
         said.join("; ")

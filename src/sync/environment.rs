@@ -17,6 +17,9 @@ use crate::sync::verify::{self, Verification};
 /// The folder for sets inside an environment's folder.
 pub const SETS: &str = "sets";
 
+/// How often [`Environment::sync`] goes both ways. Two are enough for rules that answer the same at both ends.
+const ROUNDS: usize = 3;
+
 /// An open environment: the master first, then the clients by name.
 pub struct Environment {
     dir: PathBuf,
@@ -197,7 +200,8 @@ impl Environment {
     }
 
     /// Both directions between the master and each client: clients send first, as the original's documentation advises.
-    /// Gaps that lost files left are healed. Clients that were retired are left out.
+    /// Gaps that lost files left are healed. Goes on until nothing is left to send, a few rounds at most. Clients that were
+    /// retired are left out.
     pub fn sync(&mut self, rule: Option<Rule>) -> Result<Vec<Report>> {
         self.check_company()?;
         let mut clients = Vec::new();
@@ -206,9 +210,33 @@ impl Environment {
                 clients.push(client);
             }
         }
-        let pairs: Vec<(usize, usize)> =
+        let mut pairs: Vec<(usize, usize)> =
             clients.iter().map(|&c| (c, 0)).chain(clients.iter().map(|&c| (0, c))).collect();
-        pairs.into_iter().map(|(source, target)| self.exchange(source, target, rule)).collect()
+        let mut reports = Vec::new();
+        for _ in 0..ROUNDS {
+            for (source, target) in std::mem::take(&mut pairs) {
+                reports.push(self.exchange(source, target, rule)?);
+            }
+            // A decision made at one end has still to be told at the other.
+            for &client in &clients {
+                for (source, target) in [(client, 0), (0, client)] {
+                    if self.has_news(source, target)? {
+                        pairs.push((source, target));
+                    }
+                }
+            }
+            if pairs.is_empty() {
+                break;
+            }
+        }
+        Ok(reports)
+    }
+
+    /// Whether a node has filed something that another has not received.
+    fn has_news(&mut self, source: usize, target: usize) -> Result<bool> {
+        let start = self.has_of(target, source)?;
+        let peer = self.nodes[target].info().guid;
+        Ok(self.nodes[source].to_send(peer, start)?.objects > 0)
     }
 
     /// One direction: prepares at `source` what `target` does not have, and applies it there.

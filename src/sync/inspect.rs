@@ -79,6 +79,8 @@ pub struct Through {
     pub decided: bool,
     /// The conflict record of that decision, where there is one.
     pub record: Option<i64>,
+    /// It was made here to undo what that set changed.
+    pub reverting: bool,
 }
 
 impl Through {
@@ -90,6 +92,9 @@ impl Through {
             (None, _) => String::new(),
         };
         let record = self.record.map(|id| format!(" (record {id})")).unwrap_or_default();
+        if self.reverting {
+            return format!("made here, reverting {set}");
+        }
         match (self.decided, set.is_empty()) {
             (false, false) => set,
             (false, true) => "made here".to_owned(),
@@ -216,13 +221,44 @@ impl Node {
             .prepare_cached("SELECT id FROM objsync_conflict WHERE object = ?1 AND number = ?2 AND state <> 3")?
             .query_row((object, number), |r| r.get(0))
             .optional()?;
+        if set.is_none() && origin.is_none() && record.is_none() {
+            return self.by_hand(object, number);
+        }
         Ok(match (set, origin) {
-            (Some(set), _) => {
-                Through { source: Some(set.source.clone()), set: Some(set.id), decided: origin.is_none(), record }
-            }
+            (Some(set), _) => Through {
+                source: Some(set.source.clone()),
+                set: Some(set.id),
+                decided: origin.is_none(),
+                record,
+                reverting: false,
+            },
             (None, Some(origin)) => Through { source: Some(self.nodes.name(origin)), ..Through::default() },
             (None, None) => Through { decided: record.is_some(), record, ..Through::default() },
         })
+    }
+
+    /// An edit made here: perhaps one that reverts a set, or decides a record again.
+    fn by_hand(&self, object: i64, number: u64) -> Result<Through> {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let reverted: Option<(String, i64)> = self
+            .conn
+            .prepare_cached(
+                "SELECT n.name, s.id FROM objsync_set s JOIN objsync_node n ON n.n = s.peer WHERE s.reverted = ?1 AND s.sent = 0",
+            )?
+            .query_row([number], |r| Ok((r.get(0)?, r.get(1)?)))
+            .optional()?;
+        if let Some((source, set)) = reverted {
+            return Ok(Through { source: Some(source), set: Some(set), reverting: true, ..Through::default() });
+        }
+        let record: Option<i64> = self
+            .conn
+            .prepare_cached(
+                "SELECT c.id FROM objsync_conflict c, json_each(c.record, '$.again') a
+                 WHERE c.object = ?1 AND a.value ->> 'number' = ?2",
+            )?
+            .query_row((object, number), |r| r.get(0))
+            .optional()?;
+        Ok(Through { decided: record.is_some(), record, ..Through::default() })
     }
 
     /// In order of their commits here.

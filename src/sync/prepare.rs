@@ -134,7 +134,7 @@ impl Node {
                 transactions: written.transactions,
                 bytes: written.bytes,
             };
-            node.make_final(&format!("set {} was prepared for {} since", options.id, info.name))?;
+            node.make_final(&format!("set {} was prepared here for {} since", options.id, info.name))?;
             node.conn.execute(
                 "DELETE FROM objsync_set WHERE sent = 1 AND id = ?1",
                 [options.id],

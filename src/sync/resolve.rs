@@ -79,6 +79,10 @@ impl Node {
             let node = edit.node();
             // As the table has it: an affinity may have turned `5` into 5.
             let filed = node.current(&class, guid)?.and_then(|f| f.state.content);
+            // To say once more what stands is no new decision.
+            if wanted == now && record.state != RecordState::Open && chosen == record.standing().0 {
+                return Ok(Resolution::Filed { record: Box::new(record), changes });
+            }
             record.again.push(DecidedAgain {
                 chosen,
                 result: filed.as_ref().map_or(Json::Null, |values| content_to_json(&class, values)),
@@ -174,6 +178,8 @@ impl Node {
                     continue;
                 }
                 let ancestors = match &before {
+                    // What came was made on top of ours.
+                    Some(filed) if filed.state.vector.leq(&p.state.vector) => vec![filed.state.clone()],
                     Some(filed) => node.common_ancestors(class, filed, p.guid, &p.state.vector)?,
                     None => Vec::new(),
                 };
@@ -190,7 +196,10 @@ impl Node {
                         content: ours.content.clone(),
                         stamp: ours.stamp,
                         chosen: Chosen::Ours,
-                        because: Because::Own(format!("somebody gave up what waited: {}", reasons[place].reason)),
+                        because: Because::Own(format!(
+                            "somebody gave up what waited because {}",
+                            reasons[place].reason.split(';').next().unwrap_or_default()
+                        )),
                     },
                     rule: "discard",
                     because: "",
@@ -294,6 +303,10 @@ fn not_fitting(record: &ConflictRecord, error: Error) -> Error {
                 .message()
                 .trim_start_matches("CHECK constraint failed: ")
                 .trim_end_matches("; nothing was changed");
+            let said = match said.strip_prefix("NOT NULL constraint failed: ") {
+                Some(column) => format!("{column} must have a value"),
+                None => said.to_owned(),
+            };
             Error::new(
                 ErrorKind::Constraint,
                 format!("record {} was not decided so: {said}; nothing was changed", record.id),

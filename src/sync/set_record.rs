@@ -38,6 +38,8 @@ pub struct SetRecord {
     pub bytes: u64,
     /// Applied: it was taken back afterwards.
     pub taken_back: bool,
+    /// Applied: the commit here that reverted it.
+    pub reverted: Option<u64>,
     /// Applied: why it cannot be taken back any more, if that is known once and for all.
     pub final_because: Option<String>,
     /// Applied: the first and the last commit here in which it was; the first is one more where nothing was filed. `None`:
@@ -48,7 +50,7 @@ pub struct SetRecord {
 }
 
 const COLUMNS: &str = "s.sent, n.guid, n.name, s.id, s.digest, s.file, s.first, s.last, s.objects, s.at, s.report, s.seq, s.bytes, \
-     s.taken_back, s.final, s.first_own, s.last_own FROM objsync_set s JOIN objsync_node n ON n.n = s.peer";
+     s.taken_back, s.final, s.first_own, s.last_own, s.reverted FROM objsync_set s JOIN objsync_node n ON n.n = s.peer";
 
 fn record(r: &Row<'_>) -> rusqlite::Result<SetRecord> {
     let filed_as: (Option<u64>, Option<u64>) = (r.get(15)?, r.get(16)?);
@@ -67,6 +69,7 @@ fn record(r: &Row<'_>) -> rusqlite::Result<SetRecord> {
         seq: r.get(11)?,
         bytes: r.get(12)?,
         taken_back: r.get(13)?,
+        reverted: r.get(16 + 1)?,
         final_because: r.get(14)?,
         filed_as: filed_as.0.zip(filed_as.1),
     })

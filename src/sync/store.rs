@@ -89,7 +89,8 @@ CREATE TABLE objsync_set (
     first_own INTEGER, last_own INTEGER,-- applied: the commits here in which it was
     undo TEXT,                          -- applied: what taking it back needs beside the journal, JSON
     final TEXT,                         -- applied: why it cannot be taken back any more
-    taken_back INTEGER NOT NULL DEFAULT 0
+    taken_back INTEGER NOT NULL DEFAULT 0,
+    reverted INTEGER                    -- applied: the commit here that reverted it
 );
 CREATE INDEX objsync_set_by_id ON objsync_set (id);
 CREATE TABLE objsync_conflict (
@@ -135,6 +136,7 @@ ALTER TABLE objsync_set ADD COLUMN first_own INTEGER;
 ALTER TABLE objsync_set ADD COLUMN last_own INTEGER;
 ALTER TABLE objsync_set ADD COLUMN undo TEXT;
 ALTER TABLE objsync_set ADD COLUMN final TEXT;
+ALTER TABLE objsync_set ADD COLUMN reverted INTEGER;
 ALTER TABLE objsync_set ADD COLUMN taken_back INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE objsync_state ADD COLUMN path TEXT;
 ALTER TABLE objsync_state ADD COLUMN device INTEGER;

@@ -23,6 +23,7 @@ use crate::sync::schema::Class;
 use crate::sync::set_record::SetRecord;
 use crate::sync::sync_times::SyncTimes;
 use crate::sync::value::Value;
+use crate::words::grouped;
 
 /// How a node stood before an apply, as far as the journal does not tell.
 pub(crate) struct BeforeApply {
@@ -154,6 +155,9 @@ impl Node {
         Ok(match set.filed_as {
             _ if set.sent => Err("it was prepared here, not applied".to_owned()),
             _ if set.taken_back => Err("it was taken back already".to_owned()),
+            _ if set.reverted.is_some() => {
+                Err(format!("it was reverted already, by transaction {}", grouped(set.reverted.unwrap_or_default())))
+            }
             None => Err("it was applied by an earlier version of objsync".to_owned()),
             Some((first, last)) if first > last => Err("it changed nothing here".to_owned()),
             Some((first, _)) if first <= floor => Err(format!("the journal is purged up to transaction {floor}")),
@@ -166,11 +170,14 @@ impl Node {
         self.without_triggers(Keep::Yes, |node| {
             let set = node.set_record(seq)?;
             let blocked = |why: String| {
-                Error::new(
+                let error = Error::new(
                     ErrorKind::Constraint,
                     format!("set {} cannot be taken back: {why}; nothing was changed", set.id),
-                )
-                .hint(format!(
+                );
+                if !matches!(node.can_revert(&set), Ok(Ok(()))) {
+                    return error;
+                }
+                error.hint(format!(
                     "revert it instead: new changes that restore what it changed (objsync revert {} --node {})",
                     set.id, node.info.name
                 ))
@@ -261,6 +268,10 @@ impl Node {
             let states: Vec<Wanted> = wanted.iter().map(|(w, _)| w.clone()).collect();
             edit.file(&states)?;
             reverted.number = (!wanted.is_empty()).then_some(edit.number);
+            if let Some(number) = reverted.number {
+                let sql = "UPDATE objsync_set SET reverted = ?2 WHERE seq = ?1";
+                edit.connection().execute(sql, (seq, i64::try_from(number).unwrap_or(i64::MAX)))?;
+            }
             for (w, now) in wanted {
                 let node = edit.node();
                 let class = node.class(&w.class)?;
@@ -451,7 +462,7 @@ impl Node {
     fn row_told(&self, class: &Class, from: &Content, to: &Content) -> (Outcome, String) {
         match (from, to) {
             (None, Some(_)) => (Outcome::Inserted, "brought back".to_owned()),
-            (Some(_), None) => (Outcome::Deleted, "deleted: it came with this set".to_owned()),
+            (Some(_), None) => (Outcome::Deleted, "deleted again: this set had brought it".to_owned()),
             (Some(a), Some(b)) if a != b => (Outcome::Updated, format!("restored: {}", self.changes(class, a, b))),
             _ => (Outcome::Skipped, "its row is the same; its version is as before".to_owned()),
         }

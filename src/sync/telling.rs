@@ -34,9 +34,11 @@ impl Node {
             Value::Reference(guid) => {
                 let journaled = self.class(target).is_ok_and(|c| c.journaled);
                 let way_out = match journaled {
-                    true => format!("it goes through once that {target} has come"),
+                    true => format!(
+                        "it goes through once that {target} has come, or once it has another {property} at its source"
+                    ),
                     false => format!(
-                        "{target} is not journaled, so it does not travel by itself; it goes through once that {target} is here"
+                        "{target} is not journaled, so it does not travel by itself; journal it at both (objsync classes journal {target}), or give this one another {property} at its source, or discard it"
                     ),
                 };
                 format!("its {property} is unknown at {} ({target} {guid}); {way_out}", self.info.name)
@@ -129,11 +131,18 @@ impl Node {
                     Chosen::Theirs => format!("{source}'s is taken"),
                     Chosen::Merged => "merged".to_owned(),
                 };
+                let open = match record.state {
+                    RecordState::Open => format!(" (record {})", record.id),
+                    _ => String::new(),
+                };
                 let differs = match record.properties.is_empty() {
                     true => String::new(),
                     false => format!(" ({})", record.properties.join(", ")),
                 };
-                done(Outcome::Conflict, format!("conflict: {}{differs}; {stands}: {}", record.kind.words(), record.why))
+                done(
+                    Outcome::Conflict,
+                    format!("conflict: {}{differs}; {stands}: {}{open}", record.kind.words(), record.why),
+                )
             }
         };
         let mut line = self.line(p, step.key, outcome, reason)?;
@@ -157,6 +166,18 @@ impl Node {
                 key.map_or_else(|| guid.to_string(), |k| k.to_string())
             }
             _ => value.shown(),
+        }
+    }
+
+    /// A property's value in a recorded content, for people.
+    pub fn shown_stored(&self, class: &str, property: &str, content: &serde_json::Value) -> String {
+        let Some(value) = content.get(property) else {
+            return if content.is_null() { "deleted" } else { "unknown" }.to_owned();
+        };
+        let known = self.class(class).ok().and_then(|c| c.properties.get(c.property(property)?));
+        match (known, Value::from_stored_json(value)) {
+            (Some(p), Some(value)) => self.shown(p, &value),
+            _ => value.to_string(),
         }
     }
 

@@ -42,17 +42,38 @@ pub(crate) fn check(conn: &Connection, class: &Class) -> Result<()> {
         .collect::<rusqlite::Result<_>>()?;
     let wanted = all(class);
     if let Some((name, _)) = wanted.iter().find(|w| !found.contains(w)) {
+        // An index that somebody made or dropped changes only what guards against REPLACE.
+        let core =
+            ["insert", "rekey", "delete", "update", "replace"].map(|what| format!("objsync_{}_{what}", class.table));
+        let journaling = wanted.iter().filter(|(name, _)| core.contains(name)).all(|w| found.contains(w));
+        if journaling && !has_strays(conn, class)? {
+            for (name, _) in found.iter().filter(|(name, _)| name.starts_with(&format!("objsync_{}_", class.table))) {
+                conn.execute_batch(&format!("DROP TRIGGER {}", quote(name)))?;
+            }
+            return create(conn, class);
+        }
         return Err(Error::storage(format!(
             "the table {} was dropped or altered behind the journal (trigger {name} is missing or another one); nothing was changed",
             class.table
         ))
-        .hint("put back a copy of the file from before, or make this node anew as a fresh copy of another"));
+        .hint("undo that change, or put back a copy of the file from before, or make this node anew as a fresh copy of another"));
     }
     let newest = found.split_off(found.len() - wanted.len());
     if newest.iter().any(|f| !wanted.contains(f)) {
         create(conn, class)?;
     }
     Ok(())
+}
+
+/// Whether an object has no row, as when a REPLACE removed it unseen.
+fn has_strays(conn: &Connection, class: &Class) -> Result<bool> {
+    let sql = format!(
+        "SELECT EXISTS(SELECT 1 FROM {} o WHERE NOT EXISTS (SELECT 1 FROM {} t WHERE t.{} = o.key))",
+        class.objects(),
+        quote(&class.table),
+        quote(&class.key)
+    );
+    Ok(conn.query_row(&sql, [], |r| r.get(0))?)
 }
 
 fn all(class: &Class) -> Vec<(String, String)> {

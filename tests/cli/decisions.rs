@@ -99,7 +99,8 @@ fn a_record_is_decided_and_decided_again() {
     );
     assert_eq!((quantity(&demo, "MASTER"), demo.order("MASTER", "1")["price"].clone()), (json!(3), json!(5)));
     demo.json(&["order", "put", "1", "--node", "MASTER", "--price", "44"]);
-    resolve(&["--ours"]).fails(3, &["moved on", "price 5 → 44", "nothing was changed", "--confirm"]);
+    resolve(&["--ours"])
+        .fails(3, &["is not what record 1 says any more", "price 5 → 44", "nothing was changed", "--confirm"]);
     resolve(&["--set", "quantity=7", "customer=2", "--confirm"]).ok();
     let order = demo.order("MASTER", "1");
     assert_eq!((&order["quantity"], &order["customer"], &order["price"]), (&json!(7), &json!(2), &json!(44)));
@@ -158,8 +159,10 @@ fn a_set_is_taken_back_or_reverted() {
         (&first["conflicts"], &first["objects"][0]["reason"])
     );
     demo.json(&["prepare", "--node", "MASTER", "--to", "CLIENT", "--id", "5"]);
-    demo.run(&["take-back", "1000", "--node", "MASTER"])
-        .fails(3, &["set 5 was prepared for CLIENT since", "nothing was changed", "demo revert 1000 --node MASTER)"]);
+    demo.run(&["take-back", "1000", "--node", "MASTER"]).fails(
+        3,
+        &["set 5 was prepared here for CLIENT since", "nothing was changed", "demo revert 1000 --node MASTER)"],
+    );
     let sets = demo.json(&["sets", "--node", "MASTER"]);
     let states: Vec<(bool, bool)> =
         sets.as_array().unwrap().iter().map(|s| (s["sent"] == true, s["taken_back"] == true)).collect();
@@ -202,7 +205,7 @@ fn journal_history_and_sets_can_be_looked_into() {
     );
     let guid = history["guid"].as_str().unwrap();
     assert_eq!(demo.json(&["history", guid, "--node", "MASTER"]), history, "by its GUID, too");
-    demo.run(&["history", "999", "--node", "MASTER"]).fails(2, &["never had a Order 999"]);
+    demo.run(&["history", "999", "--node", "MASTER"]).fails(2, &["never had Order 999"]);
     demo.run(&["history", "1", "--node", "MASTER", "--class", "Nothing"]).fails(2, &["no class Nothing"]);
 
     // A set by its file, anywhere; by its number where it was prepared, and where it was applied.
