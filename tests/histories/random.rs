@@ -226,7 +226,7 @@ fn play(seed: u64, tally: &mut Tally) {
                 on_the_way.extend(world.prepare(i, other, since, upto));
             }
             14 | 22 => resolve(&mut world, &mut rng, i, tally),
-            25 | 26 if seed % 3 == 0 => {
+            25 | 26 if seed.is_multiple_of(3) => {
                 world.nodes[i].purge(u64::MAX).unwrap();
                 world.observers.purged(i);
                 tally.purged += 1;
