@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use common::{assert_same, dump};
 use objsync::sync::*;
@@ -57,7 +57,7 @@ impl World {
         self.env.prepare(source, target, options).map(|p| p.file)
     }
 
-    fn apply(&mut self, at: &str, file: &PathBuf) -> Result<Report> {
+    fn apply(&mut self, at: &str, file: &Path) -> Result<Report> {
         self.node(at).apply(file, ApplyOptions::default())
     }
 
