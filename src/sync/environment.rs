@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::sync::apply::ApplyOptions;
+use crate::sync::decisions::rule::Rule;
 use crate::sync::error::{Error, ErrorKind, Result};
+use crate::sync::exchange::apply::ApplyOptions;
+use crate::sync::exchange::prepare::{PrepareOptions, Prepared, ToSend};
+use crate::sync::exchange::report::Report;
+use crate::sync::exchange::sync_times::Since;
+use crate::sync::exchange::syncset;
+use crate::sync::node::verify::{self, Verification};
 use crate::sync::node::{Node, Role};
-use crate::sync::prepare::{PrepareOptions, Prepared, ToSend};
-use crate::sync::report::Report;
-use crate::sync::rule::Rule;
-use crate::sync::sync_times::Since;
-use crate::sync::syncset;
-use crate::sync::verify::{self, Verification};
 
 /// The folder for sets inside an environment's folder.
 pub const SETS: &str = "sets";

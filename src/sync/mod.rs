@@ -1,13 +1,19 @@
 //! The engine: keeps the objects of occasionally connected SQLite databases in step. It knows tables, keys and references;
 //! nothing of what they mean.
 //!
-//! 1. Each file is a [`Node`]. Triggers note every change, whatever program makes it, in a journal (`store.rs` has its
-//!    tables, `triggers.rs` fills them).
+//! 1. Each file is a [`Node`]. Triggers note every change, whatever program makes it, in a journal (`node/store.rs` has its
+//!    tables, `node/triggers.rs` fills them).
 //! 2. A node [prepares](Node::prepare) a sync set for a peer: the net state of everything filed since the last one
 //!    ([`syncset`] describes the file).
 //! 3. The peer [applies](Node::apply) it, all or nothing: what is newer is taken, what was changed on both sides is a conflict,
 //!    which a [`Rule`] decides and a record keeps; what cannot be applied yet waits in the requeue.
 //! 4. Whether one state was made with another in sight is told by version vectors alone ([`Vector`], [`decide`]).
+//!
+//! 5. A record can be decided again, what waits given up, an applied set [taken back](Node::take_back) or
+//!    [reverted](Node::revert), and an apply [previewed](Node::preview).
+//!
+//! `data/` has the words all this is said in, `node/` the file and its journal, `exchange/` sets on their way, `decisions/` who
+//! wins and what is kept about it; `environment.rs` is a folder of several nodes.
 //!
 //! The one invariant: nothing is ever overwritten by somebody who had not seen it, unless a record keeps it.
 //!
@@ -30,69 +36,37 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod apply;
-mod classes;
-mod conflict;
-mod copy;
-mod decide;
-mod edit;
+mod data;
+mod decisions;
 mod environment;
 mod error;
-mod filing;
-mod guid;
-mod history;
-mod inspect;
-mod merge;
+mod exchange;
 mod node;
-mod prepare;
-mod purge;
-mod registry;
-mod report;
-mod requeue;
-mod resolve;
-mod rule;
-mod rules;
-mod schema;
-mod set_record;
-mod settle;
-mod stamp;
-mod store;
-mod sync_times;
-pub mod syncset;
-mod take_back;
-mod telling;
-mod trial;
-mod triggers;
-mod unit;
-mod value;
-mod vector;
-mod verify;
-mod whereabouts;
 
-pub use apply::{ApplyOptions, Hold, Preview};
-pub use classes::Switched;
-pub use conflict::{ConflictKind, ConflictRecord, ConflictSide, DecidedAgain, RecordState, TakenProperty};
-pub use decide::{Because, Chosen, Decision, Finding, Taken, Version, decide};
-pub use edit::{Edit, Wanted};
+pub use data::guid::{Guid, NodeId};
+pub use data::schema::{Class, ClassSpec, Property};
+pub use data::stamp::{Clock, DOUBTFUL_AHEAD, Stamp, system_clock};
+pub use data::value::Value;
+pub use data::vector::Vector;
+pub use decisions::conflict::{ConflictKind, ConflictRecord, ConflictSide, DecidedAgain, RecordState, TakenProperty};
+pub use decisions::decide::{Because, Chosen, Decision, Finding, Taken, Version, decide};
+pub use decisions::resolve::{Choice, Resolution};
+pub use decisions::rule::{Conflict, OwnRule, Pick, Rule, Verdict};
+pub use decisions::rules::Rules;
+pub use decisions::take_back::Reverted;
 pub use environment::{ClassStatus, Environment, NodeStatus, PeerStatus, SETS, Status};
 pub use error::{Error, ErrorKind, Refusal, Result};
-
-pub use guid::{Guid, NodeId};
-pub use history::{Content, Filed, State};
-pub use inspect::{EventKind, HistoryEntry, JournalEntry, JournalQuery, Through};
+pub use exchange::apply::{ApplyOptions, Hold, Preview};
+pub use exchange::prepare::{PrepareOptions, Prepared, ToSend};
+pub use exchange::report::{ObjectReport, Outcome, Report};
+pub use exchange::requeue::{Cause, Waiting};
+pub use exchange::set_record::SetRecord;
+pub use exchange::sync_times::{Since, SyncTimes};
+pub use exchange::syncset;
+pub use node::classes::Switched;
+pub use node::edit::{Edit, Wanted};
+pub use node::history::{Content, Filed, State};
+pub use node::inspect::{EventKind, HistoryEntry, JournalEntry, JournalQuery, Through};
+pub use node::purge::{Confirmed, Purged};
+pub use node::verify::{ClassVerification, Contents, ObjectDifference, Verification, verify};
 pub use node::{Identity, Node, NodeInfo, Role};
-pub use prepare::{PrepareOptions, Prepared, ToSend};
-pub use purge::{Confirmed, Purged};
-pub use report::{ObjectReport, Outcome, Report};
-pub use requeue::{Cause, Waiting};
-pub use resolve::{Choice, Resolution};
-pub use rule::{Conflict, OwnRule, Pick, Rule, Verdict};
-pub use rules::Rules;
-pub use schema::{Class, ClassSpec, Property};
-pub use set_record::SetRecord;
-pub use stamp::{Clock, DOUBTFUL_AHEAD, Stamp, system_clock};
-pub use sync_times::{Since, SyncTimes};
-pub use take_back::Reverted;
-pub use value::Value;
-pub use vector::Vector;
-pub use verify::{ClassVerification, Contents, ObjectDifference, Verification, verify};

@@ -1,0 +1,7 @@
+//! What the engine works with: identities, versions, stamps, values, and the shape of a class.
+
+pub(crate) mod guid;
+pub(crate) mod schema;
+pub(crate) mod stamp;
+pub(crate) mod value;
+pub(crate) mod vector;

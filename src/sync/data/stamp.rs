@@ -1,0 +1,25 @@
+//! The stamp of a content: when and by whom it was made, for the rules to decide by. Never decides what is concurrent.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::sync::data::guid::NodeId;
+
+/// Hybrid-logical-clock time in microseconds since 1970 UTC, and the node that made the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// Microseconds since 1970 UTC; never goes back at one node, even where its clock does.
+    pub time: i64,
+    /// The author.
+    pub author: NodeId,
+}
+
+/// Stamps further ahead of this machine's clock are doubtful: kept, warned about, and not followed. Microseconds.
+pub const DOUBTFUL_AHEAD: i64 = 24 * 3600 * 1_000_000;
+
+/// Where the time comes from: microseconds since 1970 UTC. Tests pass their own.
+pub type Clock = std::sync::Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// This machine's clock.
+pub fn system_clock() -> Clock {
+    std::sync::Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64))
+}

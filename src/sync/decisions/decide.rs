@@ -1,0 +1,403 @@
+//! The decision about two concurrent states: a pure function of the common ancestors, ours, theirs and the rule.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sync::data::guid::NodeId;
+use crate::sync::data::stamp::Stamp;
+use crate::sync::data::value::Value;
+use crate::sync::decisions::rule::{Pick, Rule, Verdict};
+use crate::sync::node::Role;
+use crate::sync::node::history::Content;
+
+/// One of the two states, with what a rule may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Version<'a> {
+    /// Its properties, or `None`: deleted.
+    pub content: &'a Content,
+    /// When and by whom it was made.
+    pub stamp: Stamp,
+    /// The role of its author.
+    pub role: Role,
+}
+
+/// Whose content stays, or whose value of a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Chosen {
+    /// What is here.
+    Ours,
+    /// What came.
+    Theirs,
+    /// Some of both, or neither.
+    Merged,
+}
+
+/// Why it stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// The other side equals every common ancestor: it changed nothing. No conflict.
+    OtherUnchanged,
+    /// The rule prefers the role of its author.
+    Role,
+    /// The rule found its stamp later.
+    Later,
+    /// Equal times: by author's role, node and content, so that both ends answer alike.
+    TieBreak,
+    /// The rule keeps what is here.
+    Kept,
+    /// The rule takes what comes.
+    Accepted,
+    /// Ours stays until somebody decides.
+    Asked,
+    /// Property by property, those that differ.
+    ByProperty(Vec<Taken>),
+    /// An application's own rule says so, with these words.
+    Own(String),
+}
+
+/// Whose value of one property was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Place of the property in its class.
+    pub property: usize,
+    /// [`Chosen::Ours`] or [`Chosen::Theirs`].
+    pub from: Chosen,
+    /// Both changed it, so the later stands; else only that side did.
+    pub both: bool,
+}
+
+/// What is to become of two concurrent states.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The content that stays.
+    pub content: Content,
+    /// Its stamp: that of the content that won; for a combination the later of the two.
+    pub stamp: Stamp,
+    /// Whose it is.
+    pub chosen: Chosen,
+    /// Why.
+    pub because: Because,
+}
+
+/// What a decision has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// One side changed nothing.
+    NoConflict,
+    /// The sides changed different properties, which were combined: nobody is overruled, but nobody wrote this row.
+    Combined,
+    /// Both changed the same.
+    Conflict,
+    /// The same, and somebody is to decide.
+    Open,
+}
+
+impl Decision {
+    /// What it has found.
+    pub fn finding(&self) -> Finding {
+        match &self.because {
+            Because::OtherUnchanged => Finding::NoConflict,
+            Because::ByProperty(taken) if !taken.iter().any(|t| t.both) => Finding::Combined,
+            Because::Asked => Finding::Open,
+            _ => Finding::Conflict,
+        }
+    }
+
+    fn whole(chosen: Chosen, ours: Version<'_>, theirs: Version<'_>, because: Because) -> Decision {
+        let winner = if chosen == Chosen::Theirs { theirs } else { ours };
+        Decision { content: winner.content.clone(), stamp: winner.stamp, chosen, because }
+    }
+}
+
+/// Decides. `ancestors` are the contents of the common ancestors; none known (after a purge) counts as changed on both
+/// sides. The two contents differ. Follows SYNC-MODEL.md, "Applying a set", step 4, and "Rules".
+///
+/// ```
+/// use objsync::sync::{Because, Chosen, NodeId, Role, Rule, Stamp, Value, Version, decide};
+/// let (base, ours, theirs) = (Some(vec![Value::Integer(1)]), Some(vec![Value::Integer(2)]), Some(vec![Value::Integer(3)]));
+/// let at = |content, time, role| Version { content, stamp: Stamp { time, author: NodeId(1) }, role };
+/// let decision = decide(&[&base], at(&ours, 20, Role::Master), at(&theirs, 10, Role::Client), Rule::ClientWins);
+/// assert_eq!((decision.chosen, decision.because), (Chosen::Theirs, Because::Role));
+/// ```
+pub fn decide(ancestors: &[&Content], ours: Version<'_>, theirs: Version<'_>, rule: Rule) -> Decision {
+    if let Some(decision) = one_unchanged(ancestors, ours, theirs) {
+        return decision;
+    }
+    match rule {
+        Rule::MergeProperties => merge_properties(ancestors, ours, theirs),
+        Rule::KeepOurs => Decision::whole(Chosen::Ours, ours, theirs, Because::Kept),
+        Rule::AcceptTheirs => Decision::whole(Chosen::Theirs, ours, theirs, Because::Accepted),
+        Rule::Ask => Decision::whole(Chosen::Ours, ours, theirs, Because::Asked),
+        Rule::ClientWins => better(ours, theirs, Some(Role::Client)),
+        Rule::MasterWins => better(ours, theirs, Some(Role::Master)),
+        Rule::LatestWins => better(ours, theirs, None),
+    }
+}
+
+/// A side is unchanged only where it equals every common ancestor; then the other one stands, and this is no conflict.
+pub(crate) fn one_unchanged(ancestors: &[&Content], ours: Version<'_>, theirs: Version<'_>) -> Option<Decision> {
+    let unchanged = |side: &Content| !ancestors.is_empty() && ancestors.iter().all(|a| *a == side);
+    let chosen = match (unchanged(ours.content), unchanged(theirs.content)) {
+        (true, _) => Chosen::Theirs,
+        (_, true) => Chosen::Ours,
+        _ => return None,
+    };
+    Some(Decision::whole(chosen, ours, theirs, Because::OtherUnchanged))
+}
+
+/// What an application's own rule says, in the form of the others.
+pub(crate) fn own_verdict(verdict: Verdict, ours: Version<'_>, theirs: Version<'_>) -> Decision {
+    let because = Because::Own(verdict.why);
+    match verdict.pick {
+        Pick::Ours => Decision::whole(Chosen::Ours, ours, theirs, because),
+        Pick::Theirs => Decision::whole(Chosen::Theirs, ours, theirs, because),
+        Pick::Ask => Decision::whole(Chosen::Ours, ours, theirs, Because::Asked),
+        Pick::Values(values) => Decision {
+            content: Some(values),
+            stamp: later((ours.stamp, ours.role), (theirs.stamp, theirs.role)),
+            chosen: Chosen::Merged,
+            because,
+        },
+    }
+}
+
+/// By author's role where one is preferred, else by time; between equals by role, node and content.
+fn better(ours: Version<'_>, theirs: Version<'_>, preferred: Option<Role>) -> Decision {
+    let by_role = preferred.map_or(Ordering::Equal, |role| (ours.role == role).cmp(&(theirs.role == role)));
+    let (order, because) = if by_role != Ordering::Equal {
+        (by_role, Because::Role)
+    } else if ours.stamp.time != theirs.stamp.time {
+        (ours.stamp.time.cmp(&theirs.stamp.time), Because::Later)
+    } else {
+        let key = |v: Version<'_>| (v.role, v.stamp.author, canonical(v.content));
+        (key(ours).cmp(&key(theirs)), Because::TieBreak)
+    };
+    let chosen = if order == Ordering::Less { Chosen::Theirs } else { Chosen::Ours };
+    Decision::whole(chosen, ours, theirs, because)
+}
+
+/// Each property against every common ancestor; delete against change is never merged.
+fn merge_properties(ancestors: &[&Content], ours: Version<'_>, theirs: Version<'_>) -> Decision {
+    let latest = better(ours, theirs, None);
+    let (Some(a), Some(b)) = (ours.content, theirs.content) else { return latest };
+    // What a deleted ancestor says of a property: nothing.
+    let was = |i: usize, value: &Value| {
+        !ancestors.is_empty() && ancestors.iter().all(|x| x.as_ref().map_or(&Value::Null, |values| &values[i]) == value)
+    };
+    let mut values = a.clone();
+    let mut taken = Vec::new();
+    for i in (0..values.len()).filter(|&i| a[i] != b[i]) {
+        let (from, both) = match (was(i, &b[i]), was(i, &a[i])) {
+            (true, _) => (Chosen::Ours, false),
+            (_, true) => (Chosen::Theirs, false),
+            _ => (latest.chosen, true),
+        };
+        if from == Chosen::Theirs {
+            values[i] = b[i].clone();
+        }
+        taken.push(Taken { property: i, from, both });
+    }
+    Decision {
+        content: Some(values),
+        stamp: later((ours.stamp, ours.role), (theirs.stamp, theirs.role)),
+        chosen: Chosen::Merged,
+        because: Because::ByProperty(taken),
+    }
+}
+
+/// The later of two stamps, as `latest wins` has it.
+pub(crate) fn later(a: (Stamp, Role), b: (Stamp, Role)) -> Stamp {
+    let key = |(stamp, role): (Stamp, Role)| -> (i64, Role, NodeId) { (stamp.time, role, stamp.author) };
+    if key(a) >= key(b) { a.0 } else { b.0 }
+}
+
+/// Bytes by which contents are ordered and hashed, the same at every node. A deletion stands below any content.
+pub(crate) fn canonical(content: &Content) -> Vec<u8> {
+    content.as_ref().map_or_else(Vec::new, |values| {
+        let values = values.iter().map(Value::to_stored_json).collect();
+        serde_json::Value::Array(values).to_string().into_bytes()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [Option<i64>; 3] = [None, Some(1), Some(2)];
+
+    fn content(state: Option<i64>) -> Content {
+        state.map(|n| vec![Value::Integer(n)])
+    }
+
+    /// The rules once more, in other words: scores are compared member by member.
+    fn oracle(
+        ancestors: &[Option<i64>],
+        ours: (Option<i64>, Stamp, Role),
+        theirs: (Option<i64>, Stamp, Role),
+        rule: Rule,
+    ) -> (Option<i64>, bool) {
+        let same = |state| !ancestors.is_empty() && !ancestors.iter().any(|a| *a != state);
+        if same(ours.0) {
+            return (theirs.0, false);
+        }
+        if same(theirs.0) {
+            return (ours.0, false);
+        }
+        let score = |(state, stamp, role): (Option<i64>, Stamp, Role)| {
+            let preferred = match rule {
+                Rule::ClientWins => u8::from(role == Role::Client),
+                Rule::MasterWins => u8::from(role == Role::Master),
+                _ => 0,
+            };
+            (preferred, stamp.time, u8::from(role == Role::Master), stamp.author.0, state)
+        };
+        (if score(ours) > score(theirs) { ours.0 } else { theirs.0 }, true)
+    }
+
+    /// All ancestors, contents, times, authors, roles and rules: as the oracle says, and the same seen from either end.
+    #[test]
+    fn every_case_is_decided_as_the_rules_say_and_alike_at_both_ends() {
+        let mut ancestries: Vec<Vec<Option<i64>>> = vec![vec![]];
+        ancestries.extend(STATES.map(|s| vec![s]));
+        ancestries.extend(STATES.iter().flat_map(|a| STATES.map(|b| vec![*a, b])));
+        let mut versions = Vec::new();
+        for state in STATES {
+            for time in [10, 20] {
+                for (author, role) in [(1, Role::Master), (2, Role::Client), (3, Role::Client)] {
+                    versions.push((state, Stamp { time, author: NodeId(author) }, role));
+                }
+            }
+        }
+        let mut cases = 0;
+        for rule in [Rule::ClientWins, Rule::MasterWins, Rule::LatestWins] {
+            for ancestors in &ancestries {
+                let known: Vec<Content> = ancestors.iter().map(|a| content(*a)).collect();
+                let known: Vec<&Content> = known.iter().collect();
+                for a in &versions {
+                    for b in versions.iter().filter(|b| b.0 != a.0) {
+                        let (x, y) = (content(a.0), content(b.0));
+                        let (x, y) = (
+                            Version { content: &x, stamp: a.1, role: a.2 },
+                            Version { content: &y, stamp: b.1, role: b.2 },
+                        );
+                        let here = decide(&known, x, y, rule);
+                        let there = decide(&known, y, x, rule);
+                        let chosen = if here.chosen == Chosen::Ours { a.0 } else { b.0 };
+                        let chosen_there = if there.chosen == Chosen::Ours { b.0 } else { a.0 };
+                        assert_eq!(
+                            (chosen, here.finding() == Finding::Conflict),
+                            oracle(ancestors, *a, *b, rule),
+                            "{ancestors:?} {a:?} {b:?} {rule:?}"
+                        );
+                        assert_eq!(chosen, chosen_there, "{ancestors:?} {a:?} {b:?} {rule:?}");
+                        assert_eq!(here.because, there.because);
+                        cases += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(cases, 3 * 13 * 18 * 12);
+    }
+
+    /// Two properties of three values each, none to two ancestors, deletions too: property by property as the rule says.
+    #[test]
+    fn properties_are_merged_against_every_ancestor() {
+        let mut contents: Vec<Content> = vec![None];
+        for a in 0..3 {
+            contents.extend((0..3).map(|b| Some(vec![Value::Integer(a), Value::Integer(b)])));
+        }
+        let mut ancestries: Vec<Vec<&Content>> = vec![vec![]];
+        ancestries.extend(contents.iter().map(|a| vec![a]));
+        ancestries.extend(contents.iter().flat_map(|a| contents.iter().map(move |b| vec![a, b])));
+        let (mut combined, mut overlapping) = (0, 0);
+        for ancestors in &ancestries {
+            for a in &contents {
+                for b in contents.iter().filter(|b| *b != a) {
+                    let at = |content, time| Version {
+                        content,
+                        stamp: Stamp { time, author: NodeId(time as u64) },
+                        role: Role::Client,
+                    };
+                    let (x, y) = (at(a, 10), at(b, 20));
+                    let here = decide(ancestors, x, y, Rule::MergeProperties);
+                    let there = decide(ancestors, y, x, Rule::MergeProperties);
+                    assert_eq!((&here.content, here.stamp), (&there.content, there.stamp), "{ancestors:?} {a:?} {b:?}");
+                    assert_eq!(here.finding(), there.finding());
+                    let same = |side: &Content| !ancestors.is_empty() && !ancestors.iter().any(|s| *s != side);
+                    if same(a) || same(b) {
+                        assert_eq!(here.content, if same(a) { b.clone() } else { a.clone() });
+                        assert_eq!(here.finding(), Finding::NoConflict);
+                        continue;
+                    }
+                    let (Some(va), Some(vb)) = (a, b) else {
+                        assert_eq!((&here.content, here.finding()), (b, Finding::Conflict), "the later whole");
+                        continue;
+                    };
+                    assert_eq!(here.stamp.time, 20);
+                    let mut overlap = false;
+                    for i in 0..2 {
+                        let bases: Vec<Value> =
+                            ancestors.iter().map(|s| s.as_ref().map_or(Value::Null, |v| v[i].clone())).collect();
+                        let moved = |v: &Value| bases.is_empty() || bases.iter().any(|base| base != v);
+                        let wanted = match (moved(&va[i]), moved(&vb[i])) {
+                            (_, false) => &va[i],
+                            (false, true) => &vb[i],
+                            (true, true) => {
+                                overlap |= va[i] != vb[i];
+                                &vb[i]
+                            }
+                        };
+                        assert_eq!(&here.content.as_ref().unwrap()[i], wanted, "{ancestors:?} {a:?} {b:?} {i}");
+                    }
+                    let finding = if overlap { Finding::Conflict } else { Finding::Combined };
+                    assert_eq!(here.finding(), finding, "{ancestors:?} {a:?} {b:?}");
+                    (combined, overlapping) = (combined + usize::from(!overlap), overlapping + usize::from(overlap));
+                }
+            }
+        }
+        assert!(combined > 300 && overlapping > 1000, "{combined} {overlapping}");
+    }
+
+    #[test]
+    fn rules_that_look_at_the_place_keep_or_take_and_only_ask_leaves_the_record_open() {
+        let (base, one, two) = (content(None), content(Some(1)), content(Some(2)));
+        let at = |content, time| Version { content, stamp: Stamp { time, author: NodeId(1) }, role: Role::Client };
+        for (rule, chosen, finding) in [
+            (Rule::KeepOurs, Chosen::Ours, Finding::Conflict),
+            (Rule::AcceptTheirs, Chosen::Theirs, Finding::Conflict),
+            (Rule::Ask, Chosen::Ours, Finding::Open),
+        ] {
+            for times in [(1, 2), (2, 1)] {
+                let decision = decide(&[&base], at(&one, times.0), at(&two, times.1), rule);
+                assert_eq!((decision.chosen, decision.finding()), (chosen, finding), "{rule:?}");
+                let stands = if chosen == Chosen::Ours { (&one, times.0) } else { (&two, times.1) };
+                assert_eq!((&decision.content, decision.stamp.time), stands);
+                assert_eq!(decide(&[&two], at(&one, 1), at(&two, 2), rule).finding(), Finding::NoConflict);
+            }
+        }
+        assert!(Rule::ALL.iter().filter(|r| !r.same_at_both_ends()).count() == 3);
+    }
+
+    #[test]
+    fn the_reason_names_what_told_them_apart() {
+        let (base, one, two) = (content(None), content(Some(1)), content(Some(2)));
+        let at = |content, time, author, role| Version { content, stamp: Stamp { time, author: NodeId(author) }, role };
+        let because = |a, b, rule| decide(&[&base], a, b, rule).because;
+        let (master, client) = (at(&one, 20, 1, Role::Master), at(&two, 10, 2, Role::Client));
+        assert_eq!(because(master, client, Rule::ClientWins), Because::Role);
+        assert_eq!(because(master, client, Rule::LatestWins), Because::Later);
+        assert_eq!(because(client, at(&one, 9, 3, Role::Client), Rule::ClientWins), Because::Later);
+        assert_eq!(because(client, at(&one, 10, 3, Role::Client), Rule::ClientWins), Because::TieBreak);
+        assert_eq!(decide(&[&one], master, client, Rule::LatestWins).because, Because::OtherUnchanged);
+    }
+
+    #[test]
+    fn the_later_stamp_is_told_by_time_then_role_then_node() {
+        let stamp = |time, author| Stamp { time, author: NodeId(author) };
+        assert_eq!(later((stamp(1, 9), Role::Master), (stamp(2, 1), Role::Client)), stamp(2, 1));
+        assert_eq!(later((stamp(2, 1), Role::Master), (stamp(2, 9), Role::Client)), stamp(2, 1));
+        assert_eq!(later((stamp(2, 1), Role::Client), (stamp(2, 9), Role::Client)), stamp(2, 9));
+    }
+}

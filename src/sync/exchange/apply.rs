@@ -1,0 +1,381 @@
+//! Applying a set: one SQLite transaction, all or nothing.
+//!
+//! 1. The set is refused whole, or
+//! 2. what is new in it joins what waits, and
+//! 3. all that can be applied is applied, unit by unit (`settle.rs`),
+//! 4. object by object as the versions decide (`merge.rs`).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::sync::data::guid::{Guid, NodeId};
+use crate::sync::data::schema;
+use crate::sync::data::stamp::DOUBTFUL_AHEAD;
+use crate::sync::decisions::conflict::ConflictRecord;
+use crate::sync::decisions::rule::{OwnRule, Rule};
+use crate::sync::decisions::take_back::BeforeApply;
+use crate::sync::error::{Error, Refusal, Result};
+use crate::sync::exchange::report::{Outcome, Report};
+use crate::sync::exchange::requeue::Pending;
+use crate::sync::exchange::sync_times::{Since, SyncTimes};
+use crate::sync::exchange::syncset::{self, SyncSet};
+use crate::sync::node::{Identity, Keep, Node};
+
+/// Asks the application whether an object may be touched now; a reason makes its whole unit wait.
+pub type Hold<'a> = dyn Fn(&str, Guid) -> Option<String> + 'a;
+
+/// How to apply.
+#[derive(Clone, Copy, Default)]
+pub struct ApplyOptions<'a> {
+    /// Decides conflicts; `None`: what is chosen for the class, or for all (see [`Node::rules`]).
+    pub rule: Option<Rule>,
+    /// An application's own rule, which is asked first.
+    pub own_rule: Option<&'a dyn OwnRule>,
+    /// What the application holds back (class name, object): the unit waits in the requeue with the reason given.
+    pub hold: Option<&'a Hold<'a>>,
+}
+
+/// What applying a set would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Preview {
+    /// The report that the apply would give.
+    pub report: Report,
+    /// The records that it would make.
+    pub records: Vec<ConflictRecord>,
+    /// Up to which of the source's commits this node has everything now.
+    pub has: u64,
+    /// What the set says about itself.
+    #[serde(skip)]
+    pub header: syncset::Header,
+    /// BLAKE3 over the set, hexadecimal; it was found right.
+    pub digest: String,
+    /// The size of the file.
+    pub bytes: u64,
+}
+
+impl Node {
+    /// Applies a set from a file. Refusals (see [`Refusal`]) change nothing. What cannot be applied yet waits and is tried
+    /// again at the end of every apply.
+    pub fn apply(&mut self, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
+        let set = syncset::read(file)?;
+        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        self.without_triggers(Keep::Yes, |node| node.apply_set(&set, &file, options))
+    }
+
+    /// Says what [`Node::apply`] would do now: the same, taken back in the end. Refused where that would be.
+    pub fn preview(&mut self, file: &Path, options: ApplyOptions<'_>) -> Result<Preview> {
+        let set = syncset::read(file)?;
+        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        let (report, records, has) = self.without_triggers(Keep::No, |node| {
+            let source = Identity { info: set.header.source.clone(), lineage: set.header.lineage.clone() };
+            let has = node.has_of(&source, set.header.number)?;
+            let report = node.apply_set(&set, &file, options)?;
+            let records =
+                report.objects.iter().filter_map(|o| o.conflict).map(|id| node.conflict(id)).collect::<Result<_>>()?;
+            Ok((report, records, has))
+        })?;
+        Ok(Preview { report, records, has, header: set.header, digest: set.digest, bytes: set.bytes })
+    }
+
+    fn apply_set(&mut self, set: &SyncSet, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
+        let mut report = Report {
+            file: file.to_owned(),
+            node: self.info.name.clone(),
+            source: set.header.source.name.clone(),
+            id: set.header.id,
+            ..Report::default()
+        };
+        self.check_acceptable(set)?;
+        self.note_names(set)?;
+        let have = self.check_no_gap(set)?;
+        let source = set.header.source.guid;
+        let times = self.sync_times(source)?;
+        let undo = self.before_apply(times.received)?;
+        self.follow_clock(set, &mut report)?;
+        let (mut pending, mut bonds) = self.waiting()?;
+        let new = set.header.end > have || have == 0;
+        if new {
+            for object in &set.objects {
+                pending.push(Pending::from_set(self, set, object)?);
+            }
+            bonds.extend(bonds_of(set));
+        } else {
+            self.report_known(set, &mut report)?;
+        }
+        let latest = set.header.clock > times.seen_clock;
+        self.set_sync_times(
+            source,
+            SyncTimes {
+                received: times.received.max(have).max(set.header.end),
+                acknowledged: times.acknowledged.max(set.header.received_from(self.info.guid)),
+                seen_number: if latest { set.header.number } else { times.seen_number },
+                seen_clock: times.seen_clock.max(set.header.clock),
+                ..times
+            },
+        )?;
+        self.settle(pending, bonds, options, &mut report)?;
+        // One that came before and does nothing now leaves no trace: it could not be taken back.
+        if new || set.objects.is_empty() || self.number()? > undo.number {
+            self.note_applied(set, file, &report, undo)?;
+        }
+        Ok(report)
+    }
+
+    /// Tries again what waits.
+    pub fn retry(&mut self, options: ApplyOptions<'_>) -> Result<Report> {
+        let node_name = self.info.name.clone();
+        self.without_triggers(Keep::Yes, |node| {
+            let mut report = Report { node: node_name, ..Report::default() };
+            let (pending, bonds) = node.waiting()?;
+            node.settle(pending, bonds, options, &mut report)?;
+            if report.objects.iter().any(|o| o.outcome != Outcome::Requeued) {
+                node.make_final("what waits was tried again since")?;
+            }
+            Ok(report)
+        })
+    }
+
+    /// One writing transaction in which the engine itself writes rows, versions and journal.
+    pub(crate) fn without_triggers<T>(&mut self, keep: Keep, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
+        self.set_triggers(false)?;
+        let result = self.transact(keep, |node| {
+            // What a foreign statement left aside may name rows that are about to go.
+            node.conn.execute("DELETE FROM objsync_aside", [])?;
+            work(node)
+        });
+        self.set_triggers(true)?;
+        result
+    }
+
+    fn check_acceptable(&mut self, set: &SyncSet) -> Result<()> {
+        let header = &set.header;
+        let (us, source, target) = (&self.info, &header.source, &header.target);
+        if target.guid != us.guid {
+            let also = if target.name == us.name { " (of the same name)" } else { "" };
+            let what = format!(
+                "the set is addressed to {} {}, another node than {} {}{also}; nothing was changed",
+                target.name, target.guid, us.name, us.guid
+            );
+            return Err(Error::refused(Refusal::WrongNode, what).hint(match source.guid == us.guid {
+                true => format!("apply it at {}", target.name),
+                false => format!("apply it at {}, or have {} prepare a set for {}", target.name, source.name, us.name),
+            }));
+        }
+        self.check_not_retired(source)?;
+        let differences = schema::differences(&self.classes, &header.classes);
+        if !differences.is_empty() {
+            let what = format!(
+                "{} and {} do not agree on what is synchronized: {}; nothing was changed",
+                us.name,
+                source.name,
+                differences.join("; ")
+            );
+            let switched: Vec<String> = self
+                .classes
+                .iter()
+                .filter(|a| header.classes.iter().any(|b| b.name == a.name && b.journaled != a.journaled))
+                .map(|a| match a.journaled {
+                    true => format!(
+                        "objsync classes journal {} at {}, or objsync classes stop {0} at {}",
+                        a.name, source.name, us.name
+                    ),
+                    false => format!(
+                        "objsync classes journal {} at {}, or objsync classes stop {0} at {}",
+                        a.name, us.name, source.name
+                    ),
+                })
+                .collect();
+            let hint = match switched.len() == differences.len() {
+                true => {
+                    format!("journal the same classes at both ({}), then prepare the set again", switched.join("; "))
+                }
+                false => "make the tables and classes of both nodes alike, then prepare the set again".to_owned(),
+            };
+            return Err(Error::refused(Refusal::Schema, what).hint(hint));
+        }
+        let number = self.number()?;
+        let told = [header.received_from(us.guid), header.saw(us.guid).map_or(0, |(n, _)| n)];
+        let known = set.objects.iter().map(|o| o.state.vector.get(us.guid)).chain(told).max().unwrap_or(0);
+        if known > number {
+            return Err(self.restored(
+                set,
+                &format!("the set knows transaction {known} of {}, whose last one is {number}", us.name),
+            ));
+        }
+        if let Some((seen, clock)) = header.saw(us.guid)
+            && self.gave_again(source.guid, seen, clock)?
+        {
+            let what =
+                format!("{} knows other transactions of {} under the numbers up to {seen}", source.name, us.name);
+            return Err(self.restored(set, &what));
+        }
+        // The next object made here would get the identity of one that is here already.
+        let made: u64 = self.conn.query_row("SELECT serial FROM objsync_state", [], |r| r.get(0))?;
+        let named = set.objects.iter().map(|o| o.guid).filter(|g| g.node == us.guid).map(|g| g.serial).max();
+        if let Some(named) = named.filter(|named| *named > made) {
+            let what = format!(
+                "the set knows object {named} of {}, which has made {made}: this file was restored from a backup, or is a copy; nothing was changed",
+                us.name
+            );
+            return Err(Error::refused(Refusal::Restored, what)
+                .hint(format!("make this file a new node (objsync rejoin --node {})", us.name)));
+        }
+        // The sender's numbers went back: it was seen further on at an earlier time, or gives numbers again that it had given.
+        let times = self.sync_times(source.guid)?;
+        let went_back = header.clock > times.seen_clock && header.number < times.seen_number;
+        let given_again = set.objects.iter().any(|o| {
+            let stamp = o.state.stamp;
+            stamp.author == source.guid
+                && o.state.vector.get(source.guid) <= times.seen_number
+                && stamp.time > times.seen_clock
+        });
+        if times.seen_number > 0 && (went_back || given_again) {
+            return Err(self.source_restored(set, times.seen_number));
+        }
+        Ok(())
+    }
+
+    fn restored(&self, set: &SyncSet, what: &str) -> Error {
+        let us = &self.info.name;
+        let what = format!("{what}: this file was restored from a backup, or is a copy; nothing was changed");
+        Error::refused(Refusal::Restored, what).hint(format!(
+            "make this file a new node (objsync rejoin --node {us}); nothing in it is lost, and {} prepares its next set for the new node",
+            set.header.source.name
+        ))
+    }
+
+    /// Whether a commit up to `seen`, the last one when a peer saw this node at `clock`, was made later than that: then the
+    /// peer saw another one under that number. Looks at what the peer has not confirmed yet.
+    fn gave_again(&self, peer: NodeId, seen: u64, clock: i64) -> Result<bool> {
+        let first = self.first_pos_after(self.start_for(peer, Since::Acknowledged)?)?;
+        for class in self.classes.iter().filter(|c| c.journaled) {
+            for table in [class.objects(), class.tombstones()] {
+                let sql = format!(
+                    "SELECT EXISTS(SELECT 1 FROM objsync_journal j JOIN {table} o ON o.object = j.object
+                     WHERE j.pos >= ?1 AND j.number <= ?2 AND o.own BETWEEN 1 AND ?2 AND o.time > ?3
+                       AND o.author = (SELECT node FROM objsync_state))"
+                );
+                if self.conn.prepare_cached(&sql)?.query_row((first, seen, clock), |r| r.get(0))? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Refuses where `peer`, which last saw this node at commit `seen` and `clock`, knows other commits of it under these
+    /// numbers. For nodes of one environment, which can ask each other.
+    pub(crate) fn check_not_restored(&self, peer: &Node) -> Result<()> {
+        let SyncTimes { seen_number, seen_clock, .. } = peer.sync_times(self.info.guid)?;
+        if self.number()? >= seen_number && !self.gave_again(peer.info.guid, seen_number, seen_clock)? {
+            return Ok(());
+        }
+        let (us, them) = (&self.info.name, &peer.info.name);
+        let what = format!(
+            "{them} knows transactions of {us} up to {seen_number} that are not in its file (last one {}): the file was restored from a backup, or is a copy; nothing was changed",
+            self.number()?
+        );
+        Err(Error::refused(Refusal::Restored, what)
+            .hint(format!("make it a new node (objsync rejoin --node {us}); nothing in it is lost, and what it lacks comes back from {them}")))
+    }
+
+    fn source_restored(&self, set: &SyncSet, seen: u64) -> Error {
+        let source = &set.header.source.name;
+        let what = format!(
+            "{source} had reached transaction {seen} and gives numbers up to there a second time (now at {}): its file was restored from a backup, or is a copy; nothing was changed",
+            set.header.number
+        );
+        Error::refused(Refusal::Restored, what).hint(format!(
+            "at {source}, make the file a new node (objsync rejoin --node {source}) and prepare the set again"
+        ))
+    }
+
+    fn note_names(&mut self, set: &SyncSet) -> Result<()> {
+        for info in &set.header.nodes {
+            self.note_node(info, false)?;
+        }
+        self.note_peer(&Identity { info: set.header.source.clone(), lineage: set.header.lineage.clone() })
+    }
+
+    fn check_no_gap(&self, set: &SyncSet) -> Result<u64> {
+        let header = &set.header;
+        let source = Identity { info: header.source.clone(), lineage: header.lineage.clone() };
+        let have = self.has_of(&source, header.number)?;
+        if header.start > have {
+            let (us, them) = (&self.info.name, &source.info.name);
+            let missing = header.earlier.iter().filter(|(_, first, last)| *first <= header.start && *last > have);
+            let missing: Vec<String> = missing.map(|(id, ..)| id.to_string()).collect();
+            let sets = match missing.as_slice() {
+                [] => String::new(),
+                [one] => format!(", which set {one} carried,"),
+                many => format!(", which the sets {} carried,", many.join(", ")),
+            };
+            let what = format!(
+                "{us} has {them}'s transactions up to {have}, but the set starts after {}: transactions {} to {}{sets} are missing; nothing was changed",
+                header.start,
+                have + 1,
+                header.start
+            );
+            return Err(Error::refused(Refusal::Gap, what).hint(format!(
+                "apply the earlier set first, or prepare again at {them} from what {us} has acknowledged (objsync prepare --since acknowledged)"
+            )));
+        }
+        Ok(have)
+    }
+
+    /// The clock follows what it sees, so that an edit made now is later than what it was made upon.
+    fn follow_clock(&self, set: &SyncSet, report: &mut Report) -> Result<()> {
+        let limit = (self.clock)().saturating_add(DOUBTFUL_AHEAD);
+        let times = || set.objects.iter().map(|o| o.state.stamp.time);
+        if let Some(seen) = times().filter(|t| *t <= limit).max() {
+            self.conn.execute("UPDATE objsync_state SET clock = max(clock, ?1)", [seen])?;
+        }
+        let doubtful = times().filter(|t| *t > limit).count();
+        if doubtful > 0 {
+            report.warnings.push(format!(
+                "{doubtful} objects carry times more than 24 hours ahead of this machine's clock; they are kept, but check the clocks at {} and here",
+                set.header.source.name
+            ));
+        }
+        Ok(())
+    }
+
+    fn note_applied(&self, set: &SyncSet, file: &Path, report: &Report, before: BeforeApply) -> Result<()> {
+        let json = serde_json::to_string(report).map_err(|e| Error::storage(e.to_string()))?;
+        self.conn.execute(
+            "INSERT INTO objsync_set (sent, peer, id, digest, file, first, last, objects, transactions, bytes, at, report, first_own, last_own, undo)
+             VALUES (0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            rusqlite::params![
+                self.nodes.number(set.header.source.guid)?,
+                set.header.id,
+                set.digest,
+                file.to_string_lossy(),
+                set.header.start + 1,
+                set.header.end,
+                set.objects.len(),
+                set.transactions,
+                set.bytes,
+                (self.clock)(),
+                json,
+                before.number + 1,
+                self.number()?,
+                before.into_json(self)?,
+            ],
+        )?;
+        Ok(())
+    }
+}
+
+/// The objects that each commit of the sender filed together, where they are more than one.
+fn bonds_of(set: &SyncSet) -> Vec<Vec<Guid>> {
+    let mut commits: BTreeMap<u64, Vec<Guid>> = BTreeMap::new();
+    let objects = set.objects.iter().map(|o| (o.guid, &o.commits));
+    for (guid, numbers) in objects.chain(set.ties.iter().map(|t| (t.guid, &t.commits))) {
+        for number in numbers {
+            commits.entry(*number).or_default().push(guid);
+        }
+    }
+    commits.into_values().filter(|bond| bond.len() > 1).collect()
+}

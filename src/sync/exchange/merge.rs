@@ -1,0 +1,140 @@
+//! One object: what is to become of the state here and the state that came.
+
+use crate::sync::data::guid::{Guid, NodeId};
+use crate::sync::decisions::conflict::{ConflictRecord, Found};
+use crate::sync::decisions::decide::{self, Chosen, Decision, Finding, Version, decide};
+use crate::sync::decisions::rule::{Conflict, OwnRule, Rule};
+use crate::sync::error::{Error, Result};
+use crate::sync::exchange::requeue::Pending;
+use crate::sync::node::history::{Filed, State};
+use crate::sync::node::{Node, Role};
+
+/// The state to be filed, and why.
+pub(crate) struct Merged {
+    pub(crate) before: Option<Filed>,
+    pub(crate) new: State,
+    /// The peer, where its state is taken as it is.
+    pub(crate) origin: Option<NodeId>,
+    pub(crate) why: Why,
+}
+
+/// Why the new state is what it is.
+pub(crate) enum Why {
+    /// The state that came has seen ours, or there was none here.
+    Newer,
+    /// Both say the same.
+    Same,
+    /// Both changed, but only one of them changed anything since the common ancestors.
+    OneUnchanged(Chosen),
+    /// A conflict, or a combination of what both changed: decided and recorded.
+    Recorded(Box<ConflictRecord>),
+}
+
+/// How conflicts about one object are decided.
+#[derive(Clone, Copy)]
+pub(crate) struct Deciding<'a> {
+    pub(crate) rule: Rule,
+    pub(crate) own: Option<&'a dyn OwnRule>,
+    /// Whether values of both sides may be put together. Not after the table has refused the combination.
+    pub(crate) combine: bool,
+}
+
+impl Node {
+    /// Decides about one object as commit `number` here. `None`: ours has seen it already. Notes what a merge has seen
+    /// and records conflicts; rows and versions are left to the caller.
+    pub(crate) fn merge(
+        &self,
+        theirs: &Pending,
+        deciding: Deciding<'_>,
+        siblings: &[Guid],
+        number: u64,
+    ) -> Result<Option<Merged>> {
+        let (class, guid) = (&self.classes[theirs.class], theirs.guid);
+        let before = self.current(class, guid)?;
+        let state = &theirs.state;
+        let Some(filed) = before.as_ref().filter(|b| !b.state.vector.leq(&state.vector)) else {
+            return Ok(Some(Merged { before, new: state.clone(), origin: Some(theirs.peer), why: Why::Newer }));
+        };
+        let ours = &filed.state;
+        if state.vector.leq(&ours.vector) {
+            return Ok(None);
+        }
+        let ancestors = self.common_ancestors(class, filed, guid, &state.vector)?;
+        self.note_merged(class, guid, state)?;
+        let mut vector = ours.vector.join(&state.vector);
+        if ours.content == state.content {
+            // Both said the same on their own: one version from now on, and nobody has to be told anything new.
+            let stamp = decide::later(
+                (ours.stamp, self.role_of(ours.stamp.author)),
+                (state.stamp, self.role_of(state.stamp.author)),
+            );
+            let new = State { content: ours.content.clone(), vector, stamp };
+            return Ok(Some(Merged { before, new, origin: None, why: Why::Same }));
+        }
+        let contents: Vec<_> = ancestors.iter().map(|a| &a.content).collect();
+        let conflict =
+            Conflict { class, guid, ancestors: &contents, ours: self.version(ours), theirs: self.version(state) };
+        let (decision, rule, because) = self.decided(&conflict, deciding)?;
+        // The result has seen both and is a new commit of this node, so it supersedes both everywhere. It keeps the
+        // stamp of the content that won, never the time of deciding.
+        vector.set(self.info.guid, number);
+        let why = match decision.finding() {
+            Finding::NoConflict => Why::OneUnchanged(decision.chosen),
+            _ => Why::Recorded(Box::new(self.record_conflict(&Found {
+                class,
+                guid,
+                number: filed.key,
+                source_number: theirs.key,
+                ancestors: &ancestors,
+                ours,
+                theirs: state,
+                kind: None,
+                decision: &decision,
+                rule: &rule,
+                because,
+                source: theirs.peer,
+                set: theirs.set,
+                siblings,
+                commit: number,
+            })?)),
+        };
+        let new = State { content: decision.content, vector, stamp: decision.stamp };
+        Ok(Some(Merged { before, new, origin: None, why }))
+    }
+
+    /// The decision, the name of the rule that made it, and what is to be said before its reason.
+    fn decided(&self, conflict: &Conflict<'_>, deciding: Deciding<'_>) -> Result<(Decision, String, &'static str)> {
+        let Conflict { ancestors, ours, theirs, class, .. } = *conflict;
+        let by_rule = |rule: Rule| decide(ancestors, ours, theirs, rule);
+        let own = match decide::one_unchanged(ancestors, ours, theirs) {
+            None => deciding.own.and_then(|own| Some((own, own.verdict(conflict)?))),
+            Some(_) => None,
+        };
+        let (decision, rule) = match own {
+            Some((own, verdict)) => {
+                let decision = decide::own_verdict(verdict, ours, theirs);
+                if decision.content.as_ref().is_some_and(|values| values.len() != class.properties.len()) {
+                    return Err(Error::usage(format!(
+                        "the rule `{}` gave a {} of another number of properties than its class has; nothing was changed",
+                        own.name(),
+                        class.name
+                    )));
+                }
+                (decision, own.name().to_owned())
+            }
+            None => (by_rule(deciding.rule), deciding.rule.name().to_owned()),
+        };
+        if decision.chosen == Chosen::Merged && !deciding.combine {
+            return Ok((by_rule(Rule::LatestWins), rule, "the table refuses the combination, so the later whole: "));
+        }
+        Ok((decision, rule, ""))
+    }
+
+    fn version<'a>(&self, state: &'a State) -> Version<'a> {
+        Version { content: &state.content, stamp: state.stamp, role: self.role_of(state.stamp.author) }
+    }
+
+    fn role_of(&self, node: NodeId) -> Role {
+        self.nodes.find(node).map(|info| info.role).unwrap_or_default()
+    }
+}

@@ -1,0 +1,14 @@
+//! Sets on their way: prepared at one node, applied at another, and what cannot be applied yet.
+
+pub(crate) mod apply;
+pub(crate) mod merge;
+pub(crate) mod prepare;
+pub(crate) mod report;
+pub(crate) mod requeue;
+pub(crate) mod set_record;
+pub(crate) mod settle;
+pub(crate) mod sync_times;
+pub mod syncset;
+pub(crate) mod telling;
+pub(crate) mod trial;
+pub(crate) mod unit;

@@ -1,0 +1,118 @@
+//! What applying a set did, object by object, and why, in words.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::sync::data::guid::Guid;
+
+/// The outcome of an apply, or of a retry of what waits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// The set's file; empty for a retry.
+    pub file: PathBuf,
+    /// The node it was applied at.
+    pub node: String,
+    /// The node that sent it; empty for a retry.
+    pub source: String,
+    /// The set's number at its source; 0 for a retry.
+    pub id: i64,
+    /// Rows inserted.
+    pub inserted: usize,
+    /// Rows updated.
+    pub updated: usize,
+    /// Rows deleted.
+    pub deleted: usize,
+    /// Conflicts found and decided; their rows are not counted above.
+    pub conflicts: usize,
+    /// Objects of which different properties were changed on both sides, which were combined; not counted above either.
+    pub combined: usize,
+    /// Objects that wait.
+    pub requeued: usize,
+    /// Objects that waited and were given up.
+    pub discarded: usize,
+    /// Objects for which nothing had to change.
+    pub skipped: usize,
+    /// Every object, in the order of the set.
+    pub objects: Vec<ObjectReport>,
+    /// What else somebody should know, such as a doubtful clock.
+    pub warnings: Vec<String>,
+}
+
+/// What became of one object.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ObjectReport {
+    /// Its class.
+    pub class: String,
+    /// Its identity.
+    pub guid: Guid,
+    /// Its local number here, where it has or had one.
+    pub number: Option<i64>,
+    /// Its local number at the source.
+    pub source_number: Option<i64>,
+    /// What was done.
+    pub outcome: Outcome,
+    /// Why, in words.
+    pub reason: String,
+    /// The conflict record, where there was a conflict or a combination.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<i64>,
+    /// Whether its row here is another one now.
+    pub row_changed: bool,
+}
+
+/// What was done with an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Its row was inserted.
+    Inserted,
+    /// Its row was updated.
+    Updated,
+    /// Its row was deleted.
+    Deleted,
+    /// A conflict was found, decided and recorded.
+    Conflict,
+    /// Different properties were changed on both sides; they were combined, and that is recorded.
+    Combined,
+    /// It waits.
+    Requeued,
+    /// It waited and was given up; what is here stays, and that is recorded.
+    Discarded,
+    /// Nothing had to change.
+    Skipped,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, object: ObjectReport) {
+        *match object.outcome {
+            Outcome::Inserted => &mut self.inserted,
+            Outcome::Updated => &mut self.updated,
+            Outcome::Deleted => &mut self.deleted,
+            Outcome::Conflict => &mut self.conflicts,
+            Outcome::Combined => &mut self.combined,
+            Outcome::Requeued => &mut self.requeued,
+            Outcome::Discarded => &mut self.discarded,
+            Outcome::Skipped => &mut self.skipped,
+        } += 1;
+        self.objects.push(object);
+    }
+
+    /// The counts in words: `2 inserted, 1 conflict`; `nothing to do` where there are none.
+    pub fn summary(&self) -> String {
+        let conflicts = if self.conflicts == 1 { "conflict" } else { "conflicts" };
+        let waiting = if self.requeued == 1 { "waits" } else { "wait" };
+        let parts = [
+            (self.inserted, "inserted"),
+            (self.updated, "updated"),
+            (self.deleted, "deleted"),
+            (self.conflicts, conflicts),
+            (self.combined, "combined"),
+            (self.requeued, waiting),
+            (self.discarded, "discarded"),
+            (self.skipped, "skipped"),
+        ];
+        let said: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") }
+    }
+}

@@ -1,0 +1,230 @@
+//! Sync sets: what one node sends another, as a file.
+//!
+//! A set is text. The first line is the header, then one line an object in the order in which the sender filed them, and
+//! a closing line with counts and a BLAKE3 digest over every byte before it. Everything is JSON. Nodes are named once, in
+//! the header; elsewhere they are places in that list. The file is byte-exact: a missing final newline, a changed letter
+//! case or anything after the end is damage.
+//!
+//! Header: `objsync` (always `syncset`), `format`, `id`, `nodes` (GUID, name, role), `source` and `target`, `lineage` of the
+//! source (`[node, number]`, nearest first), `number` and `clock` of the source when the set was made, the range of
+//! commits (`start`, `end`], `received` (what the source has of whom, so that acknowledgements travel), `seen` (at which last
+//! commit and clock it saw whom, so that a restored file is found out),
+//! `earlier` (sets prepared for the target and not confirmed, `[id, first, last]`; since format 2), the `classes` with their properties, `created`, and `keys`, which explains the short keys of the object lines:
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `c` | class, its place in `classes` |
+//! | `o` | object: `[node, serial]`; the GUID is the node's 64 bits and the serial |
+//! | `k` | the local number at the source |
+//! | `e` | what happened to it in the range: `+` new, `~` changed, `-` deleted |
+//! | `n` | the commits in the range that filed it; objects that share one are one unit |
+//! | `v` | vector: `[[node, number], …]` |
+//! | `t`, `a` | stamp: microseconds since 1970 UTC, author |
+//! | `p` | values in the order of the class's properties; a reference is `[node, serial]`; missing: deleted |
+//! | `w` | old values of what changed: `[[place, value], …]` |
+//!
+//! A line with `c`, `o` and `n` only is a tie: an object that is not sent, because it came unchanged from the target, but
+//! shared a commit with one that is.
+
+mod read;
+mod write;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::sync::data::guid::{Guid, NodeId};
+use crate::sync::data::schema::Class;
+use crate::sync::data::value::Value;
+use crate::sync::node::NodeInfo;
+use crate::sync::node::history::State;
+
+pub use read::read;
+pub use write::check_replaceable;
+pub(crate) use write::{Target, Writer};
+
+/// The version of the format that this program writes; it reads this one and those before.
+pub const FORMAT: u64 = 2;
+
+/// The ending of a set's file name.
+pub const EXTENSION: &str = "syncset";
+
+/// The name of a set's file: `syncFromMASTER-1000.syncset`, the original's convention.
+pub fn file_name(source: &str, id: i64) -> String {
+    format!("syncFrom{source}-{id}.{EXTENSION}")
+}
+
+/// What a set says about itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Header {
+    /// Its number at the source, above 0.
+    pub id: i64,
+    /// Who sends.
+    pub source: NodeInfo,
+    /// To whom it is addressed.
+    pub target: NodeInfo,
+    /// Every node named in the set; source and target are the first two.
+    pub nodes: Vec<NodeInfo>,
+    /// Of which nodes the source's file was a copy, and at which commits.
+    pub lineage: Vec<(NodeId, u64)>,
+    /// The source's last commit when the set was made.
+    pub number: u64,
+    /// The source's clock then, microseconds since 1970 UTC.
+    pub clock: i64,
+    /// The set covers the commits after this one …
+    pub start: u64,
+    /// … up to this one.
+    pub end: u64,
+    /// Up to which of their commits the source has everything of others.
+    pub received: Vec<(NodeId, u64)>,
+    /// At which last commit and clock the source last saw others.
+    pub seen: Vec<(NodeId, u64, i64)>,
+    /// Sets that the source has prepared for the target before and that are not confirmed: id, first and last commit.
+    pub earlier: Vec<(i64, u64, u64)>,
+    /// The source's classes.
+    pub classes: Vec<Class>,
+}
+
+impl Header {
+    /// What the source has received from a node.
+    pub fn received_from(&self, node: NodeId) -> u64 {
+        self.received.iter().find(|(n, _)| *n == node).map_or(0, |(_, number)| *number)
+    }
+
+    /// At which last commit and clock the source last saw a node.
+    pub fn saw(&self, node: NodeId) -> Option<(u64, i64)> {
+        self.seen.iter().find(|(n, ..)| *n == node).map(|(_, number, clock)| (*number, *clock))
+    }
+}
+
+/// What happened to an object in a set's range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// It was made.
+    #[serde(rename = "+")]
+    New,
+    /// It was changed.
+    #[serde(rename = "~")]
+    Changed,
+    /// It was deleted.
+    #[serde(rename = "-")]
+    Deleted,
+}
+
+/// One object in a set: its net state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetObject {
+    /// Its class, a place in the header's list.
+    pub class: usize,
+    /// Its identity.
+    pub guid: Guid,
+    /// Its local number at the source, where it has or had one.
+    pub key: Option<i64>,
+    /// What happened to it.
+    pub change: Change,
+    /// The commits in the range that filed it, in order.
+    pub commits: Vec<u64>,
+    /// Its state.
+    pub state: State,
+    /// Old values of what changed: place of the property, value.
+    pub was: Vec<(usize, Value)>,
+}
+
+/// An object that is not sent but shared a commit with one that is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tie {
+    /// Its class, a place in the header's list.
+    pub class: usize,
+    /// Its identity.
+    pub guid: Guid,
+    /// The commits in the range that filed it.
+    pub commits: Vec<u64>,
+}
+
+/// A set read from a file and found whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SyncSet {
+    /// What it says about itself.
+    pub header: Header,
+    /// The objects, in the order of the sender.
+    pub objects: Vec<SetObject>,
+    /// The ties.
+    pub ties: Vec<Tie>,
+    /// In how many commits the objects were filed.
+    pub transactions: usize,
+    /// BLAKE3 over every byte before the closing line, hexadecimal.
+    pub digest: String,
+    /// The file's size.
+    pub bytes: u64,
+}
+
+// -- the lines as they stand in the file -----------------------------------------------------------------------------
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeaderLine {
+    objsync: String,
+    format: u64,
+    id: i64,
+    nodes: Vec<NodeLine>,
+    source: usize,
+    target: usize,
+    lineage: Vec<(usize, u64)>,
+    number: u64,
+    clock: i64,
+    start: u64,
+    end: u64,
+    received: Vec<(usize, u64)>,
+    seen: Vec<(usize, u64, i64)>,
+    #[serde(default)]
+    earlier: Vec<(i64, u64, u64)>,
+    classes: Vec<Class>,
+    created: String,
+    keys: Json,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeLine {
+    guid: String,
+    name: String,
+    role: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ObjectLine {
+    c: usize,
+    o: (usize, u64),
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    k: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    e: Option<Change>,
+    n: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    v: Option<Vec<(usize, u64)>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    t: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    a: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    p: Option<Vec<Json>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    w: Vec<(usize, Json)>,
+}
+
+#[derive(PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClosingLine {
+    objects: usize,
+    ties: usize,
+    transactions: usize,
+    blake3: String,
+}
+
+fn legend() -> Json {
+    serde_json::json!({
+        "c": "class", "o": "object: node, serial", "k": "local number at the source", "e": "+ new, ~ changed, - deleted",
+        "n": "commits that filed it", "v": "vector: node, number", "t": "stamp: microseconds since 1970 UTC", "a": "stamp: author",
+        "p": "values of the class's properties", "w": "old values: place, value"
+    })
+}

@@ -1,0 +1,223 @@
+//! Reading a set: nothing is believed before every byte is checked.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use crate::sync::data::guid::{Guid, NodeId};
+use crate::sync::data::stamp::Stamp;
+use crate::sync::data::value::Value;
+use crate::sync::error::{Error, Refusal, Result};
+use crate::sync::exchange::syncset::{ClosingLine, FORMAT, Header, HeaderLine, ObjectLine, SetObject, SyncSet, Tie};
+use crate::sync::node::history::State;
+use crate::sync::node::store::SERIAL_BITS;
+use crate::sync::node::{NodeInfo, Role};
+
+/// The longest line that is read, bytes: SQLite's own limit for a row is of this size.
+const LONGEST_LINE: u64 = 1 << 30;
+
+/// Reads a set from a file and checks that it is whole. Errors: not there, no set, newer format, damaged.
+pub fn read(file: &Path) -> Result<SyncSet> {
+    let opened = File::open(file).and_then(|f| match f.metadata()?.is_dir() {
+        true => Err(std::io::Error::other("it is a folder")),
+        false => Ok(f),
+    });
+    let input = opened.map_err(|e| {
+        let what = format!("the set cannot be read, nothing was changed: {e}: {}", file.display());
+        Error::storage(what).hint("check the path; `objsync prepare` says where it wrote the set")
+    })?;
+    read_lines(BufReader::new(input)).map_err(|e| e.while_doing(file.display()))
+}
+
+fn damaged(what: impl std::fmt::Display) -> Error {
+    Error::refused(Refusal::Damaged, format!("the set is damaged or incomplete ({what}); nothing was changed"))
+        .hint("copy the file again, or prepare the set again at its source (--since acknowledged)")
+}
+
+fn read_lines(mut input: impl BufRead) -> Result<SyncSet> {
+    let mut hasher = blake3::Hasher::new();
+    let mut bytes = 0;
+    let mut line = next_line(&mut input, &mut bytes)?.unwrap_or_default();
+    let header_line = header_line(&line)?;
+    let header = header(&header_line)?;
+    let (mut objects, mut ties, mut commits, mut named) = (Vec::new(), Vec::new(), HashSet::new(), HashSet::new());
+    let closing = loop {
+        hasher.update(&line);
+        line = next_line(&mut input, &mut bytes)?.ok_or_else(|| damaged("it ends early"))?;
+        if line.starts_with(b"{\"objects\":") {
+            break serde_json::from_slice::<ClosingLine>(&line).map_err(|_| damaged("the closing line"))?;
+        }
+        let number = objects.len() + ties.len() + 2;
+        let object: ObjectLine = serde_json::from_slice(&line).map_err(|_| damaged(format!("line {number}")))?;
+        match entry(&header, object).ok_or_else(|| damaged(format!("line {number}")))? {
+            Entry::Object(object) => {
+                if !named.insert(object.guid) {
+                    return Err(damaged(format!("line {number} repeats an object")));
+                }
+                commits.extend(object.commits.iter().copied());
+                objects.push(object);
+            }
+            Entry::Tie(tie) => ties.push(tie),
+        }
+    };
+    let digest = hasher.finalize().to_hex().to_string();
+    let expected =
+        ClosingLine { objects: objects.len(), ties: ties.len(), transactions: commits.len(), blake3: digest.clone() };
+    let mut exact = serde_json::to_vec(&expected).map_err(damaged)?;
+    exact.push(b'\n');
+    if closing.blake3 != digest {
+        return Err(damaged("its digest is another one"));
+    }
+    if line != exact {
+        return Err(damaged("the closing line"));
+    }
+    if next_line(&mut input, &mut bytes)?.is_some() {
+        return Err(damaged("something follows its end"));
+    }
+    Ok(SyncSet { header, objects, ties, transactions: commits.len(), digest, bytes })
+}
+
+fn next_line(input: &mut impl BufRead, bytes: &mut u64) -> Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let read = input.take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(damaged)?;
+    *bytes += read as u64;
+    Ok((read > 0).then_some(line))
+}
+
+/// Tells what is no set, and what is a newer one, before anything else is asked of it.
+fn header_line(line: &[u8]) -> Result<HeaderLine> {
+    let foreign = || {
+        Error::refused(Refusal::Damaged, "the file is not a sync set, or its beginning is damaged; nothing was changed")
+            .hint("sets are files named like syncFromMASTER-1000.syncset, written by `objsync prepare`")
+    };
+    let json: Json = serde_json::from_slice(line).map_err(|_| foreign())?;
+    if json.get("objsync").and_then(Json::as_str) != Some("syncset") {
+        return Err(foreign());
+    }
+    match json.get("format").and_then(Json::as_u64) {
+        Some(1..=FORMAT) => {}
+        Some(newer) if newer > FORMAT => {
+            let what = format!(
+                "the set has format {newer}, newer than the {FORMAT} that this program knows; nothing was changed"
+            );
+            return Err(Error::refused(Refusal::NewerFormat, what)
+                .hint("use the version of objsync that made it, or a later one"));
+        }
+        _ => return Err(damaged("its format")),
+    }
+    serde_json::from_slice(line).map_err(|e| damaged(format!("the header: {e}")))
+}
+
+fn header(line: &HeaderLine) -> Result<Header> {
+    let wrong = || damaged("the header");
+    let nodes = line
+        .nodes
+        .iter()
+        .map(|n| {
+            Ok(NodeInfo {
+                guid: n.guid.parse().map_err(|_| wrong())?,
+                name: n.name.clone(),
+                role: Role::parse(&n.role).ok_or_else(wrong)?,
+            })
+        })
+        .collect::<Result<Vec<NodeInfo>>>()?;
+    let distinct: HashSet<NodeId> = nodes.iter().map(|n| n.guid).collect();
+    let class_names: HashSet<&str> = line.classes.iter().map(|c| c.name.as_str()).collect();
+    let references = line.classes.iter().flat_map(|c| &c.properties).filter_map(|p| p.references.as_deref());
+    let consistent = distinct.len() == nodes.len()
+        && line.id > 0
+        && line.start <= line.end
+        && line.end <= line.number
+        && line.number < i64::MAX as u64
+        && line.source != line.target
+        && class_names.len() == line.classes.len()
+        && references.into_iter().all(|r| class_names.contains(r));
+    if !consistent {
+        return Err(wrong());
+    }
+    let node = |place: usize| nodes.get(place).cloned().ok_or_else(wrong);
+    let pairs = |list: &[(usize, u64)]| -> Result<Vec<(NodeId, u64)>> {
+        list.iter().map(|(place, number)| Ok((node(*place)?.guid, *number))).collect()
+    };
+    Ok(Header {
+        id: line.id,
+        source: node(line.source)?,
+        target: node(line.target)?,
+        lineage: pairs(&line.lineage)?,
+        number: line.number,
+        clock: line.clock,
+        start: line.start,
+        end: line.end,
+        received: pairs(&line.received)?,
+        seen: line.seen.iter().map(|(place, n, clock)| Ok((node(*place)?.guid, *n, *clock))).collect::<Result<_>>()?,
+        earlier: line.earlier.clone(),
+        classes: line.classes.clone(),
+        nodes,
+    })
+}
+
+enum Entry {
+    Object(SetObject),
+    Tie(Tie),
+}
+
+/// `None` where the line does not fit the header.
+fn entry(header: &Header, line: ObjectLine) -> Option<Entry> {
+    let guid = |(node, serial): (usize, u64)| -> Option<Guid> {
+        let node = header.nodes.get(node)?.guid;
+        (serial > 0 && serial < 1 << SERIAL_BITS).then_some(Guid { node, serial })
+    };
+    let class = header.classes.get(line.c)?;
+    let identity = guid(line.o)?;
+    let in_range = |n: &u64| header.start < *n && *n <= header.end;
+    if line.n.is_empty() || !line.n.is_sorted() || !line.n.iter().all(in_range) || !class.journaled {
+        return None;
+    }
+    let bare = line.e.is_none() && line.v.is_none() && line.t.is_none() && line.a.is_none();
+    let (Some(change), Some(vector), Some(time), Some(author)) = (line.e, line.v, line.t, line.a) else {
+        let empty = bare && line.k.is_none() && line.p.is_none() && line.w.is_empty();
+        return empty.then_some(Entry::Tie(Tie { class: line.c, guid: identity, commits: line.n }));
+    };
+    let value = |i: usize, json: &Json| -> Option<Value> {
+        let property = class.properties.get(i)?;
+        let value = Value::from_json(json, |j| guid(serde_json::from_value(j.clone()).ok()?))?;
+        let refers = matches!(value, Value::Reference(_) | Value::Dangling(_));
+        (!refers || property.references.is_some()).then_some(value)
+    };
+    let content = match line.p {
+        None => None,
+        Some(values) if values.len() == class.properties.len() => {
+            Some(values.iter().enumerate().map(|(i, json)| value(i, json)).collect::<Option<Vec<_>>>()?)
+        }
+        Some(_) => return None,
+    };
+    let entries = vector
+        .iter()
+        .map(|(node, number)| {
+            (*number > 0 && *number < i64::MAX as u64).then_some((header.nodes.get(*node)?.guid, *number))
+        })
+        .collect::<Option<Vec<_>>>()?;
+    let vector: crate::sync::data::vector::Vector = entries.iter().copied().collect();
+    let deleted = change == crate::sync::exchange::syncset::Change::Deleted;
+    if entries.is_empty()
+        || vector.entries().len() != entries.len()
+        || deleted != content.is_none()
+        || (line.k.is_none() && !deleted)
+    {
+        return None;
+    }
+    let was = line.w.iter().map(|(i, json)| Some((*i, value(*i, json)?))).collect::<Option<Vec<_>>>()?;
+    let stamp = Stamp { time, author: header.nodes.get(author)?.guid };
+    Some(Entry::Object(SetObject {
+        class: line.c,
+        guid: identity,
+        key: line.k,
+        change,
+        commits: line.n,
+        state: State { content, vector, stamp },
+        was,
+    }))
+}

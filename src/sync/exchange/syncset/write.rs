@@ -1,0 +1,231 @@
+//! Writing a set: into a temporary file beside its place, synced, and put in place in one step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::sync::data::guid::{Guid, NodeId};
+use crate::sync::data::value::Value;
+use crate::sync::error::{Error, Result};
+use crate::sync::exchange::syncset::{
+    Change, ClosingLine, FORMAT, Header, HeaderLine, NodeLine, ObjectLine, SetObject, Tie, legend,
+};
+
+/// Where a set's file goes.
+pub(crate) struct Target<'a> {
+    pub(crate) file: &'a Path,
+    /// Whether a file that is there may be replaced.
+    pub(crate) overwrite: bool,
+}
+
+/// Writes line after line and knows the digest so far.
+pub(crate) struct Writer {
+    out: BufWriter<tempfile::NamedTempFile>,
+    places: BTreeMap<NodeId, usize>,
+    hasher: blake3::Hasher,
+    objects: usize,
+    ties: usize,
+    commits: BTreeSet<u64>,
+    bytes: u64,
+}
+
+/// A set's file in place.
+pub(crate) struct Written {
+    pub(crate) file: PathBuf,
+    pub(crate) digest: String,
+    pub(crate) bytes: u64,
+    pub(crate) objects: usize,
+    pub(crate) transactions: usize,
+}
+
+impl Writer {
+    /// Starts a file beside `target` and writes the header.
+    pub(crate) fn new(target: &Target<'_>, header: &Header) -> Result<Writer> {
+        check_replaceable(target.file, target.overwrite)?;
+        let folder = folder_of(target.file);
+        let temporary = tempfile::Builder::new()
+            .prefix(".objsync-")
+            .suffix(".part")
+            .tempfile_in(folder)
+            .map_err(|e| cannot_write(target.file, &e))?;
+        let places = header.nodes.iter().enumerate().map(|(i, n)| (n.guid, i)).collect();
+        let mut writer = Writer {
+            out: BufWriter::new(temporary),
+            places,
+            hasher: blake3::Hasher::new(),
+            objects: 0,
+            ties: 0,
+            commits: BTreeSet::new(),
+            bytes: 0,
+        };
+        let place = |(node, number): &(NodeId, u64)| Ok((writer.place(*node)?, *number));
+        let line = HeaderLine {
+            objsync: "syncset".to_owned(),
+            format: FORMAT,
+            id: header.id,
+            nodes: header
+                .nodes
+                .iter()
+                .map(|n| NodeLine { guid: n.guid.to_string(), name: n.name.clone(), role: n.role.name().to_owned() })
+                .collect(),
+            source: writer.place(header.source.guid)?,
+            target: writer.place(header.target.guid)?,
+            lineage: header.lineage.iter().map(place).collect::<Result<_>>()?,
+            number: header.number,
+            clock: header.clock,
+            start: header.start,
+            end: header.end,
+            received: header.received.iter().map(place).collect::<Result<_>>()?,
+            seen: header
+                .seen
+                .iter()
+                .map(|(node, n, clock)| Ok((writer.place(*node)?, *n, *clock)))
+                .collect::<Result<_>>()?,
+            earlier: header.earlier.clone(),
+            classes: header.classes.clone(),
+            created: chrono::DateTime::from_timestamp_micros(header.clock)
+                .unwrap_or_default()
+                .format("%Y-%m-%dT%H:%M:%SZ")
+                .to_string(),
+            keys: legend(),
+        };
+        writer.line(&line)?;
+        Ok(writer)
+    }
+
+    fn place(&self, node: NodeId) -> Result<usize> {
+        self.places.get(&node).copied().ok_or_else(|| Error::storage(format!("node {node} is not in the set's header")))
+    }
+
+    fn named(&self, guid: Guid) -> Result<(usize, u64)> {
+        Ok((self.place(guid.node)?, guid.serial))
+    }
+
+    fn value(&self, value: &Value) -> Result<serde_json::Value> {
+        match value {
+            Value::Reference(guid) => Ok(json!(self.named(*guid)?)),
+            other => Ok(other.to_stored_json()),
+        }
+    }
+
+    fn line(&mut self, line: &impl Serialize) -> Result<()> {
+        let mut bytes = serde_json::to_vec(line).map_err(|e| Error::storage(e.to_string()))?;
+        bytes.push(b'\n');
+        self.hasher.update(&bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(self.out.write_all(&bytes)?)
+    }
+
+    /// Writes an object.
+    pub(crate) fn object(&mut self, object: &SetObject) -> Result<()> {
+        let state = &object.state;
+        let vector = state.vector.entries().iter().map(|(n, number)| Ok((self.place(*n)?, *number)));
+        let values = state.content.as_ref().map(|values| values.iter().map(|v| self.value(v)).collect::<Result<_>>());
+        let was = object.was.iter().map(|(i, v)| Ok((*i, self.value(v)?)));
+        let line = ObjectLine {
+            c: object.class,
+            o: self.named(object.guid)?,
+            k: object.key,
+            e: Some(object.change),
+            n: object.commits.clone(),
+            v: Some(vector.collect::<Result<_>>()?),
+            t: Some(state.stamp.time),
+            a: Some(self.place(state.stamp.author)?),
+            p: values.transpose()?,
+            w: if object.change == Change::Changed { was.collect::<Result<_>>()? } else { Vec::new() },
+        };
+        self.objects += 1;
+        self.commits.extend(&object.commits);
+        self.line(&line)
+    }
+
+    /// Writes a tie.
+    pub(crate) fn tie(&mut self, tie: &Tie) -> Result<()> {
+        self.ties += 1;
+        let o = self.named(tie.guid)?;
+        let n = tie.commits.clone();
+        self.line(&ObjectLine {
+            c: tie.class,
+            o,
+            k: None,
+            e: None,
+            n,
+            v: None,
+            t: None,
+            a: None,
+            p: None,
+            w: Vec::new(),
+        })
+    }
+
+    /// Closes the file, syncs it and puts it in its place, all or nothing.
+    pub(crate) fn finish(mut self, target: &Target<'_>) -> Result<Written> {
+        let digest = self.hasher.finalize().to_hex().to_string();
+        let transactions = self.commits.len();
+        let closing = ClosingLine { objects: self.objects, ties: self.ties, transactions, blake3: digest.clone() };
+        self.line(&closing)?;
+        let temporary = self.out.into_inner().map_err(|e| cannot_write(target.file, e.error()))?;
+        temporary.as_file().sync_all().map_err(|e| cannot_write(target.file, &e))?;
+        let persisted = match target.overwrite {
+            true => temporary.persist(target.file),
+            false => temporary.persist_noclobber(target.file),
+        };
+        persisted.map_err(|e| match e.error.kind() {
+            std::io::ErrorKind::AlreadyExists => exists(target.file),
+            _ => cannot_write(target.file, &e.error),
+        })?;
+        // The name, too, must survive a power loss before the node notes the set as sent. Not every system can sync a folder.
+        #[cfg(unix)]
+        File::open(folder_of(target.file))?.sync_all()?;
+        let file = target.file.canonicalize()?;
+        Ok(Written { file, digest, bytes: self.bytes, objects: self.objects, transactions })
+    }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether a set may be put at `file`: nothing is there, or something that may be replaced on purpose. A database, or the
+/// log that belongs to one, never is: it may well be the one that is synchronized.
+pub fn check_replaceable(file: &Path, overwrite: bool) -> Result<()> {
+    if !file.exists() {
+        return Ok(());
+    }
+    if !overwrite {
+        return Err(exists(file));
+    }
+    let mut start = [0; DATABASE.len()];
+    let read = std::fs::File::open(file).and_then(|mut f| std::io::Read::read_exact(&mut f, &mut start));
+    let name = file.to_string_lossy();
+    if (read.is_ok() && start == *DATABASE) || ["-wal", "-shm", "-journal"].iter().any(|ending| name.ends_with(ending))
+    {
+        let what = format!(
+            "the file is a database, or part of one, so no set is put in its place; nothing was changed: {name}"
+        );
+        return Err(Error::storage(what).hint("name another file"));
+    }
+    Ok(())
+}
+
+/// How every SQLite database begins.
+const DATABASE: &[u8; 16] = b"SQLite format 3\0";
+
+fn cannot_write(file: &Path, error: &std::io::Error) -> Error {
+    // By kind: the text may name the temporary file, which means nothing to anybody.
+    let error = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+        kind => kind.to_string(),
+    };
+    Error::storage(format!("the set could not be written, and nothing counts as sent: {error}: {}", file.display()))
+        .hint("check that the folder exists and can be written, or name another one")
+}
+
+fn exists(file: &Path) -> Error {
+    Error::storage(format!("the file exists already and was left as it is: {}", file.display()))
+        .hint("choose another name or number, or overwrite it on purpose (--overwrite)")
+}

@@ -1,0 +1,250 @@
+//! Saying what was done with an object, or why it waits, in words.
+
+use crate::sync::data::schema::{Class, Property, quote};
+use crate::sync::data::value::Value;
+use crate::sync::decisions::conflict::RecordState;
+use crate::sync::decisions::decide::Chosen;
+use crate::sync::error::{Error, Refusal, Result};
+use crate::sync::exchange::merge::Why;
+use crate::sync::exchange::report::{ObjectReport, Outcome};
+use crate::sync::exchange::requeue::{Cause, Obstacle, Pending};
+use crate::sync::exchange::trial::{Settling, Step};
+use crate::sync::node::Node;
+
+impl Node {
+    /// One vector, two contents: numbers were given twice.
+    pub(crate) fn reused(&self, p: &Pending) -> Error {
+        let source = self.nodes.name(p.peer);
+        let what = format!(
+            "{} comes from {source} with a version that is known here with another content: some node's file was restored from a backup or copied and used on; nothing was changed",
+            self.title(p)
+        );
+        Error::refused(Refusal::Restored, what)
+            .hint(format!("find out which node was restored (likely {source}), make it a new node there (objsync rejoin), and prepare the set again"))
+    }
+
+    pub(crate) fn unknown(&self, property: &Property, value: &Value) -> Obstacle {
+        let text = self.unknown_reference(&property.name, value, property.references.as_deref());
+        Obstacle { cause: Cause::UnknownReference, text }
+    }
+
+    fn unknown_reference(&self, property: &str, value: &Value, target: Option<&str>) -> String {
+        let target = target.unwrap_or("object");
+        match value {
+            Value::Reference(guid) => {
+                let journaled = self.class(target).is_ok_and(|c| c.journaled);
+                let way_out = match journaled {
+                    true => format!(
+                        "it goes through once that {target} has come, or once it has another {property} at its source"
+                    ),
+                    false => format!(
+                        "{target} is not journaled, so it does not travel by itself; journal it at both (objsync classes journal {target}), or give this one another {property} at its source, or discard it"
+                    ),
+                };
+                format!("its {property} is unknown at {} ({target} {guid}); {way_out}", self.info.name)
+            }
+            _ => format!(
+                "its {property} names no {target} at the sender either; it goes through once it is corrected there"
+            ),
+        }
+    }
+
+    pub(crate) fn title(&self, p: &Pending) -> String {
+        let class = &self.classes[p.class].name;
+        match p.key {
+            Some(key) => format!("{class} {key}"),
+            None => format!("{class} {}", p.guid),
+        }
+    }
+
+    pub(crate) fn line(
+        &self,
+        p: &Pending,
+        number: Option<i64>,
+        outcome: Outcome,
+        reason: String,
+    ) -> Result<ObjectReport> {
+        let class = &self.classes[p.class];
+        let number = match number {
+            Some(number) => Some(number),
+            None => self.key_of(class, p.guid)?,
+        };
+        Ok(ObjectReport {
+            class: class.name.clone(),
+            guid: p.guid,
+            number,
+            source_number: p.key,
+            outcome,
+            reason,
+            conflict: None,
+            row_changed: false,
+        })
+    }
+
+    /// Says what was done and why.
+    pub(crate) fn told(&self, settling: &Settling<'_>, step: &Step) -> Result<ObjectReport> {
+        let p = &settling.pending[step.place];
+        let class = &self.classes[p.class];
+        let (old, new) =
+            (step.merged.before.as_ref().and_then(|b| b.state.content.as_ref()), step.merged.new.content.as_ref());
+        let source = self.nodes.name(p.peer);
+        let done = |outcome, reason: String| (outcome, reason);
+        let by_row = || match (old, new) {
+            (None, Some(_)) => match p.key {
+                Some(theirs) if step.key != Some(theirs) => {
+                    let noun = class.name.to_lowercase();
+                    let here = step.key.unwrap_or_default();
+                    done(
+                        Outcome::Inserted,
+                        format!("inserted as {noun} {here} ({}'s {theirs} is another {noun})", self.info.name),
+                    )
+                }
+                _ => done(Outcome::Inserted, "inserted".to_owned()),
+            },
+            (Some(a), Some(b)) if a != b => done(Outcome::Updated, format!("updated: {}", self.changes(class, a, b))),
+            (Some(_), None) => done(Outcome::Deleted, "deleted".to_owned()),
+            (None, None) if step.merged.before.is_none() => {
+                done(Outcome::Skipped, format!("nothing to do: {source} made and deleted it before it came here"))
+            }
+            _ => done(Outcome::Skipped, "nothing to do: the content is the same; its version is noted".to_owned()),
+        };
+        let mut conflict = None;
+        let (outcome, reason) = match &step.merged.why {
+            Why::Newer => by_row(),
+            Why::Same => done(Outcome::Skipped, format!("nothing to do: {source} made the same change")),
+            Why::OneUnchanged(Chosen::Theirs) => {
+                let (outcome, reason) = by_row();
+                (outcome, format!("{reason} (no conflict: nothing was changed here)"))
+            }
+            Why::OneUnchanged(_) => done(
+                Outcome::Skipped,
+                format!("the state here stays: {source} changed nothing, so this is no conflict"),
+            ),
+            Why::Recorded(record) if record.state == RecordState::Combined => {
+                conflict = Some(record.id);
+                done(Outcome::Combined, format!("combined, a row that nobody wrote: {}", record.why))
+            }
+            Why::Recorded(record) => {
+                conflict = Some(record.id);
+                let stands = match record.chosen {
+                    Chosen::Ours => format!("{}'s stays", self.info.name),
+                    Chosen::Theirs => format!("{source}'s is taken"),
+                    Chosen::Merged => "merged".to_owned(),
+                };
+                let open = match record.state {
+                    RecordState::Open => format!(" (record {})", record.id),
+                    _ => String::new(),
+                };
+                let differs = match record.properties.is_empty() {
+                    true => String::new(),
+                    false => format!(" ({})", record.properties.join(", ")),
+                };
+                done(
+                    Outcome::Conflict,
+                    format!("conflict: {}{differs}; {stands}: {}{open}", record.kind.words(), record.why),
+                )
+            }
+        };
+        let mut line = self.line(p, step.key, outcome, reason)?;
+        (line.conflict, line.row_changed) = (conflict, step.row_changed);
+        Ok(line)
+    }
+
+    /// `quantity 417 → 77, price 10 → 12.5`; references by their local numbers.
+    pub(crate) fn changes(&self, class: &Class, old: &[Value], new: &[Value]) -> String {
+        let changed = class.properties.iter().zip(old.iter().zip(new)).filter(|(_, (a, b))| a != b);
+        let said: Vec<_> =
+            changed.map(|(p, (a, b))| format!("{} {} → {}", p.name, self.shown(p, a), self.shown(p, b))).collect();
+        said.join(", ")
+    }
+
+    /// A property's value for people; a reference by its local number, where it has one here.
+    pub fn shown(&self, property: &Property, value: &Value) -> String {
+        match (value, &property.references) {
+            (Value::Reference(guid), Some(name)) => {
+                let key = self.class(name).ok().and_then(|c| self.key_of(c, *guid).ok()).flatten();
+                key.map_or_else(|| guid.to_string(), |k| k.to_string())
+            }
+            _ => value.shown(),
+        }
+    }
+
+    /// A property's value in a recorded content, for people.
+    pub fn shown_stored(&self, class: &str, property: &str, content: &serde_json::Value) -> String {
+        let Some(value) = content.get(property) else {
+            return if content.is_null() { "deleted" } else { "unknown" }.to_owned();
+        };
+        let known = self.class(class).ok().and_then(|c| c.properties.get(c.property(property)?));
+        match (known, Value::from_stored_json(value)) {
+            (Some(p), Some(value)) => self.shown(p, &value),
+            _ => value.to_string(),
+        }
+    }
+
+    /// Which constraint of the table refused a row, and which rows are involved.
+    pub(crate) fn refused_by_table(&self, class: &Class, step: &Step, said: &str) -> Obstacle {
+        let after = |prefix: &str| said.strip_prefix(prefix).map(|rest| rest.trim_start_matches(": ").to_owned());
+        if let Some(columns) = after("UNIQUE constraint failed") {
+            let taken = step.merged.new.content.as_ref().and_then(|values| {
+                class.unique.iter().find_map(|places| self.holder(class, places, values, step).ok().flatten())
+            });
+            let text = match taken {
+                Some((what, row)) => format!(
+                    "its {what} must be unique, and {} {row} at {} has it (unique constraint on {columns}); it goes through once one of the two has another",
+                    class.name, self.info.name
+                ),
+                None => format!(
+                    "another row at {} has what must be unique (unique constraint on {columns}); it goes through once one of the two changes",
+                    self.info.name
+                ),
+            };
+            return Obstacle { cause: Cause::Unique, text };
+        }
+        let way_out = "it goes through once it is corrected at its source, or the table here allows it";
+        if let Some(check) = after("CHECK constraint failed") {
+            let text = format!("a check of the table {} here refuses it ({check}); {way_out}", class.table);
+            return Obstacle { cause: Cause::Check, text };
+        }
+        if let Some(column) = after("NOT NULL constraint failed") {
+            let text = format!("{column} must have a value here, and it has none (not null constraint); {way_out}");
+            return Obstacle { cause: Cause::NotNull, text };
+        }
+        Obstacle { cause: Cause::Other, text: format!("the table {} here refuses it ({said}); {way_out}", class.table) }
+    }
+
+    /// The row that has the values which a row of `step` is to have in these properties, and what they are.
+    fn holder(&self, class: &Class, places: &[usize], values: &[Value], step: &Step) -> Result<Option<(String, i64)>> {
+        let mut wanted = Vec::new();
+        for &i in places {
+            wanted.push(match &values[i] {
+                Value::Null => return Ok(None), // NULLs are never equal
+                Value::Reference(guid) => step.references.get(guid).map_or(Value::Null, |key| Value::Integer(*key)),
+                value => value.clone(),
+            });
+        }
+        let equal: Vec<String> = places
+            .iter()
+            .enumerate()
+            .map(|(n, &i)| format!("{} = ?{}", quote(&class.properties[i].name), n + 1))
+            .collect();
+        let sql = format!(
+            "SELECT {key} FROM {} WHERE {} AND {key} IS NOT ?{}",
+            quote(&class.table),
+            equal.join(" AND "),
+            places.len() + 1,
+            key = quote(&class.key),
+        );
+        let mut statement = self.conn.prepare(&sql)?;
+        for (n, value) in wanted.iter().enumerate() {
+            statement.raw_bind_parameter(n + 1, value)?;
+        }
+        statement.raw_bind_parameter(places.len() + 1, step.key)?;
+        let mut rows = statement.raw_query();
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let what: Vec<String> = places
+            .iter()
+            .map(|&i| format!("{} {}", class.properties[i].name, self.shown(&class.properties[i], &values[i])))
+            .collect();
+        Ok(Some((what.join(" and "), row.get(0)?)))
+    }
+}

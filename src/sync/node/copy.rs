@@ -1,0 +1,132 @@
+//! Fresh copies: a copied or restored file is a new node. Journal, history and what waits are kept; the lineage says from
+//! which commit of which node it goes on; of what peers know, only what they have confirmed is claimed.
+
+use std::path::Path;
+
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, MAIN_DB};
+
+use crate::sync::data::guid::NodeId;
+use crate::sync::data::schema::quote;
+use crate::sync::error::{Error, Result};
+use crate::sync::node::registry::push_entry;
+use crate::sync::node::store;
+use crate::sync::node::{Node, NodeInfo, Role};
+
+impl Node {
+    /// Makes a new node from this one's file, level with it at once: nothing to send. `file` must not exist.
+    pub fn fresh_copy(&mut self, file: &Path, name: &str, role: Role) -> Result<Node> {
+        self.fresh_copy_as(file, NodeInfo { guid: NodeId::random(), name: name.to_owned(), role })
+    }
+
+    /// The same with a GUID that is given; it must never have been used before.
+    pub fn fresh_copy_as(&mut self, file: &Path, info: NodeInfo) -> Result<Node> {
+        if file.exists() {
+            return Err(Error::storage(format!("the file exists already and was left as it is: {}", file.display())));
+        }
+        let part = file.with_extension("part");
+        let copied = (|| {
+            self.refresh()?;
+            self.conn.backup(MAIN_DB, &part, None::<fn(rusqlite::backup::Progress)>)?;
+            let conn = Connection::open(&part)?;
+            store::configure(&conn)?;
+            become_new_node(&conn, &info, self.number()?)?;
+            conn.execute_batch(
+                "DELETE FROM objsync_set; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;",
+            )?;
+            drop(conn);
+            Ok(std::fs::rename(&part, file)?)
+        })();
+        if let Err(error) = copied {
+            for ending in ["part", "part-wal", "part-shm"] {
+                let _ = std::fs::remove_file(file.with_extension(ending));
+            }
+            return Err(error);
+        }
+        let copy = Node::open(file)?.with_clock(self.clock.clone());
+        let identity = copy.identity()?;
+        self.write(|node| {
+            node.make_final(&format!("{name} was made as a copy of this database since", name = identity.info.name))?;
+            node.note_peer(&identity)
+        })?;
+        Ok(copy)
+    }
+
+    /// Makes this file, which was copied or restored from a backup, a new node with the same name and role. Nothing in it is
+    /// lost: what the old node filed after the backup comes back from its peers. From which commit on this file went its own
+    /// way is not known, only that peers have confirmed some; what was filed after these counts as the new node's. Where that
+    /// was the old node's after all, both say the same, which is no conflict; where numbers were given twice, it is one.
+    pub fn rejoin(&mut self) -> Result<NodeInfo> {
+        self.rejoin_as(NodeId::random())
+    }
+
+    /// The same with a GUID that is given; it must never have been used before.
+    pub fn rejoin_as(&mut self, guid: NodeId) -> Result<NodeInfo> {
+        let info = NodeInfo { guid, ..self.info.clone() };
+        let was_at = self.was_at.take();
+        self.write(|node| {
+            let mut certain = node.lineage_of(node.info.guid)?.first().map_or(0, |(_, number)| *number);
+            for peer in node.peers()? {
+                certain = certain.max(node.sync_times(peer)?.acknowledged);
+            }
+            node.make_final("this database became a new node since")?;
+            become_new_node(&node.conn, &info, certain.min(node.number()?))
+        })
+        .inspect_err(|_| self.was_at = was_at)?;
+        self.find_whereabouts()?;
+        self.info = info.clone();
+        self.refresh()?;
+        Ok(info)
+    }
+}
+
+/// Commits up to `certain` stay the old node's; those after it, if any, are the new node's, under the same numbers.
+fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64) -> Result<()> {
+    // The old node's own entry in a vector becomes one among the others.
+    conn.create_scalar_function(
+        "objsync_with",
+        3,
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
+        |arguments| {
+            let mut rest: Vec<u8> = arguments.get::<Option<Vec<u8>>>(0)?.unwrap_or_default();
+            push_entry(&mut rest, arguments.get(1)?, arguments.get(2)?);
+            Ok(rest)
+        },
+    )?;
+    let (old, clock): (i64, i64) =
+        conn.query_row("SELECT node, clock FROM objsync_state", [], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    conn.execute(
+        "INSERT INTO objsync_node (guid, name, role) VALUES (?1, ?2, ?3)",
+        (info.guid.0 as i64, &info.name, info.role.name()),
+    )?;
+    let new = conn.last_insert_rowid();
+    conn.execute(
+        "INSERT INTO objsync_lineage (node, place, ancestor, number) VALUES (?1, 0, ?2, ?3)",
+        (new, old, certain),
+    )?;
+    conn.execute(
+        "INSERT INTO objsync_lineage (node, place, ancestor, number)
+         SELECT ?1, place + 1, ancestor, number FROM objsync_lineage WHERE node = ?2",
+        (new, old),
+    )?;
+    conn.execute("UPDATE objsync_sync_time SET sent = acknowledged", [])?;
+    conn.execute(
+        "INSERT OR REPLACE INTO objsync_sync_time (peer, received, seen_number, seen_clock) VALUES (?1, ?2, ?2, ?3)",
+        (old, certain, clock),
+    )?;
+    conn.execute("UPDATE objsync_state SET node = ?1, serial = 0, path = NULL", [new])?;
+    let tables: Vec<String> = conn
+        .prepare("SELECT table_name FROM objsync_class")?
+        .query_map([], |r| r.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let versions = tables.iter().flat_map(|t| [format!("objsync_object_{t}"), format!("objsync_tombstone_{t}")]);
+    for table in versions.chain(["objsync_journal".to_owned()]) {
+        let sql = format!(
+            "UPDATE {} SET rest = objsync_with(rest, ?1, min(own, ?2)), own = iif(own > ?2, own, 0) WHERE min(own, ?2) > 0",
+            quote(&table)
+        );
+        conn.execute(&sql, (old, certain))?;
+    }
+    conn.remove_function("objsync_with", 3)?;
+    Ok(())
+}

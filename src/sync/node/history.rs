@@ -1,0 +1,314 @@
+//! The states of one object: the one it is in, and those it has been in, read back from the journal's before-images.
+//!
+//! Each event keeps what it replaced, and points to the object's event before. So the state as of any commit is the
+//! before-image of the first event after it, or, where there is none, the current state.
+
+use rusqlite::{OptionalExtension, Row};
+use serde_json::{Map, Value as Json};
+
+use crate::sync::data::guid::{Guid, NodeId};
+use crate::sync::data::schema::{Class, quote};
+use crate::sync::data::stamp::Stamp;
+use crate::sync::data::value::Value;
+use crate::sync::data::vector::Vector;
+use crate::sync::error::{Error, Result};
+use crate::sync::node::Node;
+
+/// The values of an object's properties in the order of its class, or `None`: deleted.
+pub type Content = Option<Vec<Value>>;
+
+/// One state of one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Its properties.
+    pub content: Content,
+    /// What it has seen.
+    pub vector: Vector,
+    /// When and by whom its content was made.
+    pub stamp: Stamp,
+}
+
+/// A state and how it came here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filed {
+    /// The state.
+    pub state: State,
+    /// The local key, where it has or had one.
+    pub key: Option<i64>,
+    /// The commit here that filed it; 0 where that is purged.
+    pub number: u64,
+    /// The peer it came from unchanged; `None`: made here.
+    pub origin: Option<NodeId>,
+    /// Journal position of the event that filed it.
+    pub(crate) pos: Option<i64>,
+}
+
+struct Event {
+    key: Option<i64>,
+    number: u64,
+    origin: Option<i64>,
+    before: i64,
+    previous: Option<i64>,
+    own: u64,
+    rest: Option<Vec<u8>>,
+    time: i64,
+    author: i64,
+}
+
+impl Node {
+    /// The state an object is in, deleted ones too; `None` where it was never heard of.
+    pub fn current(&self, class: &Class, guid: Guid) -> Result<Option<Filed>> {
+        let Some(id) = self.nodes.known_id(guid) else { return Ok(None) };
+        let columns: String = class.properties.iter().map(|p| format!(", t.{}", quote(&p.name))).collect();
+        let sql = format!(
+            "SELECT o.key, o.own, o.rest, o.time, o.author, o.last{columns} FROM {} o JOIN {} t ON t.{} = o.key WHERE o.object = ?1",
+            class.objects(),
+            quote(&class.table),
+            quote(&class.key),
+        );
+        let found = self
+            .conn
+            .prepare_cached(&sql)?
+            .query_row([id], |r| {
+                let values = (0..class.properties.len())
+                    .map(|i| Ok(Value::from_sql(r.get_ref(6 + i)?)))
+                    .collect::<rusqlite::Result<Vec<_>>>()?;
+                Ok((version_columns(r)?, Some(values)))
+            })
+            .optional()?;
+        let found = match found {
+            Some(found) => Some(found),
+            None => {
+                let sql =
+                    format!("SELECT key, own, rest, time, author, last FROM {} WHERE object = ?1", class.tombstones());
+                self.conn.prepare_cached(&sql)?.query_row([id], |r| Ok((version_columns(r)?, None))).optional()?
+            }
+        };
+        let Some(((key, own, rest, time, author, last), content)) = found else { return Ok(None) };
+        let content = content.map(|values| self.with_guids(class, values, i64::MAX)).transpose()?;
+        let (number, origin) = match last {
+            Some(pos) => self.event(pos)?.map_or((0, None), |e| (e.number, e.origin)),
+            None => (0, None),
+        };
+        let state = self.state(content, own, rest.as_deref(), time, author)?;
+        Ok(Some(Filed { state, key, number, origin: self.origin(origin)?, pos: last }))
+    }
+
+    fn state(&self, content: Content, own: u64, rest: Option<&[u8]>, time: i64, author: i64) -> Result<State> {
+        let mut vector = self.nodes.decode(rest.unwrap_or_default())?;
+        vector.set(self.info.guid, own);
+        // An identified class has no versions; its author column is 0.
+        let author = if author == 0 { self.info.guid } else { self.nodes.guid(author)? };
+        Ok(State { content, vector, stamp: Stamp { time, author } })
+    }
+
+    fn origin(&self, n: Option<i64>) -> Result<Option<NodeId>> {
+        n.map(|n| self.nodes.guid(n)).transpose()
+    }
+
+    fn event(&self, pos: i64) -> Result<Option<Event>> {
+        let sql =
+            "SELECT number, origin, before, previous, own, rest, time, author, key FROM objsync_journal WHERE pos = ?1";
+        let event = self.conn.prepare_cached(sql)?.query_row([pos], |r| {
+            Ok(Event {
+                key: r.get(8)?,
+                number: r.get(0)?,
+                origin: r.get(1)?,
+                before: r.get(2)?,
+                previous: r.get(3)?,
+                own: r.get::<_, Option<u64>>(4)?.unwrap_or(0),
+                rest: r.get(5)?,
+                time: r.get::<_, Option<i64>>(6)?.unwrap_or(0),
+                author: r.get::<_, Option<i64>>(7)?.unwrap_or(0),
+            })
+        });
+        Ok(event.optional()?)
+    }
+
+    pub(crate) fn image(&self, class: &Class, pos: i64) -> Result<(Option<i64>, Vec<Value>)> {
+        let columns: String = (0..class.properties.len()).map(|i| format!(", v{i}")).collect();
+        let sql = format!("SELECT key{columns} FROM objsync_journal WHERE pos = ?1");
+        let (key, values) = self.conn.prepare_cached(&sql)?.query_row([pos], |r| {
+            let values = (0..class.properties.len()).map(|i| Ok(Value::from_sql(r.get_ref(1 + i)?)));
+            Ok((r.get(0)?, values.collect::<rusqlite::Result<Vec<_>>>()?))
+        })?;
+        Ok((key, self.with_guids(class, values, pos)?))
+    }
+
+    /// The state that the event at a journal position replaced; `None` where there was none.
+    pub(crate) fn replaced_at(&self, class: &Class, pos: i64) -> Result<Option<State>> {
+        let Some(event) = self.event(pos)?.filter(|e| e.before != 0) else { return Ok(None) };
+        let content = if event.before == 1 { Some(self.image(class, pos)?.1) } else { None };
+        self.state(content, event.own, event.rest.as_deref(), event.time, event.author).map(Some)
+    }
+
+    /// The states before `from`, newest first, as far as the journal goes back; with each, the commit that replaced it.
+    /// Stops after the first for which `enough` holds.
+    pub(crate) fn past(
+        &self,
+        class: &Class,
+        from: &Filed,
+        enough: impl Fn(&State, u64) -> bool,
+    ) -> Result<Vec<(Filed, u64)>> {
+        let mut past: Vec<(Filed, u64)> = Vec::new();
+        let (mut at, mut newer) = (from.pos, from.state.vector.clone());
+        while let Some(pos) = at {
+            let Some(event) = self.event(pos)? else { break };
+            if event.before == 0 {
+                break;
+            }
+            at = event.previous;
+            let filed_by = at.map(|p| self.event(p)).transpose()?.flatten();
+            let (key, content) = match event.before {
+                1 => self.image(class, pos).map(|(key, values)| (key, Some(values)))?,
+                // A tombstone: the number it had when it was deleted.
+                _ => (filed_by.as_ref().and_then(|e| e.key), None),
+            };
+            let state = self.state(content, event.own, event.rest.as_deref(), event.time, event.author)?;
+            // Two events of one object in one commit: between them it was in no state that anybody could see.
+            if state.vector == newer && state.vector.get(self.info.guid) == event.number {
+                continue;
+            }
+            newer = state.vector.clone();
+            let (number, origin) = filed_by.map_or((0, None), |e| (e.number, e.origin));
+            let enough = enough(&state, event.number);
+            past.push((Filed { state, key, number, origin: self.origin(origin)?, pos: at }, event.number));
+            if enough {
+                break;
+            }
+        }
+        Ok(past)
+    }
+
+    /// The state after commit `number`, or `None` where the object did not exist yet.
+    pub(crate) fn as_of(&self, class: &Class, current: Filed, number: u64) -> Result<Option<Filed>> {
+        if current.number <= number {
+            return Ok(Some(current));
+        }
+        let past = self.past(class, &current, |_, replaced| replaced <= number)?;
+        Ok(past
+            .into_iter()
+            .find(|(filed, replaced)| filed.number <= number && number < *replaced)
+            .map(|(filed, _)| filed))
+    }
+
+    /// The newest states below ours that a state with `vector` has seen, none of them below another: from our own
+    /// history, and from what earlier merges here have seen.
+    pub(crate) fn common_ancestors(
+        &self,
+        class: &Class,
+        ours: &Filed,
+        guid: Guid,
+        vector: &Vector,
+    ) -> Result<Vec<State>> {
+        // Our own history is in order, so the first that fits stands above all before it.
+        let mut seen: Vec<State> = self
+            .past(class, ours, |state, _| state.vector.leq(vector))?
+            .into_iter()
+            .map(|(filed, _)| filed.state)
+            .filter(|s| s.vector.leq(vector))
+            .collect();
+        seen.extend(self.merged(class, guid)?.into_iter().filter(|s| s.vector.leq(vector)));
+        let below = |s: &State| seen.iter().any(|o| s.vector != o.vector && s.vector.leq(&o.vector));
+        Ok(seen.iter().filter(|s| !below(s)).cloned().collect())
+    }
+
+    /// What a state here and one with `vector` both come from: the content of the newest common ancestor that is known.
+    pub fn last_common(&self, class: &Class, guid: Guid, vector: &Vector) -> Result<Option<Content>> {
+        let Some(ours) = self.current(class, guid)? else { return Ok(None) };
+        Ok(self.common_ancestors(class, &ours, guid, vector)?.into_iter().next().map(|state| state.content))
+    }
+
+    fn merged(&self, class: &Class, guid: Guid) -> Result<Vec<State>> {
+        let rows = self
+            .conn
+            .prepare_cached(
+                "SELECT vector, time, author, content FROM objsync_merged WHERE object = ?1 AND class = ?2",
+            )?
+            .query_map((self.nodes.id(guid)?, class.id), |r| {
+                Ok((r.get::<_, Vec<u8>>(0)?, r.get::<_, i64>(1)?, r.get::<_, i64>(2)?, r.get::<_, Option<String>>(3)?))
+            })?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        rows.into_iter()
+            .map(|(vector, time, author, content)| {
+                let content = content.map(|text| content_from_text(class, &text)).transpose()?;
+                let stamp = Stamp { time, author: self.nodes.guid(author)? };
+                Ok(State { content, vector: self.nodes.decode(&vector)?, stamp })
+            })
+            .collect()
+    }
+
+    pub(crate) fn note_merged(&self, class: &Class, guid: Guid, state: &State) -> Result<()> {
+        self.conn
+            .prepare_cached("INSERT INTO objsync_merged (class, object, vector, time, author, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .execute((
+                class.id,
+                self.nodes.id(guid)?,
+                self.nodes.encode(state.vector.entries().iter().copied())?,
+                state.stamp.time,
+                self.nodes.number(state.stamp.author)?,
+                state.content.as_ref().map(|values| content_to_json(class, values).to_string()),
+            ))?;
+        Ok(())
+    }
+
+    /// Turns the local keys in reference columns into GUIDs: those of the objects that had these keys at journal
+    /// position `at`. A key that names nothing then (`foreign_keys` was off) means the last object that had it.
+    pub(crate) fn with_guids(&self, class: &Class, mut values: Vec<Value>, at: i64) -> Result<Vec<Value>> {
+        for (value, property) in values.iter_mut().zip(&class.properties) {
+            if let (Some(target), Value::Integer(key)) = (&property.references, &*value) {
+                let key = *key;
+                *value = match self.named(self.class(target)?, key, at)? {
+                    Some(guid) => Value::Reference(guid),
+                    None => Value::Dangling(key),
+                };
+            }
+        }
+        Ok(values)
+    }
+
+    pub(crate) fn named(&self, class: &Class, key: i64, at: i64) -> Result<Option<Guid>> {
+        // `>=`: the deletion of an object that is only identified has no event of its own and stands at the last event
+        // before it.
+        let sql = "SELECT object FROM objsync_former_key WHERE class = ?1 AND key = ?2 AND until >= ?3 ORDER BY until LIMIT 1";
+        let later: Option<i64> =
+            self.conn.prepare_cached(sql)?.query_row((class.id, key, at), |r| r.get(0)).optional()?;
+        if let Some(id) = later {
+            return self.nodes.object(id).map(Some);
+        }
+        if let Some(guid) = self.guid_of(class, key)? {
+            return Ok(Some(guid));
+        }
+        let sql = "SELECT object FROM objsync_former_key WHERE class = ?1 AND key = ?2 ORDER BY until DESC LIMIT 1";
+        let last: Option<i64> = self.conn.prepare_cached(sql)?.query_row((class.id, key), |r| r.get(0)).optional()?;
+        last.map(|id| self.nodes.object(id)).transpose()
+    }
+}
+
+type VersionColumns = (Option<i64>, u64, Option<Vec<u8>>, i64, i64, Option<i64>);
+
+fn version_columns(r: &Row<'_>) -> rusqlite::Result<VersionColumns> {
+    Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?))
+}
+
+/// Content as JSON by property name, references as GUIDs: the form in records, requeue and merge notes, which outlives
+/// a change of the table.
+pub(crate) fn content_to_json(class: &Class, values: &[Value]) -> Json {
+    let members = class.properties.iter().zip(values).map(|(p, v)| (p.name.clone(), v.to_stored_json()));
+    Json::Object(members.collect::<Map<_, _>>())
+}
+
+pub(crate) fn content_from_text(class: &Class, text: &str) -> Result<Vec<Value>> {
+    let json = serde_json::from_str(text)
+        .map_err(|_| Error::storage(format!("a stored state of a {} is damaged", class.name)))?;
+    content_from_json(class, &json)
+}
+
+pub(crate) fn content_from_json(class: &Class, json: &Json) -> Result<Vec<Value>> {
+    let damaged = || Error::storage(format!("a stored state of a {} is damaged", class.name));
+    let read = |p: &crate::sync::data::schema::Property| match json.get(&p.name) {
+        None => Some(Value::Null),
+        Some(value) => Value::from_stored_json(value),
+    };
+    class.properties.iter().map(|p| read(p).ok_or_else(damaged)).collect()
+}

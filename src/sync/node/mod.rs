@@ -1,0 +1,425 @@
+//! A node: one SQLite file that knows who it is, which classes it synchronizes, and whom it has met.
+
+pub(crate) mod classes;
+pub(crate) mod copy;
+pub(crate) mod edit;
+pub(crate) mod filing;
+pub(crate) mod history;
+pub(crate) mod inspect;
+pub(crate) mod purge;
+pub(crate) mod registry;
+pub(crate) mod store;
+pub(crate) mod triggers;
+pub(crate) mod verify;
+pub(crate) mod whereabouts;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use serde::Serialize;
+
+use crate::sync::data::guid::{Guid, NodeId};
+use crate::sync::data::schema::{Class, ClassSpec};
+use crate::sync::data::stamp::{Clock, system_clock};
+use crate::sync::error::{Error, ErrorKind, Result};
+use crate::sync::node::registry::Registry;
+
+/// What a node is in the exchange. A node keeps its role for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// A copy that is only now and then in touch with the master.
+    #[default]
+    Client,
+    /// The central database.
+    Master,
+}
+
+impl Role {
+    /// `master` or `client`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Master => "master",
+            Role::Client => "client",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Role> {
+        [Role::Master, Role::Client].into_iter().find(|r| r.name() == text)
+    }
+}
+
+/// Who a node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NodeInfo {
+    /// Its GUID.
+    pub guid: NodeId,
+    /// Its namespace: `MASTER`.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+}
+
+/// Who a node is and which nodes its file was a copy of: what two nodes must know of each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Who it is.
+    pub info: NodeInfo,
+    /// Of which node the file was a copy, and at which of that node's commits; nearest first.
+    pub lineage: Vec<(NodeId, u64)>,
+}
+
+/// An open node. Every method that writes is one SQLite transaction.
+pub struct Node {
+    pub(crate) conn: Connection,
+    pub(crate) path: PathBuf,
+    pub(crate) info: NodeInfo,
+    pub(crate) classes: Vec<Class>,
+    pub(crate) nodes: Registry,
+    pub(crate) clock: Clock,
+    /// Where the file lay, if that is elsewhere.
+    pub(crate) was_at: Option<String>,
+    schema_version: i64,
+}
+
+/// Whether a transaction is to stay.
+#[derive(Clone, Copy)]
+pub(crate) enum Keep {
+    Yes,
+    No,
+}
+
+impl Node {
+    /// Makes the database at `path` a node with these classes. Its tables exist; rows in them become objects, filed as
+    /// one commit.
+    pub fn create(path: &Path, info: NodeInfo, specs: &[ClassSpec]) -> Result<Node> {
+        let mut conn = open_file(path)?;
+        store::configure(&conn)?;
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if store::is_node(&tx)? {
+            return Err(Error::usage(format!("{} is a node already", path.display())));
+        }
+        store::create(&tx)?;
+        tx.execute(
+            "INSERT INTO objsync_node (n, guid, name, role) VALUES (1, ?1, ?2, ?3)",
+            (info.guid.0 as i64, &info.name, info.role.name()),
+        )?;
+        tx.execute("INSERT INTO objsync_state (id, format, node) VALUES (1, ?1, 1)", [store::FORMAT])?;
+        for spec in specs {
+            let mut class = Class::read(&tx, spec, specs)?;
+            store::add_class(&tx, &mut class)?;
+            adopt_rows(&tx, &class)?;
+            triggers::create(&tx, &class)?;
+        }
+        tx.commit()?;
+        Node::from_connection(conn, path)
+    }
+
+    /// Opens a node. Refuses a file that is none, or one of another storage format, or one whose tables were changed
+    /// behind the journal.
+    pub fn open(path: &Path) -> Result<Node> {
+        if !path.is_file() {
+            return Err(Error::new(ErrorKind::NotFound, format!("there is no file {}", path.display())));
+        }
+        let conn = open_file(path)?;
+        let opened = (|| {
+            store::configure(&conn)?;
+            if !store::is_node(&conn)? {
+                return Err(Error::new(ErrorKind::NotFound, "the database is not a node of objsync"));
+            }
+            store::upgrade(&conn)
+        })();
+        opened.map_err(|e: Error| e.while_doing(path.display()))?;
+        Node::from_connection(conn, path).map_err(|e| e.while_doing(path.display()))
+    }
+
+    fn from_connection(conn: Connection, path: &Path) -> Result<Node> {
+        let nodes = Registry::read(&conn)?;
+        let own: i64 = conn.query_row("SELECT node FROM objsync_state", [], |r| r.get(0))?;
+        let guid = nodes.guid(own)?;
+        let info = nodes.find(guid).cloned().ok_or_else(|| Error::storage("this node is not in objsync_node"))?;
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mut node = Node {
+            conn,
+            path,
+            info,
+            classes: Vec::new(),
+            nodes,
+            clock: system_clock(),
+            was_at: None,
+            schema_version: -1,
+        };
+        node.refresh()?;
+        node.find_whereabouts()?;
+        Ok(node)
+    }
+
+    /// Follows what other programs may have changed: the nodes known, and the tables. Called before every operation.
+    pub(crate) fn refresh(&mut self) -> Result<()> {
+        self.nodes = Registry::read(&self.conn)?;
+        let version: i64 = self.conn.query_row("PRAGMA schema_version", [], |r| r.get(0))?;
+        if version == self.schema_version {
+            return Ok(());
+        }
+        let classes = store::classes(&self.conn)?;
+        for class in &classes {
+            triggers::check(&self.conn, class)?;
+        }
+        self.classes = classes;
+        self.schema_version = self.conn.query_row("PRAGMA schema_version", [], |r| r.get(0))?;
+        Ok(())
+    }
+
+    /// Takes another source of time, for tests.
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Who this node is.
+    pub fn info(&self) -> &NodeInfo {
+        &self.info
+    }
+
+    /// Its file, absolute.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its classes.
+    pub fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    /// The class of that name, or of that table; compared without case.
+    pub fn class(&self, name: &str) -> Result<&Class> {
+        let found =
+            self.classes.iter().find(|c| c.name.eq_ignore_ascii_case(name) || c.table.eq_ignore_ascii_case(name));
+        found.ok_or_else(|| Error::usage(format!("{} has no class {name}", self.info.name)))
+    }
+
+    pub(crate) fn class_by_id(&self, id: i64) -> Result<&Class> {
+        let found = self.classes.iter().find(|c| c.id == id);
+        found.ok_or_else(|| Error::storage(format!("class {id} is not known in this file: objsync_class is damaged")))
+    }
+
+    /// The connection, for reading the user's tables, and for writing them as any other program would: every row a
+    /// commit of its own. To file several changes as one commit use [`Node::edit`].
+    pub fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// The number of the last commit.
+    pub fn number(&self) -> Result<u64> {
+        Ok(self.conn.prepare_cached("SELECT number FROM objsync_state")?.query_row([], |r| r.get(0))?)
+    }
+
+    /// Who this node is and of what it is a copy.
+    pub fn identity(&self) -> Result<Identity> {
+        Ok(Identity { info: self.info.clone(), lineage: self.lineage_of(self.info.guid)? })
+    }
+
+    /// Empty, too, for a node that is not known here.
+    pub(crate) fn lineage_of(&self, node: NodeId) -> Result<Vec<(NodeId, u64)>> {
+        let Ok(n) = self.nodes.number(node) else { return Ok(Vec::new()) };
+        let rows = self
+            .conn
+            .prepare_cached("SELECT ancestor, number FROM objsync_lineage WHERE node = ?1 ORDER BY place")?
+            .query_map([n], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, u64>(1)?)))?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        rows.into_iter().map(|(n, number)| Ok((self.nodes.guid(n)?, number))).collect()
+    }
+
+    /// Notes another node as a peer, with its lineage, so that sets can be prepared for it.
+    pub fn meet(&mut self, peer: &Identity) -> Result<()> {
+        self.refresh()?;
+        let known = self.peers()?.contains(&peer.info.guid)
+            && self.nodes.find(peer.info.guid) == Some(&peer.info)
+            && self.lineage_of(peer.info.guid)? == peer.lineage;
+        if peer.info.guid == self.info.guid || known {
+            return Ok(());
+        }
+        self.write(|node| node.note_peer(peer))
+    }
+
+    pub(crate) fn note_peer(&mut self, peer: &Identity) -> Result<()> {
+        self.note_node(&peer.info, true)?;
+        let n = self.nodes.number(peer.info.guid)?;
+        self.conn.execute("INSERT OR IGNORE INTO objsync_sync_time (peer) VALUES (?1)", [n])?;
+        for (place, (ancestor, number)) in peer.lineage.iter().enumerate() {
+            let ancestor = self.number_of(*ancestor)?;
+            self.conn.execute(
+                "INSERT OR REPLACE INTO objsync_lineage (node, place, ancestor, number) VALUES (?1, ?2, ?3, ?4)",
+                (n, place, ancestor, number),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn number_of(&mut self, node: NodeId) -> Result<i64> {
+        self.note_stranger(node)?;
+        self.nodes.number(node)
+    }
+
+    /// Notes a node of which nothing but the GUID is known.
+    pub(crate) fn note_stranger(&mut self, node: NodeId) -> Result<()> {
+        self.note_node(&NodeInfo { guid: node, name: node.to_string(), role: Role::Client }, false)
+    }
+
+    /// Notes that a node exists. `certain`: the node itself said so, so its name and role replace what others said.
+    pub(crate) fn note_node(&mut self, info: &NodeInfo, certain: bool) -> Result<()> {
+        match self.nodes.find(info.guid) {
+            Some(known) if !certain || known == info => return Ok(()),
+            _ if info.guid == self.info.guid => return Ok(()),
+            _ => {}
+        }
+        self.conn.execute(
+            "INSERT INTO objsync_node (guid, name, role) VALUES (?1, ?2, ?3)
+             ON CONFLICT (guid) DO UPDATE SET name = excluded.name, role = excluded.role",
+            (info.guid.0 as i64, &info.name, info.role.name()),
+        )?;
+        self.nodes = Registry::read(&self.conn)?;
+        Ok(())
+    }
+
+    /// What a node is called; its GUID where no name is known.
+    pub fn name_of(&self, node: NodeId) -> String {
+        self.nodes.name(node)
+    }
+
+    /// The nodes this one exchanges sets with.
+    pub fn peers(&self) -> Result<Vec<NodeId>> {
+        let rows = self
+            .conn
+            .prepare_cached("SELECT n.guid FROM objsync_sync_time t JOIN objsync_node n ON n.n = t.peer ORDER BY n.n")?
+            .query_map([], |r| Ok(NodeId(r.get::<_, i64>(0)? as u64)))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(rows)
+    }
+
+    /// The peer of that name or GUID.
+    pub fn peer(&self, name: &str) -> Result<NodeInfo> {
+        let peers = self.peers()?;
+        let found = self
+            .nodes
+            .all()
+            .find(|i| peers.contains(&i.guid) && (i.name.eq_ignore_ascii_case(name) || i.guid.to_string() == name));
+        found.cloned().ok_or_else(|| {
+            let names: Vec<_> = peers.iter().map(|p| self.nodes.name(*p)).collect();
+            Error::usage(format!("{} knows no peer `{name}`; it knows {}", self.info.name, names.join(", ")))
+        })
+    }
+
+    /// One writing transaction: what `work` does happens whole or not at all.
+    pub(crate) fn write<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
+        self.check_whereabouts()?;
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        let result = self.refresh().and_then(|()| work(self));
+        let end = match &result {
+            Ok(_) => self.conn.execute_batch("COMMIT"),
+            Err(_) => Ok(()),
+        };
+        if result.is_err() || end.is_err() {
+            // Also where SQLite has rolled back by itself, as on a full disk.
+            if !self.conn.is_autocommit() {
+                self.conn.execute_batch("ROLLBACK")?;
+            }
+            self.nodes = Registry::read(&self.conn)?;
+        }
+        end?;
+        result
+    }
+
+    /// One writing transaction, to stay or to be taken back in the end.
+    pub(crate) fn transact<T>(&mut self, keep: Keep, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
+        match keep {
+            Keep::Yes => self.write(work),
+            Keep::No => self.rehearse(work),
+        }
+    }
+
+    /// Like [`Node::write`], taken back in the end whatever came of it.
+    fn rehearse<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
+        self.check_whereabouts()?;
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        let result = self.refresh().and_then(|()| work(self));
+        if !self.conn.is_autocommit() {
+            self.conn.execute_batch("ROLLBACK")?;
+        }
+        self.nodes = Registry::read(&self.conn)?;
+        result
+    }
+
+    /// One consistent reading: every statement of `work` sees the same moment.
+    pub(crate) fn read<T>(&mut self, work: impl FnOnce(&Node) -> Result<T>) -> Result<T> {
+        self.conn.execute_batch("BEGIN")?;
+        let result = self.refresh().and_then(|()| work(self));
+        self.conn.execute_batch("ROLLBACK")?;
+        result
+    }
+
+    /// The size of the node's file and its write-ahead log, bytes.
+    pub fn bytes(&self) -> u64 {
+        let wal = PathBuf::from(format!("{}-wal", self.path.display()));
+        [self.path.as_path(), wal.as_path()].iter().filter_map(|p| p.metadata().ok()).map(|m| m.len()).sum()
+    }
+
+    /// A number that changes when any other program has written to the file (`PRAGMA data_version`).
+    pub fn data_version(&self) -> Result<i64> {
+        Ok(self.conn.prepare_cached("PRAGMA data_version")?.query_row([], |r| r.get(0))?)
+    }
+
+    /// The local key of a living object.
+    pub fn key_of(&self, class: &Class, guid: Guid) -> Result<Option<i64>> {
+        let Some(id) = self.nodes.known_id(guid) else { return Ok(None) };
+        let sql = format!("SELECT key FROM {} WHERE object = ?1", class.objects());
+        Ok(self.conn.prepare_cached(&sql)?.query_row([id], |r| r.get(0)).optional()?)
+    }
+
+    /// The GUID of the object that has a local key, or else of the one that had it last.
+    pub fn guid_by_number(&self, class: &Class, key: i64) -> Result<Option<Guid>> {
+        self.named(class, key, i64::MAX)
+    }
+
+    /// The GUID of the living object with a local key.
+    pub fn guid_of(&self, class: &Class, key: i64) -> Result<Option<Guid>> {
+        let sql = format!("SELECT object FROM {} WHERE key = ?1", class.objects());
+        let id: Option<i64> = self.conn.prepare_cached(&sql)?.query_row([key], |r| r.get(0)).optional()?;
+        id.map(|id| self.nodes.object(id)).transpose()
+    }
+}
+
+fn open_file(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags).map_err(|e| Error::from(e).while_doing(path.display()))
+}
+
+/// Rows that were there before the class was: each becomes an object, all in one commit.
+fn adopt_rows(conn: &Connection, class: &Class) -> Result<()> {
+    let (table, key) = (crate::sync::data::schema::quote(&class.table), crate::sync::data::schema::quote(&class.key));
+    let keys: Vec<i64> = conn
+        .prepare(&format!("SELECT {key} FROM {table} ORDER BY {key}"))?
+        .query_map([], |r| r.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    if keys.is_empty() {
+        return Ok(());
+    }
+    conn.execute("UPDATE objsync_state SET number = max(number, 1), clock = max(clock, ?1)", [system_clock()()])?;
+    for key in keys {
+        conn.execute("UPDATE objsync_state SET serial = serial + 1", [])?;
+        if class.journaled {
+            conn.prepare_cached(
+                "INSERT INTO objsync_journal (number, class, object, kind, key, before)
+                 SELECT number, ?1, (node << ?2) + serial, 1, ?3, 0 FROM objsync_state",
+            )?
+            .execute((class.id, store::SERIAL_BITS, key))?;
+        }
+        let sql = format!(
+            "INSERT INTO {} (key, object, own, time, author, last)
+             SELECT ?1, (node << ?2) + serial, number, clock, node, iif(?3, last_insert_rowid(), NULL) FROM objsync_state",
+            class.objects()
+        );
+        conn.prepare_cached(&sql)?.execute((key, store::SERIAL_BITS, class.journaled))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! The engine's own tables in a node's file. The user's tables carry no column of ours.
+//!
+//! | table | holds |
+//! |---|---|
+//! | `objsync_state` | one row: mode, last commit number, last serial, clock |
+//! | `objsync_node` | every node named anywhere in this file, by a small number `n` |
+//! | `objsync_lineage` | of which node a node's file was a copy, and at which commit |
+//! | `objsync_sync_time` | per peer: sent, acknowledged, received |
+//! | `objsync_class` | the classes |
+//! | `objsync_rule` | the rules chosen here: for all classes, or for one |
+//! | `objsync_off_<table>` | while a class is switched off: its rows as they were then |
+//! | `objsync_object_<table>` | per living object: local key, id, vector, stamp, last journal position |
+//! | `objsync_tombstone_<table>` | the same per deleted object |
+//! | `objsync_former_key` | local keys that objects had and have no more, so that before-images can be read |
+//! | `objsync_journal` | all filing events in order, with before-images |
+//! | `objsync_aside` | the rows that a REPLACE is about to remove, which fires no delete trigger |
+//! | `objsync_set` | sets sent and received |
+//! | `objsync_conflict` | conflict records, kept for good |
+//! | `objsync_waiting`, `objsync_bond` | the requeue, and which objects were filed together at their origin |
+//! | `objsync_merged` | states of others that a merge here has taken into account |
+//!
+//! An object's id is one integer: the small number of the node that made it times 2^40, plus the serial. A vector is the
+//! entry of this node (`own`, so that a trigger can set it) and a blob of all others (`rest`).
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::sync::data::schema::{Class, ClassSpec, quote};
+use crate::sync::error::{Error, Result};
+use crate::sync::node::triggers;
+
+/// The format of the tables below. A file with an older one is upgraded when it is opened, one with a newer one refused.
+pub(crate) const FORMAT: i64 = 2;
+
+/// Serials a node can give.
+pub(crate) const SERIAL_BITS: u32 = 40;
+
+const TABLES: &str = "
+CREATE TABLE objsync_state (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    format INTEGER NOT NULL,
+    node INTEGER NOT NULL,              -- this node's n
+    mode INTEGER NOT NULL DEFAULT 0,    -- 0: every row written is a commit; 1: a commit of the engine is open
+    number INTEGER NOT NULL DEFAULT 0,  -- last commit
+    serial INTEGER NOT NULL DEFAULT 0,  -- last object made here
+    clock INTEGER NOT NULL DEFAULT 0,   -- hybrid logical clock, microseconds since 1970
+    floor INTEGER NOT NULL DEFAULT 0,   -- commits up to here are purged
+    path TEXT, device INTEGER, inode INTEGER -- where the file lies
+);
+CREATE TABLE objsync_node (
+    n INTEGER PRIMARY KEY,
+    guid INTEGER NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL
+);
+CREATE TABLE objsync_lineage (
+    node INTEGER NOT NULL, place INTEGER NOT NULL, ancestor INTEGER NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (node, place)
+) WITHOUT ROWID;
+CREATE TABLE objsync_sync_time (
+    peer INTEGER PRIMARY KEY,
+    sent INTEGER NOT NULL DEFAULT 0, acknowledged INTEGER NOT NULL DEFAULT 0, received INTEGER NOT NULL DEFAULT 0,
+    seen_number INTEGER NOT NULL DEFAULT 0, seen_clock INTEGER NOT NULL DEFAULT 0,
+    retired INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE objsync_class (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, table_name TEXT NOT NULL UNIQUE, journaled INTEGER NOT NULL,
+    confirmed INTEGER NOT NULL DEFAULT 0-- what all peers had confirmed when it was switched off last
+);
+CREATE TABLE objsync_journal (
+    pos INTEGER PRIMARY KEY,
+    number INTEGER NOT NULL,            -- the commit
+    class INTEGER NOT NULL, object INTEGER NOT NULL,
+    kind INTEGER NOT NULL,              -- 1 insert, 2 update, 3 delete
+    key INTEGER,                        -- the local key at that time
+    origin INTEGER,                     -- the peer it came from unchanged, NULL: made here
+    before INTEGER NOT NULL,            -- what was there before: 0 nothing, 1 a row, 2 a tombstone
+    previous INTEGER,                   -- the object's previous event
+    own INTEGER, rest BLOB, time INTEGER, author INTEGER   -- vector and stamp before
+);
+CREATE TABLE objsync_aside (class INTEGER NOT NULL, key INTEGER NOT NULL);
+CREATE TABLE objsync_set (
+    seq INTEGER PRIMARY KEY,
+    sent INTEGER NOT NULL,              -- 1: prepared here, 0: applied here
+    peer INTEGER NOT NULL, id INTEGER NOT NULL, digest TEXT NOT NULL, file TEXT NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL,
+    objects INTEGER NOT NULL, transactions INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    at INTEGER NOT NULL,                -- microseconds since 1970
+    report TEXT NOT NULL,               -- JSON
+    first_own INTEGER, last_own INTEGER,-- applied: the commits here in which it was
+    undo TEXT,                          -- applied: what taking it back needs beside the journal, JSON
+    final TEXT,                         -- applied: why it cannot be taken back any more
+    taken_back INTEGER NOT NULL DEFAULT 0,
+    reverted INTEGER                    -- applied: the commit here that reverted it
+);
+CREATE INDEX objsync_set_by_id ON objsync_set (id);
+CREATE TABLE objsync_conflict (
+    id INTEGER PRIMARY KEY,
+    class INTEGER NOT NULL, object INTEGER NOT NULL,
+    at INTEGER NOT NULL,                -- microseconds since 1970
+    number INTEGER NOT NULL,            -- the commit here that decided it
+    record TEXT NOT NULL,               -- JSON
+    state INTEGER NOT NULL DEFAULT 0    -- 0 decided, 1 open, 2 combined, 3 taken back
+);
+CREATE INDEX objsync_conflict_by_object ON objsync_conflict (object);
+CREATE INDEX objsync_conflict_by_state ON objsync_conflict (state, id);
+CREATE TABLE objsync_waiting (
+    id INTEGER PRIMARY KEY,
+    class INTEGER NOT NULL, object INTEGER NOT NULL, peer INTEGER NOT NULL, set_id INTEGER NOT NULL,
+    vector BLOB NOT NULL, time INTEGER NOT NULL, author INTEGER NOT NULL,
+    key INTEGER, number INTEGER NOT NULL, content TEXT,
+    reason TEXT NOT NULL,
+    cause TEXT NOT NULL DEFAULT 'other'
+);
+CREATE TABLE objsync_bond (bond INTEGER NOT NULL, object INTEGER NOT NULL, PRIMARY KEY (bond, object)) WITHOUT ROWID;
+CREATE TABLE objsync_merged (
+    id INTEGER PRIMARY KEY,
+    class INTEGER NOT NULL, object INTEGER NOT NULL,
+    vector BLOB NOT NULL, time INTEGER NOT NULL, author INTEGER NOT NULL, content TEXT
+);
+CREATE INDEX objsync_merged_by_object ON objsync_merged (object);
+CREATE TABLE objsync_rule (
+    class INTEGER PRIMARY KEY,          -- 0: all classes without one of their own
+    rule TEXT NOT NULL
+);
+CREATE TABLE objsync_former_key (
+    class INTEGER NOT NULL, key INTEGER NOT NULL,
+    until INTEGER NOT NULL,             -- up to this journal position the key meant that object
+    object INTEGER NOT NULL,
+    PRIMARY KEY (class, key, until, object)
+) WITHOUT ROWID;
+";
+
+/// What brings a file of format 1 to format 2, of 2 to 3, and so on.
+const UPGRADES: [&str; 1] = ["
+ALTER TABLE objsync_set ADD COLUMN first_own INTEGER;
+ALTER TABLE objsync_set ADD COLUMN last_own INTEGER;
+ALTER TABLE objsync_set ADD COLUMN undo TEXT;
+ALTER TABLE objsync_set ADD COLUMN final TEXT;
+ALTER TABLE objsync_set ADD COLUMN reverted INTEGER;
+ALTER TABLE objsync_set ADD COLUMN taken_back INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE objsync_state ADD COLUMN path TEXT;
+ALTER TABLE objsync_state ADD COLUMN device INTEGER;
+ALTER TABLE objsync_state ADD COLUMN inode INTEGER;
+ALTER TABLE objsync_class ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE objsync_sync_time ADD COLUMN retired INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE objsync_conflict ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX objsync_conflict_by_state ON objsync_conflict (state, id);
+ALTER TABLE objsync_waiting ADD COLUMN cause TEXT NOT NULL DEFAULT 'other';
+CREATE TABLE objsync_rule (class INTEGER PRIMARY KEY, rule TEXT NOT NULL);
+CREATE TABLE objsync_former_key (
+    class INTEGER NOT NULL, key INTEGER NOT NULL, until INTEGER NOT NULL, object INTEGER NOT NULL,
+    PRIMARY KEY (class, key, until, object)
+) WITHOUT ROWID;
+"];
+
+/// Settings of every connection of ours. WAL lets the window read while another program writes.
+pub(crate) fn configure(conn: &Connection) -> Result<()> {
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA foreign_keys = ON;")?;
+    conn.set_prepared_statement_cache_capacity(256);
+    Ok(())
+}
+
+/// Makes the engine's tables.
+pub(crate) fn create(conn: &Connection) -> Result<()> {
+    Ok(conn.execute_batch(TABLES)?)
+}
+
+/// Whether the file is a node.
+pub(crate) fn is_node(conn: &Connection) -> Result<bool> {
+    Ok(conn.query_row("SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE name = 'objsync_state')", [], |r| r.get(0))?)
+}
+
+/// Brings a node of an older format to this one, triggers included; refuses one of a newer format.
+pub(crate) fn upgrade(conn: &Connection) -> Result<()> {
+    let format = |conn: &Connection| conn.query_row("SELECT format FROM objsync_state", [], |r| r.get::<_, i64>(0));
+    let found = format(conn)?;
+    if !(1..=FORMAT).contains(&found) {
+        return Err(Error::storage(format!(
+            "the file is a node of storage format {found}; this version of objsync knows up to {FORMAT}; nothing was changed"
+        ))
+        .hint("open it with the version of objsync that made it, or a later one"));
+    }
+    if found < FORMAT {
+        let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+        // Another program may have been faster.
+        for upgrade in UPGRADES.iter().skip(format(&tx)? as usize - 1) {
+            tx.execute_batch(upgrade)?;
+        }
+        tx.execute("UPDATE objsync_state SET format = ?1", [FORMAT])?;
+        for class in classes(&tx)? {
+            if found < 2 {
+                let sql =
+                    "INSERT INTO objsync_former_key (class, key, until, object) SELECT ?1, key, last, object FROM";
+                tx.execute(
+                    &format!("{sql} {} WHERE key IS NOT NULL AND last IS NOT NULL", class.tombstones()),
+                    [class.id],
+                )?;
+            }
+            triggers::create(&tx, &class)?;
+        }
+        tx.commit()?;
+    }
+    Ok(())
+}
+
+/// The classes of a node, as its tables are now.
+pub(crate) fn classes(conn: &Connection) -> Result<Vec<Class>> {
+    let rows = conn
+        .prepare("SELECT id, name, table_name, journaled FROM objsync_class ORDER BY id")?
+        .query_map([], |r| {
+            Ok((r.get::<_, i64>(0)?, ClassSpec { name: r.get(1)?, table: r.get(2)?, journaled: r.get(3)? }))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let specs: Vec<ClassSpec> = rows.iter().map(|(_, spec)| spec.clone()).collect();
+    let read = |(id, spec): &(i64, ClassSpec)| Ok(Class { id: *id, ..Class::read(conn, spec, &specs)? });
+    rows.iter().map(read).collect()
+}
+
+/// Makes the tables of one class and the journal columns it needs.
+pub(crate) fn add_class(conn: &Connection, class: &mut Class) -> Result<()> {
+    conn.execute(
+        "INSERT INTO objsync_class (name, table_name, journaled) VALUES (?1, ?2, ?3)",
+        (&class.name, &class.table, class.journaled),
+    )?;
+    class.id = conn.last_insert_rowid();
+    conn.execute_batch(&format!(
+        "CREATE TABLE {objects} (
+            key INTEGER PRIMARY KEY, object INTEGER NOT NULL UNIQUE,
+            own INTEGER NOT NULL DEFAULT 0, rest BLOB, time INTEGER NOT NULL DEFAULT 0, author INTEGER NOT NULL DEFAULT 0,
+            last INTEGER                -- journal position of its last event
+        );
+        CREATE TABLE {tombstones} (
+            object INTEGER PRIMARY KEY, key INTEGER,
+            own INTEGER NOT NULL DEFAULT 0, rest BLOB, time INTEGER NOT NULL DEFAULT 0, author INTEGER NOT NULL DEFAULT 0,
+            last INTEGER                -- journal position of its deletion
+        );
+        CREATE INDEX {by_key} ON {tombstones} (key);",
+        objects = class.objects(),
+        tombstones = class.tombstones(),
+        by_key = quote(&format!("objsync_tombstone_{}_by_key", class.table)),
+    ))?;
+    let have: usize = conn.query_row(
+        "SELECT count(*) FROM pragma_table_info('objsync_journal') WHERE name GLOB 'v[0-9]*'",
+        [],
+        |r| r.get(0),
+    )?;
+    for slot in have..class.properties.len() {
+        conn.execute_batch(&format!(
+            "ALTER TABLE objsync_journal ADD COLUMN v{slot}; ALTER TABLE objsync_aside ADD COLUMN v{slot};"
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! Comparing what nodes hold, by reading every row: digests per class, and which objects differ.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::sync::data::guid::Guid;
+use crate::sync::data::schema::{Class, quote};
+use crate::sync::data::value::Value;
+use crate::sync::decisions::decide::canonical;
+use crate::sync::error::Result;
+use crate::sync::node::Node;
+
+/// What one node holds of one class: a hash per object, in order of GUID.
+pub struct Contents {
+    objects: Vec<(Guid, i64, [u8; 16])>,
+}
+
+/// The local number of an object and the hash of its content.
+type Held = (i64, [u8; 16]);
+
+/// An object that differs between two nodes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ObjectDifference {
+    /// The object.
+    pub guid: Guid,
+    /// Its local number at each node, in their order; `None`: not there.
+    pub numbers: Vec<Option<i64>>,
+}
+
+impl Node {
+    /// Reads all objects of a class. References count as GUIDs; local numbers do not count.
+    pub fn contents(&mut self, class: &str) -> Result<Contents> {
+        self.read(|node| node.read_contents(node.class(class)?))
+    }
+
+    fn read_contents(&self, class: &Class) -> Result<Contents> {
+        let columns: String = class.properties.iter().map(|p| format!(", t.{}", quote(&p.name))).collect();
+        let sql = format!(
+            "SELECT o.object, o.key{columns} FROM {} o JOIN {} t ON t.{} = o.key",
+            class.objects(),
+            quote(&class.table),
+            quote(&class.key)
+        );
+        let mut referred: HashMap<(usize, i64), Value> = HashMap::new();
+        let mut objects = Vec::new();
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(r) = rows.next()? {
+            let mut values = Vec::with_capacity(class.properties.len());
+            for (i, property) in class.properties.iter().enumerate() {
+                let value = Value::from_sql(r.get_ref(2 + i)?);
+                values.push(match (&property.references, &value) {
+                    (Some(_), Value::Integer(key)) => match referred.get(&(i, *key)) {
+                        Some(known) => known.clone(),
+                        None => {
+                            let mut row = vec![Value::Null; class.properties.len()];
+                            row[i] = value.clone();
+                            let found = self.with_guids(class, row, i64::MAX)?.swap_remove(i);
+                            referred.insert((i, *key), found.clone());
+                            found
+                        }
+                    },
+                    _ => value,
+                });
+            }
+            let hash = blake3::hash(&canonical(&Some(values)));
+            let mut short = [0; 16];
+            short.copy_from_slice(&hash.as_bytes()[..16]);
+            objects.push((self.nodes.object(r.get(0)?)?, r.get(1)?, short));
+        }
+        objects.sort_unstable_by_key(|(guid, ..)| *guid);
+        Ok(Contents { objects })
+    }
+}
+
+impl Contents {
+    /// The digest over all objects, hexadecimal; equal where the contents are.
+    pub fn digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (guid, _, hash) in &self.objects {
+            hasher.update(&guid.node.0.to_be_bytes());
+            hasher.update(&guid.serial.to_be_bytes());
+            hasher.update(hash);
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// How many objects.
+    pub fn count(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// The objects that are not the same in all.
+    pub fn differences(all: &[Contents]) -> Vec<ObjectDifference> {
+        let mut seen: HashMap<Guid, Vec<Option<Held>>> = HashMap::new();
+        for (i, contents) in all.iter().enumerate() {
+            for (guid, key, hash) in &contents.objects {
+                seen.entry(*guid).or_insert_with(|| vec![None; all.len()])[i] = Some((*key, *hash));
+            }
+        }
+        let differs = |found: &[Option<Held>]| found.windows(2).any(|w| w[0].map(|f| f.1) != w[1].map(|f| f.1));
+        let mut differences: Vec<_> = seen
+            .into_iter()
+            .filter(|(_, found)| differs(found))
+            .map(|(guid, found)| ObjectDifference { guid, numbers: found.iter().map(|f| f.map(|f| f.0)).collect() })
+            .collect();
+        differences.sort_by_key(|d| d.guid);
+        differences
+    }
+}
+
+/// What comparing an environment's nodes found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verification {
+    /// Whether all journaled classes hold the same everywhere.
+    pub equal: bool,
+    /// Class by class.
+    pub classes: Vec<ClassVerification>,
+}
+
+/// What comparing one class found.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClassVerification {
+    /// The class.
+    pub name: String,
+    /// Whether it is synchronized, and so decides about `equal`.
+    pub journaled: bool,
+    /// The digest at each node, by name.
+    pub digests: serde_json::Map<String, serde_json::Value>,
+    /// The objects that differ.
+    pub differences: Vec<ObjectDifference>,
+}
+
+/// Compares nodes class by class, by what the first of them synchronizes.
+pub fn verify(nodes: &mut [Node]) -> Result<Verification> {
+    let Some(first) = nodes.first() else { return Ok(Verification { equal: true, classes: Vec::new() }) };
+    let mut classes = Vec::new();
+    for class in first.classes().to_vec() {
+        let contents = nodes.iter_mut().map(|n| n.contents(&class.name)).collect::<Result<Vec<_>>>()?;
+        let digests = nodes.iter().zip(&contents).map(|(n, c)| (n.info().name.clone(), json!(c.digest()))).collect();
+        let differences = Contents::differences(&contents);
+        classes.push(ClassVerification { name: class.name, journaled: class.journaled, digests, differences });
+    }
+    Ok(Verification { equal: classes.iter().all(|c| !c.journaled || c.differences.is_empty()), classes })
+}
