@@ -633,6 +633,26 @@ fn taking_back_brings_back_what_waited_and_marks_the_records() {
 }
 
 #[test]
+fn what_comes_back_under_another_number_is_still_named_by_old_states() {
+    let mut pair = Pair::new();
+    pair.write(MASTER, "UPDATE tasks SET low = 2 WHERE id = 3");
+    pair.level();
+    pair.write(CLIENT, "UPDATE tasks SET person = NULL WHERE id = 3; DELETE FROM people WHERE id = 2");
+    pair.send(CLIENT, None);
+    pair.write(MASTER, "INSERT INTO people VALUES (2, 'c', 'Cid')");
+    pair.nodes[MASTER].take_back(last_set(&pair).seq).unwrap();
+    let names = "SELECT group_concat(id || name, ' ') FROM (SELECT * FROM people ORDER BY id)";
+    assert_eq!(pair.value::<String>(MASTER, names), "1Ada 2Cid 3Bob");
+    assert_eq!(pair.value::<i64>(MASTER, "SELECT person FROM tasks WHERE id = 3"), 3);
+    let class = pair.nodes[MASTER].class("Task").unwrap().clone();
+    let guid = pair.nodes[MASTER].guid_of(&class, 3).unwrap().unwrap();
+    let bob = Value::Reference(Guid { node: NodeId(1), serial: 2 });
+    for entry in pair.nodes[MASTER].history("Task", guid).unwrap() {
+        assert_eq!(entry.filed.state.content.unwrap()[0], bob, "in every state");
+    }
+}
+
+#[test]
 fn a_revert_restores_what_the_set_changed_but_never_what_came_later() {
     let mut pair = Pair::new();
     pair.write(

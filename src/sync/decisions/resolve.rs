@@ -80,7 +80,11 @@ impl Node {
             // As the table has it: an affinity may have turned `5` into 5.
             let filed = node.current(&class, guid)?.and_then(|f| f.state.content);
             // To say once more what stands is no new decision.
-            if wanted == now && record.state != RecordState::Open && chosen == record.standing().0 {
+            if wanted == now
+                && moved_on.is_empty()
+                && record.state != RecordState::Open
+                && chosen == record.standing().0
+            {
                 return Ok(Resolution::Filed { record: Box::new(record), changes });
             }
             record.again.push(DecidedAgain {

@@ -208,6 +208,12 @@ impl Node {
             for step in &steps {
                 let sql = "DELETE FROM objsync_former_key WHERE object = ?1 AND until >= ?2 AND until < ?3";
                 node.conn.execute(sql, (node.nodes.id(step.guid)?, start, end))?;
+                // Its old number was given to another object meanwhile; before-images mean it by that number all the same.
+                let old_key = step.before.as_ref().filter(|b| b.state.content.is_some()).and_then(|b| b.key);
+                if old_key.is_some() && old_key != step.key {
+                    let sql = "INSERT OR IGNORE INTO objsync_former_key (class, key, until, object) VALUES (?1, ?2, ?3 - 1, ?4)";
+                    node.conn.execute(sql, (step.class.id, old_key, start, node.nodes.id(step.guid)?))?;
+                }
             }
             // The journal may grow over these positions again.
             let sql = "UPDATE objsync_former_key SET until = ?1 - 1 WHERE until >= ?1 AND until < ?2";
