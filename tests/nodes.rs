@@ -281,6 +281,21 @@ fn a_purge_forgets_only_what_every_peer_has_confirmed() {
 }
 
 #[test]
+fn what_is_filed_after_a_purge_of_everything_does_not_mix_with_what_was() {
+    let mut world = World::new(&["CLIENT"]);
+    world.level();
+    assert!(world.node("CLIENT").purge(u64::MAX).unwrap().events > 0);
+    world.write("CLIENT", "UPDATE tasks SET text = 'two!' WHERE id = 2");
+    world.write("CLIENT", "UPDATE tasks SET text = 'changed' WHERE id = 1");
+    let class = world.node("CLIENT").class("Task").unwrap().clone();
+    let guid = world.node("CLIENT").guid_of(&class, 1).unwrap().unwrap();
+    let told: Vec<String> =
+        world.node("CLIENT").history("Task", guid).unwrap().into_iter().map(|e| e.changes).collect();
+    assert_eq!(told, ["text one → changed", "made"]);
+    world.level();
+}
+
+#[test]
 fn a_retired_peer_holds_nothing_and_comes_back_as_a_fresh_copy() {
     let mut world = World::new(&["NORTH", "SOUTH"]);
     world.write("MASTER", "UPDATE tasks SET text = 'x' WHERE id = 1");

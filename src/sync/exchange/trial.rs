@@ -145,7 +145,7 @@ impl Node {
             let (now, later): (Vec<_>, Vec<_>) =
                 todo.into_iter().partition(|(_, _, place)| seen.insert(settling.pending[*place].guid));
             todo = later;
-            let mut merges = Vec::new();
+            let mut steps = Vec::new();
             for (u, number, place) in now {
                 (attempt.unit, attempt.place) = (u, place);
                 let p = &settling.pending[place];
@@ -165,16 +165,15 @@ impl Node {
                         if matches!(&merged.why, Why::Recorded(record) if record.chosen == Chosen::Merged) {
                             attempt.combined.push(place);
                         }
-                        merges.push((u, place, merged, number));
+                        attempt.cause = Cause::UnknownReference;
+                        steps.push(self.step(settling, (u, place), merged, number)?);
                     }
                 }
             }
-            // Deletions are filed last: the before-images of the others name objects by the keys these still have.
-            merges.sort_by_key(|(_, _, merged, _)| merged.new.content.is_none());
-            let mut steps = Vec::new();
-            for (u, place, merged, number) in merges {
-                (attempt.unit, attempt.place, attempt.cause) = (u, place, Cause::UnknownReference);
-                steps.push(self.step(settling, (u, place), merged, number)?);
+            let last = steps.iter().map(|s| s.pos).max().unwrap_or_default();
+            for step in steps.iter().filter(|s| s.merged.new.content.is_none()) {
+                let p = &settling.pending[step.place];
+                self.end_of_key(&self.classes[p.class], p.guid, step.merged.before.as_ref(), last)?;
             }
             self.write_steps(settling, &steps, attempt)?;
             for step in steps {

@@ -104,8 +104,6 @@ impl Edit<'_> {
             }
             steps.push(Filing { class, wanted: w, before, key });
         }
-        // Deletions are filed last: the before-images of the others name objects by the keys these still have.
-        steps.sort_by_key(|s| s.wanted.content.is_none());
         let mut references = HashMap::new();
         for step in &steps {
             for (value, property) in step.wanted.content.iter().flatten().zip(&step.class.properties) {
@@ -150,6 +148,10 @@ impl Edit<'_> {
         for Filing { class, wanted, before, key } in steps {
             let deleted = wanted.content.is_none();
             positions.push(node.file_event(class, wanted.guid, before.as_ref(), deleted, *key, (self.number, None))?);
+        }
+        let last = positions.last().copied().unwrap_or_default();
+        for Filing { class, wanted, before, .. } in steps.iter().filter(|s| s.wanted.content.is_none()) {
+            node.end_of_key(class, wanted.guid, before.as_ref(), last)?;
         }
         let write = |step: &Filing<'_>, pos: i64| {
             let Filing { class, wanted, before, key } = step;

@@ -82,13 +82,17 @@ impl Node {
         if filed != 1 {
             return Err(Error::storage(format!("the row of {guid} is not where {} says", class.objects())));
         }
-        let pos = self.conn.last_insert_rowid();
-        if deleted && had_row {
-            self.conn
-                .prepare_cached("INSERT INTO objsync_former_key (class, key, until, object) VALUES (?1, ?2, ?3, ?4)")?
-                .execute((class.id, before.key, pos, id))?;
-        }
-        Ok(pos)
+        Ok(self.conn.last_insert_rowid())
+    }
+
+    /// Notes that a key means the object that `before` was up to journal position `until`, where that object is deleted. What
+    /// is filed together names objects by the keys they had before, so `until` is the last position of all of it.
+    pub(crate) fn end_of_key(&self, class: &Class, guid: Guid, before: Option<&Filed>, until: i64) -> Result<()> {
+        let Some(key) = before.filter(|b| b.state.content.is_some()).and_then(|b| b.key) else { return Ok(()) };
+        self.conn
+            .prepare_cached("INSERT INTO objsync_former_key (class, key, until, object) VALUES (?1, ?2, ?3, ?4)")?
+            .execute((class.id, key, until, self.nodes.id(guid)?))?;
+        Ok(())
     }
 
     /// The entries of all nodes but this one, as stored; `None` where there are none.

@@ -268,20 +268,60 @@ impl Node {
     }
 
     pub(crate) fn named(&self, class: &Class, key: i64, at: i64) -> Result<Option<Guid>> {
-        // `>=`: the deletion of an object that is only identified has no event of its own and stands at the last event
-        // before it.
-        let sql = "SELECT object FROM objsync_former_key WHERE class = ?1 AND key = ?2 AND until >= ?3 ORDER BY until LIMIT 1";
-        let later: Option<i64> =
-            self.conn.prepare_cached(sql)?.query_row((class.id, key, at), |r| r.get(0)).optional()?;
-        if let Some(id) = later {
-            return self.nodes.object(id).map(Some);
-        }
-        if let Some(guid) = self.guid_of(class, key)? {
+        // What is there now is asked for most, and needs no history.
+        if at == i64::MAX
+            && let Some(guid) = self.guid_of(class, key)?
+        {
             return Ok(Some(guid));
         }
-        let sql = "SELECT object FROM objsync_former_key WHERE class = ?1 AND key = ?2 ORDER BY until DESC LIMIT 1";
-        let last: Option<i64> = self.conn.prepare_cached(sql)?.query_row((class.id, key), |r| r.get(0)).optional()?;
-        last.map(|id| self.nodes.object(id)).transpose()
+        // `>=`: the deletion of an object that is only identified has no event of its own and stands at the last event
+        // before it.
+        let sql = "SELECT object, until FROM objsync_former_key WHERE class = ?1 AND key = ?2 AND until >= ?3 ORDER BY until LIMIT 1";
+        let later: Option<(i64, i64)> =
+            self.conn.prepare_cached(sql)?.query_row((class.id, key, at), |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
+        let (holder, until) = match later {
+            Some((object, until)) => (Some(self.nodes.object(object)?), until),
+            None => (self.guid_of(class, key)?, i64::MAX),
+        };
+        let sql = "SELECT object FROM objsync_former_key WHERE class = ?1 AND key = ?2 AND until < ?3 ORDER BY until DESC LIMIT 1";
+        let earlier: Option<i64> =
+            self.conn.prepare_cached(sql)?.query_row((class.id, key, at), |r| r.get(0)).optional()?;
+        let earlier = earlier.map(|id| self.nodes.object(id)).transpose()?;
+        Ok(match (holder, earlier) {
+            // Nobody had the key then: the row referred to the one that had it last.
+            (Some(holder), Some(earlier)) if at < i64::MAX && self.has_key_since(class, holder, until)? > at => {
+                Some(earlier)
+            }
+            (holder, earlier) => holder.or(earlier),
+        })
+    }
+
+    /// From which journal position on an object had the key that it had at `until`; before all where that is not known.
+    fn has_key_since(&self, class: &Class, guid: Guid, until: i64) -> Result<i64> {
+        let id = self.nodes.id(guid)?;
+        let sql = format!(
+            "SELECT last FROM {} WHERE object = ?1 UNION ALL SELECT last FROM {} WHERE object = ?1",
+            class.objects(),
+            class.tombstones()
+        );
+        let mut at: Option<i64> =
+            self.conn.prepare_cached(&sql)?.query_row([id], |r| r.get::<_, Option<i64>>(0)).optional()?.flatten();
+        let mut since = i64::MIN;
+        let mut event = self.conn.prepare_cached("SELECT kind, previous FROM objsync_journal WHERE pos = ?1")?;
+        while let Some(pos) = at {
+            let found: Option<(i64, Option<i64>)> =
+                event.query_row([pos], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
+            let Some((kind, previous)) = found else { break };
+            if kind == 1 && pos <= until {
+                since = pos;
+                break;
+            }
+            at = previous;
+        }
+        // A new key without a new row.
+        let sql = "SELECT max(until) FROM objsync_former_key WHERE class = ?1 AND object = ?2 AND until < ?3";
+        let rekeyed: Option<i64> = self.conn.prepare_cached(sql)?.query_row((class.id, id, until), |r| r.get(0))?;
+        Ok(rekeyed.map_or(since, |rekeyed| since.max(rekeyed.saturating_add(1))))
     }
 }
 

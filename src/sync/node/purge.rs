@@ -61,7 +61,9 @@ impl Node {
             let all = confirmed.iter().filter(|c| !c.retired).map(|c| c.upto).min().unwrap_or(0);
             let floor = all.min(bound).min(node.number()?).max(node.floor()?);
             let start = node.first_pos_after(floor)?;
-            let events = node.conn.execute("DELETE FROM objsync_journal WHERE pos < ?1", [start])?;
+            // The last one stays, so that no position is ever given again: objects still point to those that are gone.
+            let sql = "DELETE FROM objsync_journal WHERE pos < ?1 AND pos < (SELECT max(pos) FROM objsync_journal)";
+            let events = node.conn.execute(sql, [start])?;
             let mut tombstones = 0;
             for class in &node.classes {
                 tombstones += node.forget_tombstones(class, start)?;
