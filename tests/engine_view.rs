@@ -200,7 +200,7 @@ fn a_preview_shows_every_object_and_the_records_that_would_be() {
 #[test]
 fn the_rule_is_the_environments() {
     let mut demo = Demo::new();
-    demo.engine.run(Action::SetRule { rule: Rule::KeepOurs }).unwrap();
+    demo.engine.run(Action::SetRule { class: None, rule: Some(Rule::KeepOurs) }).unwrap();
     assert_eq!(demo.view().rules.default, Rule::KeepOurs);
     let file = conflict(&mut demo);
     demo.engine.run(Action::Apply { side: 0, file, rule: None }).unwrap();
@@ -241,7 +241,19 @@ fn a_conflict_is_decided_and_asked_about_where_the_order_moved_on() {
     // A value that is none is refused in words.
     let wrong = vec![("customer".into(), PickValue::Text("Nobody".into()))];
     let failure = demo.engine.run(resolve(Choose::Properties(wrong), true)).unwrap_err();
-    assert!(failure.message.contains("no Customer Nobody") && failure.message.contains("nothing was changed"));
+    assert!(failure.message.contains("no customer at MASTER is called “Nobody”"), "{failure:?}");
+    assert!(failure.message.contains("nothing was changed"));
+    // A name, and a number with the commas that the window writes.
+    let customer = demo.view().sides[0].customers[0].clone();
+    let unique = demo.view().sides[0].customers.iter().filter(|c| c.name == customer.name).count() == 1;
+    assert!(unique, "the sample names differ");
+    let typed = vec![
+        ("customer".into(), PickValue::Text(customer.name.to_uppercase())),
+        ("price".into(), PickValue::Text("1,249.60".into())),
+    ];
+    demo.engine.run(resolve(Choose::Properties(typed), true)).unwrap();
+    let order = line(&demo.view(), 0, 1).orders[0].clone().unwrap();
+    assert_eq!((order.customer, order.price), (customer.key, Decimal::from_hundredths(124_960)));
 }
 
 #[test]
@@ -267,7 +279,7 @@ fn sets_are_taken_back_and_reverted_and_say_when_not() {
     assert!(set.take_back.clone().unwrap().unwrap_err().contains("set 7 was prepared"), "{set:?}");
     let asked = demo.engine.run(Action::Revert { side: 0, seq: set.seq, confirmed: false }).unwrap();
     let question = asked.ask.expect("a question");
-    assert!(question.text.contains("travel") && question.text.contains("quantity 3 →"), "{question:?}");
+    assert!(question.text.contains("travel") && question.lines[0].contains("quantity 3 →"), "{question:?}");
     demo.engine.run(question.action).unwrap();
     let view = demo.view();
     assert_ne!(line(&view, 0, 1).orders[0].as_ref().unwrap().quantity, Decimal::whole(3));
@@ -348,4 +360,20 @@ fn any_two_nodes_are_shown_and_sets_find_theirs() {
     demo.engine.run(Action::ShowNode { side: 0, name: "CLIENT".into() }).unwrap();
     assert_eq!(demo.view().sides.map(|s| s.name), ["CLIENT", "MASTER"]);
     assert!(demo.engine.run(Action::ShowNode { side: 0, name: "NOBODY".into() }).is_err());
+}
+
+#[test]
+fn what_the_rule_combines_is_not_called_a_conflict() {
+    let mut demo = Demo::new();
+    demo.quantity(0, 1, 2);
+    let price = OrderDraft { price: Some(Decimal::whole(5)), ..OrderDraft::default() };
+    demo.engine.run(Action::EditOrder { side: 1, number: 1, changes: price }).unwrap();
+    assert_eq!(line(&demo.view(), 0, 1).marks, [Mark::Conflict; 2]);
+    demo.engine.run(Action::SetRule { class: None, rule: Some(Rule::MergeProperties) }).unwrap();
+    assert_eq!(line(&demo.view(), 0, 1).marks, [Mark::Combine; 2]);
+    // Both changed the quantity: that is one, whatever the rule.
+    demo.quantity(1, 1, 3);
+    assert_eq!(line(&demo.view(), 0, 1).marks, [Mark::Conflict; 2]);
+    demo.engine.run(Action::SetRule { class: Some("Order".into()), rule: Some(Rule::ClientWins) }).unwrap();
+    assert_eq!(demo.view().rules.of("Order"), Rule::ClientWins);
 }

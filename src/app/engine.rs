@@ -195,11 +195,15 @@ impl Engine {
             Action::SaveSetAs { file, to, overwrite } => save_as(&file, &to, overwrite),
             Action::SyncBoth => self.sync_both(),
             Action::Verify => self.verify(),
-            Action::SetRule { rule } => {
+            Action::SetRule { class, rule } => {
                 for node in &mut self.env.nodes {
-                    node.set_rule(None, Some(rule))?;
+                    node.set_rule(class.as_deref(), rule)?;
                 }
-                Ok(Done { text: format!("From now on: {}. {}", rule.label(), rule.sentence()), ..Done::default() })
+                let rules = self.env.nodes[0].rules()?;
+                let rule = class.as_deref().map_or(rules.default, |class| rules.of(class));
+                let about = class.map_or_else(String::new, |class| format!(" for {class}"));
+                let text = format!("From now on{about}: {}. {}", rule.label(), rule.sentence());
+                Ok(Done { text, ..Done::default() })
             }
             Action::Preview { file, rule } => {
                 let preview = self.preview(&file, rule)?;
@@ -257,16 +261,16 @@ impl Engine {
             .chain(reverted.kept.iter().cloned())
             .collect();
         if !confirmed {
-            let text = match reverted.number {
-                None => format!("Nothing is left of it to be restored. {}", shortened(&lines)),
-                Some(_) => format!(
-                    "New changes are made at {name} that restore what the set changed; they travel to {} like any other. {}",
-                    self.name(1 - side),
-                    shortened(&lines)
-                ),
-            };
+            if reverted.number.is_none() {
+                let text = format!("Nothing is left of {set} to be restored at {name}; nothing was changed");
+                return Ok(Done { text, details: lines, ..Done::default() });
+            }
+            let text = format!(
+                "New changes are made at {name} that restore what the set changed; they travel to {} like any other.",
+                self.name(1 - side)
+            );
             let action = Action::Revert { side, seq, confirmed: true };
-            return Ok(asking(format!("Revert {set} at {name}?"), text, "Revert", action));
+            return Ok(asking(format!("Revert {set} at {name}?"), text, lines, "Revert", action));
         }
         let count = reverted.objects.len();
         let objects = if count == 1 { "1 order".to_owned() } else { format!("{count} orders") };
@@ -289,7 +293,9 @@ impl Engine {
             Choose::Properties(picks) => {
                 let value = |(property, pick): &(String, PickValue)| {
                     let value = match pick {
-                        PickValue::Text(text) => node.typed(&found.class, property, text)?,
+                        PickValue::Text(text) => {
+                            node.typed(&found.class, property, &as_typed(node, property, text)?)?
+                        }
                         PickValue::Side(chosen) => {
                             let content = if *chosen == side { &found.ours.content } else { &found.theirs.content };
                             Value::from_stored_json(&content[property]).unwrap_or(Value::Null)
@@ -312,7 +318,7 @@ impl Engine {
                     "{what} at {name} is not any more what the record says: {moved_on}. Your decision would change now: {changes}."
                 );
                 let action = Action::Resolve { side, record, choice: choose, confirmed: true };
-                Ok(asking(format!("{what} has changed since"), text, "File decision", action))
+                Ok(asking(format!("{what} has changed since"), text, Vec::new(), "File decision", action))
             }
             Resolution::Filed { changes, .. } => {
                 let changes = if changes.is_empty() { "nothing had to change".to_owned() } else { changes };
@@ -329,12 +335,9 @@ impl Engine {
         if !confirmed {
             let report = node.preview_discard(Some(&ids))?;
             let lines: Vec<String> = report_lines(&report).split_off(1).iter().map(|l| l.trim().to_owned()).collect();
-            let text = format!(
-                "What is here stays, and the other side is told so. What came is kept in a record. {}",
-                shortened(&lines)
-            );
+            let text = "What is here stays, and the other side is told so. What came is kept in a record.".to_owned();
             let action = Action::Discard { side, ids, confirmed: true };
-            return Ok(asking(format!("Give up what waits at {name}?"), text, "Discard", action));
+            return Ok(asking(format!("Give up what waits at {name}?"), text, lines, "Discard", action));
         }
         let report = node.discard(Some(&ids))?;
         Ok(Done { text: format!("Gave up what waited at {name}: {}", report.summary()), ..applied(side, &report) })
@@ -404,18 +407,34 @@ fn open(dir: &Path) -> Result<Environment> {
     Ok(env)
 }
 
-fn asking(title: String, text: String, yes: &str, action: Action) -> Done {
-    let status = title.clone();
-    Done { text: status, ask: Some(Question { title, text, yes: yes.to_owned(), action }), ..Done::default() }
+/// What was typed into a property of an order, as the engine reads it: names of what it refers to as their numbers, and
+/// numbers without the commas that the window writes.
+fn as_typed(node: &Node, property: &str, text: &str) -> Result<String> {
+    let class = match property {
+        "employee" => "Employee",
+        "customer" => "Customer",
+        "item" => "Item",
+        "quantity" | "price" => return Ok(text.replace(',', "")),
+        _ => return Ok(text.to_owned()),
+    };
+    let text = text.trim();
+    let wrong = |what: String| Err(Error::new(ErrorKind::Constraint, format!("{what}; nothing was changed")));
+    let named: Vec<i64> = query::choices(node, class)?
+        .into_iter()
+        .filter(|(_, name)| name.to_lowercase() == text.to_lowercase())
+        .map(|(key, _)| key)
+        .collect();
+    match named.as_slice() {
+        [key] => Ok(key.to_string()),
+        [] if text.parse::<i64>().is_ok() => Ok(text.to_owned()),
+        [] => wrong(format!("no {property} at {} is called “{text}”", node.info().name)),
+        many => wrong(format!("{} {property}s at {} are called “{text}”; type a number", many.len(), node.info().name)),
+    }
 }
 
-/// The first few lines of a list, one after the other.
-fn shortened(lines: &[String]) -> String {
-    let shown: Vec<&str> = lines.iter().take(6).map(String::as_str).collect();
-    match lines.len().saturating_sub(6) {
-        0 => shown.join("; "),
-        more => format!("{}; and {more} more", shown.join("; ")),
-    }
+fn asking(title: String, text: String, lines: Vec<String>, yes: &str, action: Action) -> Done {
+    let status = title.clone();
+    Done { text: status, ask: Some(Question { title, text, lines, yes: yes.to_owned(), action }), ..Done::default() }
 }
 
 /// What came of an apply.

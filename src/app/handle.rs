@@ -7,7 +7,7 @@ use eframe::egui::{self, Theme};
 use super::app::App;
 use super::command::{Command, Pick};
 use super::decision::Draft;
-use super::dialogs::{Chooser, Dialog, History, OrderForm, PathField, Preview};
+use super::dialogs::{Chooser, Dialog, Fresh, History, OrderForm, PathField, Preview};
 use super::edit::Editor;
 use super::rows::Sort;
 use super::selection::{next_to_decide, pick_conflict, reveal, select, set_conflict, step};
@@ -16,6 +16,7 @@ use super::state::{Activity, ConflictPick, DockTab, PaneTab, Running, State};
 use super::view::{Action, Failure, Question, SideIndex};
 use super::worker::Finished;
 use crate::demo::model::OrderDraft;
+use crate::demo::tables::ORDER;
 use crate::sync::Guid;
 use crate::words::count;
 
@@ -29,6 +30,9 @@ impl App {
             if self.state.unreadable.take().is_some_and(|failure| self.state.error.as_ref() == Some(&failure)) {
                 self.state.error = None;
             }
+        }
+        if news.elsewhere {
+            self.outdate();
         }
         if let Some(failure) = news.failure {
             self.state.unreadable = Some(failure.clone());
@@ -51,6 +55,27 @@ impl App {
             self.chooser = None;
             self.chosen(path);
         }
+        self.preview_again();
+    }
+
+    /// What a preview on the screen says may be so no longer.
+    fn outdate(&mut self) {
+        if let Some(Dialog::Preview(preview)) = &mut self.state.dialog {
+            preview.fresh = Fresh::Due;
+        }
+    }
+
+    /// Asks once more for a preview that is outdated, as soon as the worker is free.
+    fn preview_again(&mut self) {
+        let idle = self.state.running.is_none() && !self.state.stopped;
+        let Some(Dialog::Preview(preview)) = &mut self.state.dialog else { return };
+        if idle && preview.fresh == Fresh::Due {
+            preview.fresh = Fresh::Asked;
+            let action = Action::Preview { file: preview.view.file.clone(), rule: preview.view.rule };
+            self.state.answered = true;
+            self.state.refused = None;
+            self.run(action);
+        }
     }
 
     fn chosen(&mut self, path: Option<std::path::PathBuf>) {
@@ -66,21 +91,28 @@ impl App {
 
     fn finish(&mut self, finished: Finished, now: f64) {
         let state = &mut self.state;
-        state.running = None;
+        let awaited = state.running.take().is_some_and(|running| running.answers);
         let at = chrono::Local::now().format("%H:%M:%S").to_string();
         match finished.result {
+            // The dialog that asked for it was closed meanwhile.
+            Ok(done) if done.preview.is_some() && awaited && !state.answered => {}
             Ok(done) => {
+                // What failed before is no news any more; why nothing can be read has a life of its own.
+                state.error = state.error.take().filter(|failure| state.unreadable.as_ref() == Some(failure));
                 let before = state.answered.then(|| state.dialog.take()).flatten();
                 if before.is_some() {
                     state.close();
                 }
                 // A question, a preview and a history are shown, and told nowhere else: nothing was done.
-                if let Some(Question { title, text, yes, action }) = done.ask {
-                    state.open(Dialog::Confirm { title, text, yes, action });
+                if let Some(Question { title, text, lines, yes, action }) = done.ask {
+                    state.open(Dialog::Confirm { title, text, lines, yes, action });
                     return;
                 }
                 if let Some(view) = done.preview {
                     state.open(Dialog::Preview(Preview::new(view, before)));
+                    if finished.overtaken {
+                        self.outdate();
+                    }
                     return;
                 }
                 if let Some(view) = done.history {
@@ -102,9 +134,16 @@ impl App {
                 state.note(activity);
                 state.status = format!("{} — {}", done.text, duration(finished.took));
                 state.flash = done.changed.iter().map(|key| (*key, now)).collect();
-                if let Some((side, record)) = done.conflict {
+                // Giving up what waits leaves a record too, but who does so looks at what waits.
+                if let Some((side, record)) = done.conflict
+                    && !matches!(finished.action, Action::Discard { .. })
+                {
                     set_conflict(state, ConflictPick::Record(side, record));
                     state.dock = DockTab::Conflicts;
+                    // A dock that somebody has folded stays so.
+                    if !state.dock_chosen {
+                        state.dock_open = Some(true);
+                    }
                 }
                 // What was just made by hand should be seen.
                 if let (Action::NewOrder { side, .. } | Action::RandomOrders { side, .. }, Some((_, guid))) =
@@ -123,6 +162,11 @@ impl App {
     fn refuse(&mut self, failure: Failure) {
         self.note_failure(&failure);
         if let Some(mut dialog) = self.state.dialog.take() {
+            if let Dialog::Preview(preview) = &mut dialog
+                && preview.fresh == Fresh::Asked
+            {
+                preview.fresh = Fresh::Refused;
+            }
             // The reason may be a file that has come to be there.
             if let Some(path) = dialog.path_mut() {
                 path.look(&self.state);
@@ -174,7 +218,11 @@ impl App {
             }
             Command::SyncBoth => self.run(Action::SyncBoth),
             Command::Verify => self.run(Action::Verify),
-            Command::Rule(rule) => self.run(Action::SetRule { rule }),
+            Command::Rule(rule) => {
+                // What is shown is the rule for orders; where that is their own, it is that one which is chosen.
+                let class = self.state.rule_for_others().map(|_| ORDER.to_owned());
+                self.run(Action::SetRule { class, rule: Some(rule) });
+            }
             Command::ApplyNext(side) => {
                 let card = self.state.snapshot.as_ref().and_then(|s| s.view.lanes[side].prepared.first().cloned());
                 if let Some(card) = card {
@@ -193,7 +241,10 @@ impl App {
 
     fn run(&mut self, action: Action) {
         match self.worker.send(action.clone()) {
-            Ok(()) => self.state.running = Some(Running { action, since: Instant::now() }),
+            Ok(()) => {
+                let answers = self.state.answered;
+                self.state.running = Some(Running { action, since: Instant::now(), answers });
+            }
             Err(_) => {
                 self.state.answered = false;
                 self.fail(Failure {
@@ -269,6 +320,7 @@ fn change(state: &mut State, command: Command) {
             state.open(Dialog::Confirm {
                 title: "Restart the demo?".into(),
                 text: format!("Both databases and all sets in {dir} are replaced by new ones. This cannot be undone."),
+                lines: Vec::new(),
                 yes: "Restart demo".into(),
                 action: Action::RestartDemo,
             });
@@ -282,7 +334,10 @@ fn change(state: &mut State, command: Command) {
             state.tabs[side] = PaneTab::Orders;
             state.focus_filter = Some(side);
         }
-        Command::ToggleDock => state.dock_open = Some(state.dock_open != Some(true)),
+        Command::ToggleDock => {
+            state.dock_open = Some(state.dock_open != Some(true));
+            state.dock_chosen = true;
+        }
         Command::Show(show) => {
             // Pressing the chosen one again shows everything; what it speaks of are orders.
             state.tabs = [PaneTab::Orders; 2];
@@ -393,7 +448,7 @@ fn ask_delete(state: &mut State, side: SideIndex) {
     let text =
         format!("It is deleted at {} too once a set with this change is applied there.", state.side_name(1 - side));
     let text = if numbers.len() == 1 { text } else { text.replacen("It is", "They are", 1) };
-    state.open(Dialog::Confirm { title, text, yes, action: Action::DeleteOrders { side, numbers } });
+    state.open(Dialog::Confirm { title, text, lines: Vec::new(), yes, action: Action::DeleteOrders { side, numbers } });
 }
 
 /// `6 ms`, `1.4 s`.

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use rusqlite::types::ValueRef;
 use serde_json::Value as Json;
 
 use crate::app::engine::Engine;
 use crate::app::look::titled;
+use crate::app::snapshot::grouped_decimal;
 use crate::app::view::{
     ConflictProperty, ConflictView, HistoryState, HistoryView, JournalLine, Mark, PreviewObject, PreviewView, SideIndex,
 };
@@ -63,10 +65,10 @@ impl Engine {
                 let by_side = |pair: [String; 2]| if side == 0 { pair } else { [pair[1].clone(), pair[0].clone()] };
                 ConflictProperty {
                     name: p.name.clone(),
-                    ancestor: ancestor.map_or_else(|| "–".to_owned(), |a| shown(a, name, names)),
-                    values: by_side(own.map(|content| shown(content, name, names))),
+                    ancestor: ancestor.map_or_else(|| "–".to_owned(), |a| shown(a, &record.class, name, names)),
+                    values: by_side(own.map(|content| shown(content, &record.class, name, names))),
                     changed: if side == 0 { changed } else { [changed[1], changed[0]] },
-                    result: shown(result, name, names),
+                    result: shown(result, &record.class, name, names),
                     from,
                 }
             })
@@ -174,13 +176,12 @@ impl Engine {
         let number = entries.first().and_then(|e| e.filed.key);
         let states = entries.iter().map(|e| {
             let state = &e.filed.state;
-            let values = state.content.iter().flatten().zip(&class.properties).map(|(value, p)| {
-                let shown = match value {
-                    Value::Reference(guid) => names.get(guid).cloned().unwrap_or_else(|| guid.to_string()),
-                    value => value.shown(),
-                };
-                (p.name.clone(), shown)
-            });
+            let values = state
+                .content
+                .iter()
+                .flatten()
+                .zip(&class.properties)
+                .map(|(value, p)| (p.name.clone(), in_words(value, ORDER, &p.name, &names)));
             HistoryState {
                 transaction: e.filed.number,
                 at: local_time(state.stamp.time),
@@ -246,13 +247,26 @@ fn value_of<'a>(content: &'a Json, property: &str) -> Option<&'a Json> {
     content.get(property)
 }
 
-fn shown(content: &Json, property: &str, names: &Names) -> String {
+/// A value as the panes show it: references by name, an order's numbers grouped, its price with two decimals.
+fn in_words(value: &Value, class: &str, property: &str, names: &Names) -> String {
+    let number = match value {
+        Value::Reference(guid) => return names.get(guid).cloned().unwrap_or_else(|| guid.to_string()),
+        Value::Integer(n) => ValueRef::Integer(*n),
+        Value::Real(r) => ValueRef::Real(*r),
+        other => return other.shown(),
+    };
+    match property {
+        "quantity" | "price" if class == ORDER => grouped_decimal(query::decimal(number), property == "price"),
+        _ => value.shown(),
+    }
+}
+
+fn shown(content: &Json, class: &str, property: &str, names: &Names) -> String {
     match content.get(property) {
         _ if content.is_null() => "deleted".to_owned(),
         None => "–".to_owned(),
         Some(json) => match Value::from_stored_json(json) {
-            Some(Value::Reference(guid)) => names.get(&guid).cloned().unwrap_or_else(|| guid.to_string()),
-            Some(value) => value.shown(),
+            Some(value) => in_words(&value, class, property, names),
             None => json.to_string(),
         },
     }

@@ -14,7 +14,7 @@ use crate::demo::model::Order;
 use crate::demo::query;
 use crate::demo::tables::ORDER;
 use crate::sync::syncset::{self, Change};
-use crate::sync::{Guid, Node, RecordState, Result, Value};
+use crate::sync::{Guid, Node, RecordState, Result, Rule, Value};
 use crate::words::local_time;
 
 /// Conflict records and sets shown at most.
@@ -86,6 +86,14 @@ impl Engine {
         for line in lines.iter_mut().filter(|l| l.conflict()) {
             self.foretell(line, &holdings)?;
         }
+        let rules = self.env.nodes[0].rules()?;
+        let mut combined = HashSet::new();
+        if rules.of(ORDER) == Rule::MergeProperties {
+            for line in lines.iter_mut().filter(|l| will_be_combined(l)) {
+                line.marks = [Mark::Combine; 2];
+                combined.insert(line.guid);
+            }
+        }
         let mut conflicts = self.conflict_views(0, &names)?;
         conflicts.extend(self.conflict_views(1, &names)?);
         let open = |c: &ConflictView| c.state == RecordState::Open;
@@ -104,12 +112,12 @@ impl Engine {
             nodes,
             dir: self.env.dir().to_owned(),
             equal,
-            lanes: [self.lane(0, &status.nodes[0])?, self.lane(1, &status.nodes[1])?],
+            lanes: [self.lane(0, &status.nodes[0], &combined)?, self.lane(1, &status.nodes[1], &combined)?],
             sides,
             lines,
             conflicts,
             sets: sets.into_iter().map(|(_, set)| set).collect(),
-            rules: self.env.nodes[0].rules()?,
+            rules,
         })
     }
 
@@ -190,7 +198,7 @@ impl Engine {
         })
     }
 
-    fn lane(&mut self, source: SideIndex, status: &crate::sync::NodeStatus) -> Result<Lane> {
+    fn lane(&mut self, source: SideIndex, status: &crate::sync::NodeStatus, combined: &HashSet<Guid>) -> Result<Lane> {
         let target = 1 - source;
         let peer = self.env.nodes[target].info().guid;
         let to_send = status.peers.iter().find(|p| p.guid == peer.to_string()).map(|p| p.to_send).unwrap_or_default();
@@ -218,23 +226,28 @@ impl Engine {
             let Some(set) = known else { continue };
             self.sets.insert(record.digest.clone(), set.clone());
             let count = |change| set.objects.iter().filter(|o| o.change == change).count();
-            let mut conflicts = 0;
+            let (mut conflicts, mut combinations) = (0, 0);
             let node = &self.env.nodes[target];
             for object in &set.objects {
                 let class = node.class(&set.header.classes[object.class].name)?;
                 let theirs = &object.state;
                 let ours = node.current(class, object.guid)?.map(|filed| filed.state);
-                conflicts += usize::from(ours.is_some_and(|ours| {
+                let both = ours.is_some_and(|ours| {
                     !ours.vector.leq(&theirs.vector)
                         && !theirs.vector.leq(&ours.vector)
                         && ours.content != theirs.content
-                }));
+                });
+                match combined.contains(&object.guid) {
+                    true => combinations += usize::from(both),
+                    false => conflicts += usize::from(both),
+                }
             }
             let counts = SetCounts {
                 new: count(Change::New),
                 changed: count(Change::Changed),
                 deleted: count(Change::Deleted),
                 conflicts,
+                combined: combinations,
             };
             prepared.push(SetCard { id: record.id, file: record.file.clone(), objects: set.objects.len(), counts });
         }
@@ -302,6 +315,12 @@ fn differences([a, b]: [&Order; 2], [x, y]: [&Holdings; 2]) -> [bool; 6] {
         a.quantity != b.quantity,
         a.price != b.price,
     ]
+}
+
+/// Both sides changed the order, but no property to different values.
+fn will_be_combined(line: &Line) -> bool {
+    let clash = |i: usize| line.differs[i] && line.changed[0][i] && line.changed[1][i];
+    line.conflict() && line.common.is_some() && line.orders.iter().all(Option::is_some) && !(0..6).any(clash)
 }
 
 /// `None` where neither side has the order any more and nothing is to be told.

@@ -24,6 +24,8 @@ pub enum Show {
     Deleted,
     /// `!`
     Conflict,
+    /// `⊕`
+    Combine,
     /// `?`
     Waiting,
 }
@@ -38,6 +40,7 @@ impl Show {
             Show::Changed => kind == Some(Difference::Changed),
             Show::Deleted => kind == Some(Difference::Deleted),
             Show::Conflict => kind == Some(Difference::Conflict),
+            Show::Combine => kind == Some(Difference::Combine),
             Show::Waiting => snapshot.waits.contains(&line.guid),
         }
     }

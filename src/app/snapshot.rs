@@ -65,6 +65,8 @@ pub enum Difference {
     Deleted,
     /// Changed at both sides.
     Conflict,
+    /// Changed at both sides, and the rule combines it.
+    Combine,
     /// Different for another reason, such as a set that waits in the requeue.
     Other,
 }
@@ -74,6 +76,8 @@ pub fn difference(line: &Line) -> Option<Difference> {
     let has = |mark| line.marks.contains(&mark);
     if has(Mark::Conflict) {
         Some(Difference::Conflict)
+    } else if line.combines() {
+        Some(Difference::Combine)
     } else if has(Mark::New) {
         Some(Difference::New)
     } else if has(Mark::Deleted) {
@@ -102,6 +106,8 @@ pub struct Counts {
     pub deleted: usize,
     /// `!`
     pub conflict: usize,
+    /// `⊕`
+    pub combine: usize,
     /// `?`, objects in either requeue.
     pub waiting: usize,
     /// Lines whose order waits at either side.
@@ -119,7 +125,7 @@ pub struct Snapshot {
     pub counts: Counts,
     /// How many digits the longest order number has.
     pub digits: usize,
-    /// Objects that will conflict.
+    /// Objects that both sides have changed: they will conflict or be combined.
     pub ahead: Vec<Guid>,
     /// Objects that wait at either side.
     pub waits: HashSet<Guid>,
@@ -144,6 +150,7 @@ impl Snapshot {
                 Difference::Changed => counts.changed += 1,
                 Difference::Deleted => counts.deleted += 1,
                 Difference::Conflict => counts.conflict += 1,
+                Difference::Combine => counts.combine += 1,
                 Difference::Other => {}
             }
         }

@@ -13,6 +13,7 @@ use super::rows::{Query, rows};
 use super::snapshot::{COLUMNS, Column, Snapshot};
 use super::view::{Action, ConflictView, Failure, Line, Mark, SideIndex, View};
 use crate::demo::model::Order;
+use crate::demo::tables::ORDER;
 use crate::sync::{Guid, Rule};
 
 /// How long changed rows stay highlighted, seconds.
@@ -85,6 +86,8 @@ pub struct Running {
     pub action: Action,
     /// Since when.
     pub since: Instant,
+    /// A dialog asked for it and waits.
+    pub answers: bool,
 }
 
 /// The selected order and cell.
@@ -130,6 +133,8 @@ pub struct State {
     pub dock: DockTab,
     /// Whether the dock is unfolded; `None` until the window's height is known.
     pub dock_open: Option<bool>,
+    /// Somebody has folded or unfolded the dock.
+    pub dock_chosen: bool,
     /// The conflict shown.
     pub conflict: Option<ConflictPick>,
     /// What is about to be decided about it.
@@ -171,6 +176,7 @@ impl Default for State {
             look_at: None,
             dock: DockTab::default(),
             dock_open: None,
+            dock_chosen: false,
             conflict: None,
             draft: None,
             activity: VecDeque::new(),
@@ -268,9 +274,15 @@ impl State {
         Some((if had(side) || !had(1 - side) { side } else { 1 - side }, guid))
     }
 
-    /// How conflicts are decided.
+    /// How conflicts about orders are decided.
     pub fn rule(&self) -> Rule {
-        self.snapshot.as_ref().map(|s| s.view.rules.default).unwrap_or_default()
+        self.snapshot.as_ref().map(|s| s.view.rules.of(ORDER)).unwrap_or_default()
+    }
+
+    /// The rule for all classes, where orders have one of their own.
+    pub fn rule_for_others(&self) -> Option<Rule> {
+        let rules = &self.snapshot.as_ref()?.view.rules;
+        rules.classes.iter().any(|(class, _)| class == ORDER).then_some(rules.default)
     }
 
     /// The line at a place in a side's table.

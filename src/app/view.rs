@@ -205,7 +205,12 @@ impl Line {
 
     /// Both sides have changes that the other has not seen, and not the same ones.
     pub fn conflict(&self) -> bool {
-        self.marks.contains(&Mark::Conflict)
+        self.marks.contains(&Mark::Conflict) || self.combines()
+    }
+
+    /// They are to different properties, and by the rule both are kept.
+    pub fn combines(&self) -> bool {
+        self.marks.contains(&Mark::Combine)
     }
 }
 
@@ -223,6 +228,8 @@ pub enum Mark {
     Deleted,
     /// Changed here and there: applying will find a conflict (`!`); set on both sides.
     Conflict,
+    /// Changed here and there, but different properties, which the rule combines (`⊕`); set on both sides.
+    Combine,
 }
 
 /// What one direction has to send, and the set prepared for it.
@@ -262,6 +269,8 @@ pub struct SetCounts {
     pub deleted: usize,
     /// `!`, as things stand now.
     pub conflicts: usize,
+    /// `⊕`, as things stand now.
+    pub combined: usize,
 }
 
 /// A conflict record, ready to be shown.
@@ -397,8 +406,9 @@ pub enum Action {
     Discard { side: SideIndex, ids: Vec<i64>, confirmed: bool },
     /// Every state of an object at a side. Answers with [`Done::history`].
     History { side: SideIndex, guid: Guid },
-    /// The rule for all classes, at all nodes.
-    SetRule { rule: Rule },
+    /// The rule for a class, or with `None` for all classes without one of their own; at all nodes. No rule for a class:
+    /// as for all.
+    SetRule { class: Option<String>, rule: Option<Rule> },
     /// Show another node of the environment in that pane.
     ShowNode { side: SideIndex, name: String },
     /// Copy a prepared set's file; an existing file is refused unless `overwrite`.
@@ -438,6 +448,8 @@ pub struct Question {
     pub title: String,
     /// What would be done, and what to know.
     pub text: String,
+    /// What would be done, a line an object.
+    pub lines: Vec<String>,
     /// What the button says.
     pub yes: String,
     /// What is done then: the same action, confirmed.

@@ -25,6 +25,8 @@ pub struct Finished {
     pub result: Result<Done, Failure>,
     /// How long it took.
     pub took: Duration,
+    /// Another program wrote meanwhile, or shortly before: what was found may be so no longer.
+    pub overtaken: bool,
 }
 
 /// What the worker has for the window since it last looked.
@@ -32,6 +34,8 @@ pub struct Finished {
 pub struct Outbox {
     /// The newest view; older ones that nobody saw are dropped.
     pub view: Option<Arc<View>>,
+    /// The view shows what another program has written.
+    pub elsewhere: bool,
     /// Actions that ended, in order.
     pub finished: Vec<Finished>,
     /// Reading a view failed; once, until it succeeds or fails otherwise.
@@ -100,21 +104,22 @@ struct Desk {
 
 impl Desk {
     fn work(mut self, mut backend: Box<dyn Backend>, inbox: Receiver<Action>) {
-        self.read(&mut *backend);
+        self.read(&mut *backend, false);
         loop {
             match inbox.recv_timeout(POLL) {
                 Ok(action) => {
                     let start = Instant::now();
                     let result = backend.run(action.clone());
                     let took = start.elapsed();
+                    let overtaken = backend.changed();
                     // The view first: when the window hears that it is done, it can already show what was done.
-                    self.read(&mut *backend);
-                    self.post(|outbox| outbox.finished.push(Finished { action, result, took }));
+                    self.read(&mut *backend, overtaken);
+                    self.post(|outbox| outbox.finished.push(Finished { action, result, took, overtaken }));
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     // What could not be read may be readable again: a folder mounted, a lock released.
                     if self.last_failure.is_some() || backend.changed() {
-                        self.read(&mut *backend);
+                        self.read(&mut *backend, true);
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -122,11 +127,14 @@ impl Desk {
         }
     }
 
-    fn read(&mut self, backend: &mut dyn Backend) {
+    fn read(&mut self, backend: &mut dyn Backend, elsewhere: bool) {
         match backend.view() {
             Ok(view) => {
                 self.last_failure = None;
-                self.post(|outbox| outbox.view = Some(Arc::new(view)));
+                self.post(|outbox| {
+                    outbox.view = Some(Arc::new(view));
+                    outbox.elsewhere |= elsewhere;
+                });
             }
             // A file that stays unreadable is reported once, not four times a second.
             Err(failure) if self.last_failure.as_ref() == Some(&failure) => {}

@@ -61,6 +61,8 @@ pub struct Switchboard {
     pub decided_elsewhere: bool,
     /// Classes with a rule of their own.
     pub class_rules: Vec<(String, Rule)>,
+    /// What both sides changed will be combined.
+    pub combines: bool,
     /// A preview has that many objects more.
     pub many_in_preview: usize,
 }
@@ -107,6 +109,11 @@ impl MockBackend {
         }
         mock.differences(orders);
         mock.records();
+        if mock.board.lock().unwrap().combines {
+            for line in mock.view.lines.iter_mut().filter(|l| l.conflict()) {
+                line.marks = [Mark::Combine; 2];
+            }
+        }
         mock.view.rules.classes = mock.board.lock().unwrap().class_rules.clone();
         if mock.board.lock().unwrap().more {
             mock.more();
@@ -268,7 +275,7 @@ impl MockBackend {
     /// Every object that a side has to send, as applying would find it.
     fn preview(&self, file: PathBuf, rule: Option<Rule>) -> PreviewView {
         let source = usize::from(!file.to_string_lossy().contains("MASTER"));
-        let used = rule.unwrap_or(self.view.rules.default);
+        let used = rule.unwrap_or(self.view.rules.of("Order"));
         let objects: Vec<PreviewObject> = self
             .view
             .lines
@@ -279,6 +286,7 @@ impl MockBackend {
                     Mark::New => (Outcome::Inserted, "inserted under its own number".to_owned()),
                     Mark::Changed => (Outcome::Updated, "updated".into()),
                     Mark::Deleted => (Outcome::Deleted, "deleted".into()),
+                    Mark::Combine => (Outcome::Combined, "combined".into()),
                     Mark::Conflict => (Outcome::Conflict, format!("conflict, decided by {}", used.label())),
                 };
                 let number = line.orders.iter().flatten().next()?.order_num;
@@ -375,9 +383,10 @@ impl MockBackend {
         let n = |mark| self.view.lines.iter().filter(|l| l.marks[side] == mark).count();
         SetCounts {
             new: n(Mark::New),
-            changed: n(Mark::Changed) + n(Mark::Conflict),
+            changed: n(Mark::Changed) + n(Mark::Conflict) + n(Mark::Combine),
             deleted: n(Mark::Deleted),
             conflicts: n(Mark::Conflict),
+            combined: n(Mark::Combine),
         }
     }
 
@@ -408,6 +417,7 @@ impl MockBackend {
             done.changed.push((target, line.guid));
             if conflict {
                 done.details.push("conflict: CLIENT won".into());
+                done.conflict = Some((1, 2));
             }
         }
         self.view.lines.retain(|l| l.orders.iter().any(Option::is_some));
@@ -509,9 +519,14 @@ impl MockBackend {
                 self.view.sides[side].name = name;
                 done.text = "Shown".into();
             }
-            Action::SetRule { rule } => {
-                self.view.rules.default = rule;
-                done.text = format!("On conflict: {}", rule.label());
+            Action::SetRule { class: None, rule } => {
+                self.view.rules.default = rule.unwrap_or_default();
+                done.text = "On conflict".into();
+            }
+            Action::SetRule { class: Some(class), rule } => {
+                self.view.rules.classes.retain(|(name, _)| *name != class);
+                self.view.rules.classes.extend(rule.map(|rule| (class, rule)));
+                done.text = "On conflict".into();
             }
             Action::TakeBack { side, seq } => {
                 if let Some(set) = self.view.sets.iter_mut().find(|s| (s.sent, s.side, s.seq) == (false, side, seq)) {
@@ -524,6 +539,7 @@ impl MockBackend {
                 done.ask = (!confirmed).then(|| Question {
                     title: "Revert set 998?".into(),
                     text: "3 orders are changed back, by a new transaction.".into(),
+                    lines: (1..=40).map(|n| format!("Order {n}: changed back")).collect(),
                     yes: "Revert the set".into(),
                     action: Action::Revert { side, seq, confirmed: true },
                 });
@@ -535,6 +551,7 @@ impl MockBackend {
                     done.ask = Some(Question {
                         title: format!("{} has changed since", found.title),
                         text: "Filing this decision replaces what was made later.".into(),
+                        lines: vec![],
                         yes: "File it all the same".into(),
                         action: Action::Resolve { side, record, choice, confirmed: true },
                     });
@@ -557,6 +574,7 @@ impl MockBackend {
                 done.ask = Some(Question {
                     title: "Discard Order 9?".into(),
                     text: "What is here stays, and MASTER is told so.".into(),
+                    lines: vec![],
                     yes: "Discard it".into(),
                     action: Action::Discard { side, ids, confirmed: true },
                 });

@@ -8,7 +8,7 @@ use crate::app::command::Command;
 use crate::app::state::State;
 use crate::app::theme::{TEXT, Tokens, medium, regular, semibold};
 use crate::app::view::{Action, HistoryState, HistoryView};
-use crate::app::widgets::{Cell, note, paint};
+use crate::app::widgets::{Cell, VERSION_ONLY, note, paint};
 use crate::words::{count, grouped};
 
 /// Height of a state's row, points.
@@ -62,7 +62,8 @@ pub fn show(ui: &mut Ui, state: &State, history: &mut History, out: &mut Vec<Com
     super::show::refusal(ui, state);
     ui.add_space(8.0);
     let mut done = false;
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+    let buttons = vec2(ui.available_width(), ui.spacing().interact_size.y);
+    ui.allocate_ui_with_layout(buttons, Layout::right_to_left(Align::Center), |ui| {
         done = ui.button("Close").clicked();
         if let Some(guid) = history.view.guid {
             let side = 1 - history.view.side;
@@ -87,6 +88,7 @@ fn row(ui: &mut Ui, state: &State, shown: &HistoryState, chosen: bool) -> bool {
         0 => "–".to_owned(),
         n => grouped(n),
     };
+    let changes = if shown.changes.is_empty() { VERSION_ONLY } else { &shown.changes };
     line(
         ui,
         rect,
@@ -95,11 +97,10 @@ fn row(ui: &mut Ui, state: &State, shown: &HistoryState, chosen: bool) -> bool {
             (shown.at.clone(), false, t.text),
             (shown.author.clone(), true, side.map_or(t.text, |side| t.sides[side])),
             (shown.through.clone(), false, t.text),
-            (shown.changes.clone(), chosen, t.strong),
+            (changes.to_owned(), chosen, t.strong),
         ],
     );
-    let name =
-        format!("Transaction {transaction}, {}, {}, {}: {}", shown.at, shown.author, shown.through, shown.changes);
+    let name = format!("Transaction {transaction}, {}, {}, {}: {}", shown.at, shown.author, shown.through, changes);
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &name));
     response.clicked()
 }

@@ -16,7 +16,7 @@ pub use chooser::Chooser;
 pub use form::OrderForm;
 pub use history::History;
 pub use path::PathField;
-pub use preview::Preview;
+pub use preview::{Fresh, Preview};
 pub use show::show;
 
 use super::state::State;
@@ -65,6 +65,8 @@ pub enum Dialog {
         title: String,
         /// What will be done, and what is lost.
         text: String,
+        /// What would be done, a line an object.
+        lines: Vec<String>,
         /// What the button says.
         yes: String,
         /// What is done then.
@@ -122,7 +124,7 @@ impl Dialog {
             }
             Dialog::OpenEnvironment { path } => Ok(Action::Open { dir: path.resolve(state, "the path of a folder")? }),
             Dialog::NewOrder(form) => form.action(),
-            Dialog::Preview(preview) => Ok(preview.action()),
+            Dialog::Preview(preview) => preview.action(),
             Dialog::History(_) => Err("There is nothing to do.".into()),
             Dialog::Confirm { action, .. } => Ok(action.clone()),
         }

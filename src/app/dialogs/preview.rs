@@ -30,6 +30,19 @@ const OUTCOMES: [Outcome; 7] = [
 /// Height of an object's row, points.
 const LINE: f32 = 24.0;
 
+/// Whether a preview is of the databases as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fresh {
+    /// It is.
+    Yes,
+    /// Another program has written since.
+    Due,
+    /// The new one is being made.
+    Asked,
+    /// There is no new one.
+    Refused,
+}
+
 /// A preview on the screen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preview {
@@ -43,6 +56,10 @@ pub struct Preview {
     shown: Vec<usize>,
     /// How many objects of each of [`OUTCOMES`].
     counts: [usize; 7],
+    /// Whether it is of the databases as they are.
+    pub fresh: Fresh,
+    /// It took the place of one that the databases had outrun.
+    renewed: bool,
 }
 
 impl Preview {
@@ -59,7 +76,8 @@ impl Preview {
             Some(guid) => view.objects.iter().position(|o| o.guid == guid),
             None => view.objects.iter().position(|o| o.outcome == Outcome::Conflict),
         };
-        let mut preview = Preview { view, show: None, chosen, shown: Vec::new(), counts };
+        let renewed = before.as_ref().is_some_and(|b| b.fresh != Fresh::Yes);
+        let mut preview = Preview { view, show: None, chosen, shown: Vec::new(), counts, fresh: Fresh::Yes, renewed };
         let left = |show: &Outcome| preview.view.objects.iter().any(|o| o.outcome == *show);
         let show = before.and_then(|b| b.show).filter(left);
         preview.filter(show);
@@ -78,10 +96,14 @@ impl Preview {
         format!("Preview: set {} at {}", self.view.id, state.side_name(self.view.side))
     }
 
-    /// Applies the set as it was previewed.
-    pub fn action(&self) -> Action {
+    /// Applies the set as it was previewed, or why that would be something else.
+    pub fn action(&self) -> Result<Action, String> {
         let view = &self.view;
-        Action::Apply { side: view.side, file: view.file.clone(), rule: view.rule }
+        match self.fresh {
+            Fresh::Yes => Ok(Action::Apply { side: view.side, file: view.file.clone(), rule: view.rule }),
+            Fresh::Due | Fresh::Asked => Err("Previewing again: the databases changed.".into()),
+            Fresh::Refused => Err("The databases changed, and there is no new preview.".into()),
+        }
     }
 }
 
@@ -90,7 +112,7 @@ pub fn show(ui: &mut Ui, state: &State, preview: &mut Preview, out: &mut Vec<Com
     let screen = ui.ctx().content_rect().size();
     ui.set_width((screen.x - 120.0).min(1060.0));
     ui.set_max_height((screen.y - 90.0).min(760.0));
-    head(ui, state, &preview.title(state), &preview.view);
+    head(ui, state, preview);
     ui.separator();
     filter(ui, preview);
     checks(ui, &preview.view);
@@ -98,28 +120,41 @@ pub fn show(ui: &mut Ui, state: &State, preview: &mut Preview, out: &mut Vec<Com
     let step = arrows(ui);
     titles(ui);
     let room = ui.available_height() - 60.0;
-    let table = preview.chosen.and_then(|i| preview.view.objects[i].conflict.as_ref()).is_some();
-    let below = if table { (room * 0.48).min(230.0) } else { 0.0 };
+    // The place for what is said about the chosen object is kept whether there is much to say or not.
+    let tables = preview.view.objects.iter().any(|o| o.conflict.is_some());
+    let below = if tables { (room * 0.48).min(230.0) } else { (room * 0.25).min(76.0) };
     list(ui, preview, (room - below).max(80.0), step);
-    if let Some(object) = preview.chosen.map(|i| &preview.view.objects[i])
-        && let Some(record) = &object.conflict
-    {
-        ui.separator();
-        ScrollArea::vertical().id_salt("previewed conflict").max_height(below - 12.0).show(ui, |ui| {
-            let (rows, same) = versions(record, &Draft::new(record));
-            versions_table(ui, [0, 1].map(|side| state.side_name(side)), &rows, false, false);
-            if !same.is_empty() {
-                note(ui, &format!("{}: the same everywhere", same.join(", ")));
-            }
-            ui.add(Label::new(RichText::new(&record.why).font(medium(TEXT)).color(Tokens::of(ui).strong)).wrap());
-        });
-    }
+    ui.separator();
+    let area = ScrollArea::vertical().id_salt("previewed object").auto_shrink(false).max_height(below - 12.0);
+    area.min_scrolled_height(below - 12.0).show(ui, |ui| details(ui, state, preview));
     ui.separator();
     foot(ui, state, preview, out)
 }
 
-fn head(ui: &mut Ui, state: &State, title: &str, view: &PreviewView) {
+/// What would become of the chosen object, in full.
+fn details(ui: &mut Ui, state: &State, preview: &Preview) {
+    let Some(object) = preview.chosen.map(|i| &preview.view.objects[i]) else {
+        note(ui, "Choose an object to read what would become of it.");
+        return;
+    };
+    let strong = |text: &str| Label::new(RichText::new(text).font(medium(TEXT)).color(Tokens::of(ui).strong)).wrap();
+    let Some(record) = &object.conflict else {
+        let said = strong(&format!("{}: {}", object.title, object.reason));
+        ui.add(said);
+        return;
+    };
+    let why = strong(&record.why);
+    let (rows, same) = versions(record, &Draft::new(record));
+    versions_table(ui, [0, 1].map(|side| state.side_name(side)), &rows, false, false);
+    if !same.is_empty() {
+        note(ui, &format!("{}: the same everywhere", same.join(", ")));
+    }
+    ui.add(why);
+}
+
+fn head(ui: &mut Ui, state: &State, preview: &Preview) {
     let t = Tokens::of(ui);
+    let (title, view) = (preview.title(state), &preview.view);
     ui.horizontal(|ui| {
         ui.label(RichText::new(title).font(semibold(15.0)).color(t.strong));
         ui.add_space(4.0);
@@ -130,15 +165,21 @@ fn head(ui: &mut Ui, state: &State, title: &str, view: &PreviewView) {
     });
     ui.horizontal(|ui| {
         ui.spacing_mut().interact_size.y = 18.0;
-        ui.label(RichText::new("Nothing was changed yet; this is what Apply would do.").color(t.strong));
+        let (text, ink) = match preview.fresh {
+            Fresh::Due | Fresh::Asked => ("The databases changed. Previewing again…", t.waiting),
+            Fresh::Refused => ("! The databases changed; this is the old preview. The new one was refused.", t.danger),
+            Fresh::Yes if preview.renewed => ("The databases changed; this is the new preview.", t.waiting),
+            Fresh::Yes => ("Nothing was changed yet; this is what Apply would do.", t.strong),
+        };
+        ui.label(RichText::new(text).color(ink));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let range = format!(
-                "{}'s transactions {} – {} → {}",
-                view.source,
-                grouped(view.range.0),
-                grouped(view.range.1),
-                state.side_name(view.side)
-            );
+            let (source, target) = (&view.source, state.side_name(view.side));
+            let range = match view.range {
+                (first, last) if first > last => format!("{source} → {target}, no new transactions"),
+                (first, last) => {
+                    format!("{source}'s transactions {} – {} → {target}", grouped(first), grouped(last))
+                }
+            };
             ui.label(RichText::new(range).color(t.text));
         });
     });
@@ -288,9 +329,18 @@ fn foot(ui: &mut Ui, state: &State, preview: &Preview, out: &mut Vec<Command>) -
         ui.label("On conflict");
         rule(ui, state, view, out);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let apply = Command::Answer(preview.action());
-            command_button_sized(ui, state, out, apply, "Apply →", Look::Side(1 - view.side), 0.0)
-                .accessible_name(format!("Apply the previewed set at {}", state.side_name(view.side)));
+            let text = if view.side == 0 { "← Apply" } else { "Apply →" };
+            let name = format!("Apply the previewed set at {}", state.side_name(view.side));
+            match preview.action() {
+                Ok(apply) => {
+                    let (apply, look) = (Command::Answer(apply), Look::Side(1 - view.side));
+                    command_button_sized(ui, state, out, apply, text, look, 0.0).accessible_name(name);
+                }
+                Err(reason) => {
+                    let button = ui.add_enabled(false, Button::new(text)).accessible_name(name);
+                    button.on_disabled_hover_text(reason);
+                }
+            }
             done = ui.button("Close").clicked();
             let used = view.rule.unwrap_or(state.rule());
             let text = RichText::new(rule_sentence(used, state)).font(regular(12.0)).color(Tokens::of(ui).weak);

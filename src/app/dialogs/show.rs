@@ -19,7 +19,8 @@ pub fn show(ui: &Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command>)
         .corner_radius(8)
         .inner_margin(Margin::same(16))
         .shadow(ui.visuals().window_shadow);
-    let modal = Modal::new(Id::unique("dialog")).backdrop_color(t.shade).frame(frame);
+    // A dialog remembers its size by its id: another one begins with its own.
+    let modal = Modal::new(Id::unique(("dialog", &title))).backdrop_color(t.shade).frame(frame);
     let answer = modal.show(ui.ctx(), |ui| {
         match dialog {
             Dialog::Preview(preview) => return preview::show(ui, state, preview, out),
@@ -78,10 +79,35 @@ fn fields(ui: &mut Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command
         }
         Dialog::NewOrder(form) => order_fields(ui, state, form),
         Dialog::Preview(_) | Dialog::History(_) => {}
-        Dialog::Confirm { text, .. } => {
+        Dialog::Confirm { text, lines, .. } => {
             ui.label(text.as_str());
+            if !lines.is_empty() {
+                ui.add_space(6.0);
+                listed(ui, lines);
+            }
         }
     }
+}
+
+/// What would be done, a line an object; a long list scrolls.
+fn listed(ui: &mut Ui, lines: &[String]) {
+    const ROW: f32 = 19.0;
+    let t = Tokens::of(ui);
+    Frame::new().fill(t.raised).corner_radius(5).inner_margin(Margin::symmetric(10, 6)).show(ui, |ui| {
+        ui.set_min_width(ui.available_width());
+        ui.spacing_mut().item_spacing.y = 0.0;
+        ui.spacing_mut().interact_size.y = ROW;
+        let area = egui::ScrollArea::vertical().id_salt("what would be done").auto_shrink([false, true]);
+        area.max_height(12.0 * ROW).show_rows(ui, ROW, lines.len(), |ui, rows| {
+            for line in &lines[rows] {
+                let size = egui::vec2(ui.available_width(), ROW);
+                ui.allocate_ui_with_layout(size, egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                    ui.set_min_size(size);
+                    ui.add(egui::Label::new(RichText::new(line).color(t.text)).truncate());
+                });
+            }
+        });
+    });
 }
 
 /// Why what the dialog asked for was not done.
@@ -172,7 +198,9 @@ fn buttons(ui: &mut Ui, state: &State, dialog: &Dialog, out: &mut Vec<Command>) 
     let action = dialog.action(state);
     let allowed = action.as_ref().map_err(String::clone).and_then(|action| allowed(action, state));
     let (mut done, mut other_focused) = (false, false);
-    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+    // No higher than a button, however high the dialog may be.
+    let row = egui::vec2(ui.available_width(), ui.spacing().interact_size.y);
+    ui.allocate_ui_with_layout(row, egui::Layout::right_to_left(egui::Align::Center), |ui| {
         let dangerous = dialog.is_dangerous();
         let (ink, fill) = if dangerous { (t.danger, t.danger_fill) } else { (t.sides[0], t.side_fill[0]) };
         let yes = Button::new(RichText::new(dialog.yes()).color(ink)).fill(fill).stroke(Stroke::new(1.0, ink));

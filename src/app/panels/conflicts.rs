@@ -1,8 +1,8 @@
 //! Conflicts: those ahead and those decided; for the chosen one every property, who won, and why.
 
 use eframe::egui::{
-    Align, Color32, CornerRadius, Frame, Label, Layout, Margin, Panel, RichText, Role, ScrollArea, Sense, TextWrapMode,
-    Ui, UiBuilder, WidgetInfo, vec2,
+    Align, Color32, CornerRadius, Frame, Label, Layout, Margin, Panel, Rect, RichText, Role, ScrollArea, Sense, Stroke,
+    StrokeKind, TextWrapMode, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
 use super::dock::page;
@@ -17,6 +17,9 @@ use crate::sync::{RecordState, Rule};
 
 /// Height of an entry in the list, points.
 const ENTRY: f32 = 44.0;
+
+/// Which conflict was chosen when the list was drawn last, how far it was scrolled, and its height.
+type Seen = (Option<ConflictPick>, f32, f32);
 
 /// List at the left, the chosen one at the right.
 pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Command>) {
@@ -38,13 +41,28 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Comma
         }
         ui.spacing_mut().item_spacing.y = 3.0;
         let list = snapshot.conflict_list();
-        ScrollArea::vertical().auto_shrink(false).show_rows(ui, ENTRY, list.len(), |ui, rows| {
+        let mut area = ScrollArea::vertical().auto_shrink(false);
+        // One that was picked elsewhere, in a table or by an action, is brought into view.
+        let memory = ui.scope_id().with("seen last");
+        let (seen, top, height) = ui.data(|d| d.get_temp::<Seen>(memory)).unwrap_or_default();
+        let at = list.iter().position(|pick| chosen == Some(*pick)).filter(|_| seen != chosen);
+        if let Some(at) = at {
+            let row = at as f32 * (ENTRY + ui.spacing().item_spacing.y);
+            if row < top || row + ENTRY > top + height {
+                area = area.vertical_scroll_offset((row - height / 2.0 + ENTRY / 2.0).max(0.0));
+            }
+        }
+        let mut clicked = None;
+        let shown = area.show_rows(ui, ENTRY, list.len(), |ui, rows| {
             for pick in &list[rows] {
                 if listed(ui, snapshot, *pick, chosen == Some(*pick)) {
                     out.push(Command::PickConflict(*pick));
+                    clicked = Some(*pick);
                 }
             }
         });
+        let now: Seen = (clicked.or(chosen), shown.state.clamped_offset().y, shown.inner_rect.height());
+        ui.data_mut(|d| d.insert_temp(memory, now));
     });
     match chosen {
         Some(ConflictPick::Record(side, record)) => {
@@ -67,7 +85,8 @@ fn listed(ui: &mut Ui, snapshot: &Snapshot, pick: ConflictPick, chosen: bool) ->
     match pick {
         ConflictPick::Ahead(guid) => {
             let Some(line) = snapshot.line(guid) else { return false };
-            let tag = ("! will conflict", t.conflict, t.conflict_fill);
+            let words = if line.combines() { "⊕ will be combined" } else { "! will conflict" };
+            let tag = (words, t.conflict, t.conflict_fill);
             entry(ui, chosen, &ahead_title(snapshot, line), tag, "changed on both sides · no set applied yet", t.text)
         }
         ConflictPick::Record(side, record) => {
@@ -107,8 +126,13 @@ fn ahead_title(snapshot: &Snapshot, line: &Line) -> String {
 fn entry(ui: &mut Ui, chosen: bool, title: &str, tag: (&str, Color32, Color32), below: &str, ink: Color32) -> bool {
     let t = Tokens::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ENTRY), Sense::click());
-    if chosen || response.hovered() || response.has_focus() {
-        ui.painter().rect_filled(rect, CornerRadius::same(6), t.raised);
+    if chosen {
+        ui.painter().rect_filled(rect, CornerRadius::same(6), t.control_hovered);
+        let bar = Rect::from_min_max(rect.min + vec2(0.0, 4.0), pos2(rect.left() + 3.0, rect.bottom() - 4.0));
+        ui.painter().rect_filled(bar, CornerRadius::same(2), t.strong);
+    } else if response.hovered() || response.has_focus() {
+        let stroke = Stroke::new(1.0, t.strong_border);
+        ui.painter().rect_stroke(rect, CornerRadius::same(6), stroke, StrokeKind::Inside);
     }
     let mut ui = ui.new_child(UiBuilder::new().max_rect(rect.shrink2(vec2(10.0, 4.0))));
     ui.spacing_mut().item_spacing.y = 1.0;
@@ -133,6 +157,7 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
         ui.horizontal(|ui| decision(ui, state, record, &draft, out));
     });
     page(ui, "conflict", |ui| {
+        titled(ui, &record.title, &record.kind, &record.set);
         let (rows, same) = versions(record, &draft);
         let names = [0, 1].map(|side| snapshot.side_name(side));
         if let Some((property, value)) = versions_table(ui, names, &rows, pick, !draft.deletes()) {
@@ -192,7 +217,20 @@ fn decision(ui: &mut Ui, state: &State, record: &ConflictView, draft: &Draft, ou
     });
 }
 
+/// Which object is shown.
+fn titled(ui: &mut Ui, title: &str, kind: &str, set: &str) {
+    let t = Tokens::of(ui);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().interact_size.y = 20.0;
+        let text = RichText::new(title).font(semibold(TEXT + 1.5)).color(t.strong);
+        ui.label(text);
+        pill(ui, kind, t.conflict, t.conflict_fill);
+        ui.add(Label::new(RichText::new(set).color(t.weak)).truncate());
+    });
+}
+
 fn foretold(ui: &mut Ui, state: &State, snapshot: &Snapshot, line: &Line) {
+    titled(ui, &ahead_title(snapshot, line), "changed on both sides", "no set applied yet");
     let texts = COLUMNS.map(|column| {
         [0, 1].map(|side| match &line.orders[side] {
             Some(order) => snapshot.text(side, order, column),
@@ -205,6 +243,7 @@ fn foretold(ui: &mut Ui, state: &State, snapshot: &Snapshot, line: &Line) {
         .iter()
         .map(|c| line.common.as_ref().map_or_else(|| "–".to_owned(), |order| snapshot.text(0, order, *c)))
         .collect();
+    let taken = |i: usize| (0..2).find(|side| line.changed[*side][i]);
     let rows: Vec<Version> = (0..COLUMNS.len())
         .filter(|i| either_gone || line.differs[*i])
         .map(|i| Version {
@@ -213,19 +252,24 @@ fn foretold(ui: &mut Ui, state: &State, snapshot: &Snapshot, line: &Line) {
             ancestor: common[i].clone(),
             values: texts[i].clone(),
             changed: [0, 1].map(|side| line.orders[side].is_none() || line.changed[side][i]),
-            result: "not decided yet".into(),
-            from: None,
+            result: match (line.combines(), taken(i)) {
+                (true, Some(side)) => texts[i][side].clone(),
+                _ => "not decided yet".into(),
+            },
+            from: taken(i).filter(|_| line.combines()),
             decided: false,
             touched: false,
         })
         .collect();
     versions_table(ui, [0, 1].map(|side| snapshot.side_name(side)), &rows, false, false);
     ui.add_space(6.0);
-    note(
-        ui,
-        &format!(
-            "Both sides changed this order and have not heard of each other. Applying a set will find the conflict and decide it by the rule: {}",
-            rule_sentence(state.rule(), state)
-        ),
-    );
+    let words = match line.combines() {
+        true => {
+            "Both sides changed this order, but different properties. Applying a set will combine them, and keep a record, by the rule:"
+        }
+        false => {
+            "Both sides changed this order and have not heard of each other. Applying a set will find the conflict and decide it by the rule:"
+        }
+    };
+    note(ui, &format!("{words} {}", rule_sentence(state.rule(), state)));
 }

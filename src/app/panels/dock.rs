@@ -43,7 +43,7 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
 fn tabs(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let (conflicts, sets) =
-        state.snapshot.as_ref().map_or((0, 0), |s| (s.view.conflicts.len() + s.counts.conflict, s.view.sets.len()));
+        state.snapshot.as_ref().map_or((0, 0), |s| (s.view.conflicts.len() + s.ahead.len(), s.view.sets.len()));
     ui.spacing_mut().item_spacing.y = 0.0;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 0.0;
@@ -128,7 +128,11 @@ fn set_row(ui: &mut Ui, state: &State, snapshot: &Snapshot, set: &SetView, cells
         format!("applied at {here}, from {}", set.peer)
     };
     let summary = if set.summary.is_empty() { count(set.objects, "object") } else { set.summary.clone() };
-    let range = format!("{} – {}", grouped(set.range.0), grouped(set.range.1));
+    // A set that carries only the acknowledgement ends before it begins.
+    let range = match set.range {
+        (first, last) if first > last => "nothing new".to_owned(),
+        (first, last) => format!("{} – {}", grouped(first), grouped(last)),
+    };
     let texts = [
         (set.at.clone(), regular(TEXT), t.weak),
         (set.id.to_string(), semibold(TEXT), t.strong),

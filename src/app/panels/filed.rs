@@ -9,8 +9,8 @@ use crate::app::command::Command;
 use crate::app::snapshot::Snapshot;
 use crate::app::state::State;
 use crate::app::theme::{TEXT, Tokens, medium, regular, semibold};
-use crate::app::view::{JournalLine, SideIndex};
-use crate::app::widgets::{Cell, mark_look, note, paint};
+use crate::app::view::{JournalLine, Mark, SideIndex};
+use crate::app::widgets::{Cell, VERSION_ONLY, mark_look, note, paint};
 use crate::words::grouped;
 
 /// Height of a journal's row, points.
@@ -74,7 +74,11 @@ fn journal_line(ui: &mut Ui, state: &State, line: &JournalLine, side: SideIndex)
     ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, t.line));
     let narrow = rect.width() < NARROW;
     let time = if narrow { line.at.get(11..).unwrap_or(&line.at) } else { &line.at };
-    let changes = if line.changes.is_empty() { look.meaning } else { &line.changes };
+    let changes = match line.mark {
+        _ if !line.changes.is_empty() => line.changes.as_str(),
+        Mark::Changed => VERSION_ONLY,
+        _ => look.meaning,
+    };
     let cells = [
         (grouped(line.transaction), regular(TEXT), t.text),
         (time.to_owned(), regular(TEXT), t.weak),

@@ -10,8 +10,12 @@ use crate::app::state::State;
 use crate::app::theme::{SMALL, TEXT, Tokens, mono, regular, semibold};
 use crate::app::view::{Action, SetCard, SideIndex};
 use crate::app::widgets::{Look, card, command_button_sized, fact, heading, note, pill};
+use crate::demo::tables::ORDER;
 use crate::sync::Rule;
 use crate::words::count;
+
+/// Below this height of the lane the rule is told in a tip, points.
+const SHORT: f32 = 560.0;
 
 /// Both directions and the drop target, which scroll; the rule and `Sync both ways` stay at the bottom.
 pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
@@ -19,7 +23,7 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     Panel::bottom("lane foot").frame(Frame::new()).resizable(false).show_separator_line(false).show(ui, |ui| {
         ui.set_width(all.width());
         ui.separator();
-        rule(ui, state, all.height() * 0.36, out);
+        rule(ui, state, all.height() * 0.36, all.height() < SHORT, out);
         ui.add_space(6.0);
         ui.spacing_mut().interact_size.y = 34.0;
         let text = Command::SyncBoth.button(state);
@@ -98,6 +102,10 @@ fn set_card(ui: &mut Ui, state: &State, side: SideIndex, set: &SetCard, out: &mu
                 pill(ui, &text, t.conflict, t.conflict_fill)
                     .on_hover_text(format!("Applying the set now will find {}.", count(c.conflicts, "conflict")));
             }
+            if c.combined > 0 {
+                pill(ui, &format!("⊕ {}", c.combined), t.conflict, t.conflict_fill)
+                    .on_hover_text(format!("Applying the set now will combine {}.", count(c.combined, "object")));
+            }
         });
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
@@ -147,10 +155,30 @@ fn drop_target(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     }
 }
 
-/// The rule, and what it does. `height`: what its words may take; what is longer scrolls.
-fn rule(ui: &mut Ui, state: &State, height: f32, out: &mut Vec<Command>) {
+/// The rule for orders, and what it does. `height`: what its words may take; what is longer scrolls. Where the lane is
+/// `short`, all but one sentence goes into the tip, so that the first set's buttons stay in sight.
+fn rule(ui: &mut Ui, state: &State, height: f32, short: bool, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
-    let label = heading(ui, "On conflict");
+    let others = state.rule_for_others();
+    let label = ui
+        .horizontal(|ui| {
+            ui.spacing_mut().interact_size.y = 18.0;
+            let label = heading(ui, "On conflict");
+            if let Some(others) = others {
+                ui.label(RichText::new("for Order").color(t.weak));
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    let back = Command::Run(Action::SetRule { class: Some(ORDER.to_owned()), rule: None });
+                    let tip = format!("The rule for all classes: {}. {}", others.label(), rule_sentence(others, state));
+                    let button = egui::Button::new(RichText::new("as for all").font(regular(12.0))).small();
+                    let button = ui.add_enabled(back.enabled(state).is_ok(), button).on_hover_text(tip);
+                    if button.accessible_name("Orders by the rule for all classes").clicked() {
+                        out.push(back);
+                    }
+                });
+            }
+            label
+        })
+        .inner;
     let mut rule = state.rule();
     let enabled = Command::Rule(rule).enabled(state);
     let response = ui.add_enabled_ui(enabled.is_ok(), |ui| {
@@ -164,24 +192,34 @@ fn rule(ui: &mut Ui, state: &State, height: f32, out: &mut Vec<Command>) {
         })
     });
     let response = response.inner.response.labelled_by(label.id);
-    if let Err(reason) = enabled {
-        response.on_disabled_hover_text(reason);
-    }
+    let sentence = rule_sentence(state.rule(), state);
+    let caution = state.rule().caution();
+    let tip = format!("{sentence} {caution}");
+    match enabled {
+        Err(reason) => response.on_disabled_hover_text(reason),
+        Ok(()) => response.on_hover_text(tip.trim_end()),
+    };
     if rule != state.rule() {
         out.push(Command::Rule(rule));
     }
+    if short && !caution.is_empty() {
+        let text = RichText::new("! see the tip").font(regular(12.0)).color(t.waiting);
+        ui.add(Label::new(text).sense(egui::Sense::hover())).on_hover_text(tip.trim_end());
+        return;
+    }
     ScrollArea::vertical().id_salt("rule in words").auto_shrink([false, true]).max_height(height).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
-        note(ui, &rule_sentence(state.rule(), state));
-        let caution = state.rule().caution();
+        note(ui, &sentence);
         if !caution.is_empty() {
             let text = RichText::new(format!("! {caution}")).font(regular(12.0)).color(t.waiting);
             ui.add(Label::new(text).wrap());
         }
         let classes = state.snapshot.as_ref().map(|s| s.view.rules.classes.as_slice()).unwrap_or_default();
-        for (class, rule) in classes {
+        let others = others.map(|rule| ("All others", rule));
+        let named = classes.iter().filter(|(class, _)| class != ORDER).map(|(class, rule)| (class.as_str(), *rule));
+        for (class, rule) in named.chain(others) {
             let text = RichText::new(format!("{class}: {}", rule.label())).font(regular(12.0)).color(t.text);
-            ui.add(Label::new(text).wrap()).on_hover_text(rule_sentence(*rule, state));
+            ui.add(Label::new(text).wrap()).on_hover_text(rule_sentence(rule, state));
         }
     });
 }

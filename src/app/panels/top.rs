@@ -54,6 +54,9 @@ fn verdict_words(snapshot: &Snapshot) -> Vec<(String, Option<Command>)> {
     if c.conflict > 0 {
         parts.push((format!("{} will conflict", grouped(c.conflict as u64)), Some(Command::Show(Show::Conflict))));
     }
+    if c.combine > 0 {
+        parts.push((format!("{} will be combined", grouped(c.combine as u64)), Some(Command::Show(Show::Combine))));
+    }
     if c.to_decide > 0 {
         parts.push((format!("{} to decide", grouped(c.to_decide as u64)), Some(Command::NextToDecide)));
     }
@@ -144,10 +147,11 @@ pub fn legend(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             (Show::Changed, "≠ ", "Changed", c.changed, t.sides[0]),
             (Show::Deleted, "− ", "Deleted", c.deleted, t.danger),
             (Show::Conflict, "! ", "Conflict", c.conflict, t.conflict),
+            (Show::Combine, "⊕ ", "Combined", c.combine, t.conflict),
             (Show::Waiting, "? ", "Waiting", c.waiting_lines, t.waiting),
         ] {
             // What hardly ever is needs no place.
-            if show == Show::Waiting && n == 0 && state.query.show != show {
+            if matches!(show, Show::Waiting | Show::Combine) && n == 0 && state.query.show != show {
                 continue;
             }
             if chip(ui, state.query.show == show, sign, name, n, ink).clicked() {

@@ -25,6 +25,9 @@ pub fn row_mark(t: &Tokens, line: &Line, side: SideIndex) -> Option<MarkLook> {
         (Mark::Conflict, _) | (_, Mark::Conflict) => {
             look("!", t.conflict, "changed on both sides: applying will find a conflict")
         }
+        (Mark::Combine, _) | (_, Mark::Combine) => {
+            look("⊕", t.conflict, "changed on both sides, different properties: applying will combine them")
+        }
         (Mark::New, _) => look("+", t.sides[side], "new here, not sent yet"),
         (Mark::Changed, _) => look("≠", t.sides[side], "changed here, not sent yet"),
         (Mark::Deleted, _) => look("−", t.danger, "deleted here, not sent yet"),
@@ -45,6 +48,7 @@ pub fn mark_look(t: &Tokens, mark: Mark, side: SideIndex) -> MarkLook {
         Mark::Changed => ("≠", t.sides[side], "changed"),
         Mark::Deleted => ("−", t.danger, "deleted"),
         Mark::Conflict => ("!", t.conflict, "conflict"),
+        Mark::Combine => ("⊕", t.conflict, "combined"),
         Mark::None => ("·", t.weak, "unchanged"),
     };
     MarkLook { glyph, ink, meaning }

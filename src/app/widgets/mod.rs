@@ -99,6 +99,9 @@ pub fn within(ui: &mut Ui, rect: egui::Rect) -> Ui {
     ui.new_child(UiBuilder::new().max_rect(rect).layout(egui::Layout::left_to_right(egui::Align::Center)))
 }
 
+/// What changed where no value did: the object was filed again with another version, as after a conflict.
+pub const VERSION_ONLY: &str = "version only";
+
 /// A small text on a coloured ground.
 pub fn pill(ui: &mut Ui, text: &str, ink: Color32, ground: Color32) -> Response {
     let font = medium(SMALL);
