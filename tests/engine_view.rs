@@ -377,3 +377,20 @@ fn what_the_rule_combines_is_not_called_a_conflict() {
     demo.engine.run(Action::SetRule { class: Some("Order".into()), rule: Some(Rule::ClientWins) }).unwrap();
     assert_eq!(demo.view().rules.of("Order"), Rule::ClientWins);
 }
+
+#[test]
+fn sync_both_ways_goes_on_until_nothing_is_left_to_send() {
+    let mut demo = Demo::new();
+    demo.sql("client.db", "INSERT INTO customers (id, code, cust_name) VALUES (9, 'c9', 'New Customer')");
+    demo.sql("client.db", "UPDATE orders SET customer = 9 WHERE order_num = 1");
+    demo.engine.run(Action::SyncBoth).unwrap();
+    // CLIENT decides a conflict while it takes MASTER's set, which MASTER has to be told.
+    demo.quantity(0, 1, 2);
+    demo.engine.run(Action::SyncBoth).unwrap();
+    let view = demo.view();
+    assert_eq!((view.lanes[0].objects, view.lanes[1].objects), (0, 0));
+    let ids = view.sides[0].requeued.iter().map(|w| w.id).collect();
+    demo.engine.run(Action::Discard { side: 0, ids, confirmed: true }).unwrap();
+    demo.engine.run(Action::SyncBoth).unwrap();
+    assert!(demo.view().equal && demo.view().sides[0].requeued.is_empty(), "to give up what waits is the end of it");
+}

@@ -21,6 +21,7 @@ use crate::sync::{
     ApplyOptions, Choice, Environment, Error, ErrorKind, Guid, Node, Outcome, PrepareOptions, Report, Resolution,
     Result, Role, Since, Value,
 };
+use crate::words::count;
 
 /// The engine behind the window.
 pub struct Engine {
@@ -45,7 +46,8 @@ impl Engine {
     pub fn open(dir: &Path) -> Result<Engine> {
         let env = open(dir)?;
         let shown = first_two(&env);
-        Ok(Engine { env, shown, seen: HashMap::new(), files: 0, sets: HashMap::new(), rng: rng(None) })
+        let files = env.files().len();
+        Ok(Engine { env, shown, seen: HashMap::new(), files, sets: HashMap::new(), rng: rng(None) })
     }
 
     /// Opens the environment again, or another one; shows the same nodes where they are there.
@@ -272,8 +274,7 @@ impl Engine {
             let action = Action::Revert { side, seq, confirmed: true };
             return Ok(asking(format!("Revert {set} at {name}?"), text, lines, "Revert", action));
         }
-        let count = reverted.objects.len();
-        let objects = if count == 1 { "1 order".to_owned() } else { format!("{count} orders") };
+        let objects = count(reverted.objects.len(), "order");
         let changed =
             reverted.objects.iter().filter(|o| o.outcome != Outcome::Deleted).map(|o| (side, o.guid)).collect();
         Ok(Done {
@@ -346,9 +347,9 @@ impl Engine {
     fn sync_both(&mut self) -> Result<Done> {
         let mut all = Done::default();
         let mut said = Vec::new();
-        for source in [1, 0] {
-            let report = self.env.exchange(source, 1 - source, None)?;
-            let done = applied(1 - source, &report);
+        for report in self.env.exchange_until_quiet(&[(1, 0), (0, 1)], None)? {
+            let side = usize::from(report.node == self.name(1));
+            let done = applied(side, &report);
             said.push(format!("{} → {}: {}", report.source, report.node, report.summary()));
             all.details.extend(done.details);
             all.changed.extend(done.changed);

@@ -14,7 +14,9 @@ use crate::demo::model::{Order, OrderDraft};
 use crate::demo::populate::{Amounts, populate, random_order, rng};
 use crate::demo::scenario::{SCENARIOS, TOUR, conflict_lines, report_lines};
 use crate::demo::{query, tables};
-use crate::sync::{ApplyOptions, Environment, Error, ErrorKind, Guid, Node, PrepareOptions, Result, Since};
+use crate::sync::{
+    ApplyOptions, Environment, Error, ErrorKind, Guid, Node, PrepareOptions, RecordState, Result, Since,
+};
 
 /// Runs one command.
 pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<ExitCode> {
@@ -84,7 +86,9 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
         Command::Apply { file, node, rule } => {
             let report =
                 env.node(&node)?.apply(&file, ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() })?;
-            let open = report.objects.iter().any(|o| o.reason.contains("somebody is to decide"));
+            let here = env.node(&node)?;
+            let mut records = report.objects.iter().filter_map(|o| o.conflict);
+            let open = records.any(|id| here.conflict(id).is_ok_and(|record| record.state == RecordState::Open));
             let next = open.then(|| format!("to decide: objsync conflicts --node {node}"));
             out.done(&report, || report_lines(&report).into_iter().chain(next).collect())
         }

@@ -138,8 +138,7 @@ pub(crate) fn requeue(node: &mut Node, command: Option<RequeueCommand>, out: Out
 fn applied(env: &mut Environment, set: &AppliedSet) -> Result<(usize, SetRecord)> {
     let place = env.index(&set.node)?;
     let node = &env.nodes[place];
-    let mut records = node.sets_of(set.id, false)?;
-    records.retain(|r| set.from.as_ref().is_none_or(|from| r.peer_name.eq_ignore_ascii_case(from)));
+    let mut records = node.sets_of(set.id, false, set.from.as_deref())?;
     // One that was taken back and applied again stands there twice.
     records.sort_by_key(|r| r.taken_back);
     let found = records.into_iter().next().ok_or_else(|| {

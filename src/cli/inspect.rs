@@ -8,9 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::cli::args::ObjectArgs;
 use crate::cli::output::{self, Output, transactions};
 use crate::sync::syncset::{self, Change, SyncSet};
-use crate::sync::{
-    Class, Content, Environment, Error, ErrorKind, Guid, JournalQuery, Node, Result, SetRecord, Since, Stamp,
-};
+use crate::sync::{Environment, Error, ErrorKind, Guid, JournalQuery, Node, Result, SetRecord, Since, Stamp};
 use crate::words::{count, grouped, local_time};
 
 /// The object with that local number, deleted ones too, or that GUID.
@@ -21,12 +19,6 @@ fn object(node: &Node, class: &str, text: &str) -> Result<Guid> {
         Err(_) => Some(text.parse()?),
     };
     found.ok_or_else(|| Error::new(ErrorKind::Usage, format!("{} never had {} {text}", node.info().name, class.name)))
-}
-
-fn content(class: &Class, content: &Content) -> Json {
-    content.as_ref().map_or(Json::Null, |values| {
-        class.properties.iter().zip(values).map(|(p, v)| (p.name.clone(), v.to_stored_json())).collect()
-    })
 }
 
 fn stamp(node: &Node, stamp: Stamp) -> Json {
@@ -46,7 +38,7 @@ pub(crate) fn journal(
         let class = node.class(&e.class)?;
         Ok(json!({
             "transaction": e.number, "class": e.class, "guid": e.guid, "number": e.key, "kind": e.kind,
-            "before": content(class, &e.before), "after": content(class, &e.after), "changes": e.changes,
+            "before": class.content_json(&e.before), "after": class.content_json(&e.after), "changes": e.changes,
             "stamp": stamp(node, e.stamp), "through": e.through.words(),
         }))
     });
@@ -91,7 +83,7 @@ pub(crate) fn history(node: &mut Node, class: &str, text: &str, out: Output<'_>)
             json!({
                 "transaction": e.filed.number, "replaced": e.replaced, "number": e.filed.key, "changes": e.changes,
                 "through": e.through.words(), "stamp": stamp(node, state.stamp), "vector": vector,
-                "content": content(class, &state.content),
+                "content": class.content_json(&state.content),
             })
         })
         .collect();
@@ -141,8 +133,7 @@ pub(crate) fn show(
         (Some(file), _) => (file, None),
         (None, Some(env)) => {
             let node = env.node(which.node.as_deref().unwrap_or_default())?;
-            let mut records = node.sets_of(which.id, which.from.is_none())?;
-            records.retain(|r| which.from.as_ref().is_none_or(|from| r.peer_name.eq_ignore_ascii_case(from)));
+            let records = node.sets_of(which.id, which.from.is_none(), which.from.as_deref())?;
             let record = records.into_iter().next().ok_or_else(|| {
                 let name = &node.info().name;
                 let what = match &which.from {
@@ -254,7 +245,7 @@ fn object_json(set: &SyncSet, o: &syncset::SetObject) -> Json {
     let vector: Vec<Json> = o.state.vector.entries().iter().map(|(n, at)| json!([named(set, *n), at])).collect();
     json!({
         "class": class.name, "guid": o.guid, "number": o.key, "change": o.change, "transactions": o.commits,
-        "content": content(class, &o.state.content), "was": was, "vector": vector,
+        "content": class.content_json(&o.state.content), "was": was, "vector": vector,
         "stamp": {"time": o.state.stamp.time, "at": local_time(o.state.stamp.time), "author": named(set, o.state.stamp.author)},
     })
 }

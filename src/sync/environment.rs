@@ -210,33 +210,35 @@ impl Environment {
                 clients.push(client);
             }
         }
-        let mut pairs: Vec<(usize, usize)> =
+        let directions: Vec<(usize, usize)> =
             clients.iter().map(|&c| (c, 0)).chain(clients.iter().map(|&c| (0, c))).collect();
+        self.exchange_until_quiet(&directions, rule)
+    }
+
+    /// Sets in these directions (source, target), one after the other, until nothing is left to send, a few rounds at most.
+    pub fn exchange_until_quiet(&mut self, directions: &[(usize, usize)], rule: Option<Rule>) -> Result<Vec<Report>> {
         let mut reports = Vec::new();
-        for _ in 0..ROUNDS {
-            for (source, target) in std::mem::take(&mut pairs) {
-                reports.push(self.exchange(source, target, rule)?);
-            }
+        for round in 0..ROUNDS {
+            let exchanged = reports.len();
             // A decision made at one end has still to be told at the other.
-            for &client in &clients {
-                for (source, target) in [(client, 0), (0, client)] {
-                    if self.has_news(source, target)? {
-                        pairs.push((source, target));
-                    }
+            for &(source, target) in directions {
+                if round == 0 || self.has_news(source, target)? {
+                    reports.push(self.exchange(source, target, rule)?);
                 }
             }
-            if pairs.is_empty() {
+            if reports.len() == exchanged {
                 break;
             }
         }
         Ok(reports)
     }
 
-    /// Whether a node has filed something that another has not received.
+    /// Whether a node has filed something that another has not received, be it purged by now.
     fn has_news(&mut self, source: usize, target: usize) -> Result<bool> {
         let start = self.has_of(target, source)?;
         let peer = self.nodes[target].info().guid;
-        Ok(self.nodes[source].to_send(peer, start)?.objects > 0)
+        let node = &mut self.nodes[source];
+        Ok(start < node.floor()? || node.to_send(peer, start)?.objects > 0)
     }
 
     /// One direction: prepares at `source` what `target` does not have, and applies it there.
@@ -324,11 +326,10 @@ impl Environment {
                 let identity = self.nodes[j].identity()?;
                 self.nodes[i].meet(&identity)?;
                 let retired = self.is_retired(i, j)?;
-                let has = self.has_of(j, i)?;
                 let received = self.has_of(i, j)?;
                 equal &= retired || self.nodes[i].check_not_restored(&self.nodes[j]).is_ok();
+                equal &= retired || !self.has_news(i, j)?;
                 let node = &mut self.nodes[i];
-                equal &= retired || (has >= node.floor()? && node.to_send(identity.info.guid, has)?.objects == 0);
                 let sent = node.start_for(identity.info.guid, Since::Sent)?;
                 peers.push(PeerStatus {
                     name: identity.info.name.clone(),

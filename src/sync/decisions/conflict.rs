@@ -10,7 +10,7 @@ use crate::sync::data::schema::Class;
 use crate::sync::decisions::decide::{Because, Chosen, Decision, Finding, Taken};
 use crate::sync::error::{Error, Result};
 use crate::sync::node::Node;
-use crate::sync::node::history::{Content, State, content_to_json};
+use crate::sync::node::history::{Content, State};
 use crate::words::two_times;
 
 /// What the two sides did. Every conflict is one of these.
@@ -199,7 +199,7 @@ impl Node {
     fn side(&self, class: &Class, state: &State) -> ConflictSide {
         let author = self.nodes.find(state.stamp.author);
         ConflictSide {
-            content: state.content.as_ref().map_or(Json::Null, |values| content_to_json(class, values)),
+            content: class.content_json(&state.content),
             time: state.stamp.time,
             author: self.nodes.name(state.stamp.author),
             role: author.map(|a| a.role).unwrap_or_default().name().to_owned(),
@@ -210,7 +210,6 @@ impl Node {
     /// Records a conflict; returns the record.
     pub(crate) fn record_conflict(&self, found: &Found<'_>) -> Result<ConflictRecord> {
         let Found { class, ours, theirs, decision, .. } = found;
-        let as_json = |content: &Content| content.as_ref().map_or(Json::Null, |values| content_to_json(class, values));
         let properties = match (&ours.content, &theirs.content) {
             (Some(a), Some(b)) => class
                 .properties
@@ -245,11 +244,11 @@ impl Node {
             source_number: found.source_number,
             kind: found.kind.unwrap_or_else(|| ConflictKind::of(&ours.content, &theirs.content)),
             properties,
-            ancestors: found.ancestors.iter().map(|a| as_json(&a.content)).collect(),
+            ancestors: found.ancestors.iter().map(|a| class.content_json(&a.content)).collect(),
             ours: self.side(class, ours),
             theirs: self.side(class, theirs),
             chosen: decision.chosen,
-            result: as_json(&decision.content),
+            result: class.content_json(&decision.content),
             taken,
             rule: found.rule.to_owned(),
             why: String::new(),

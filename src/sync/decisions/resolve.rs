@@ -15,7 +15,7 @@ use crate::sync::node::Keep;
 use crate::sync::node::Node;
 use crate::sync::node::edit::Wanted;
 use crate::sync::node::filing::NewRow;
-use crate::sync::node::history::{Content, State, content_from_json, content_to_json};
+use crate::sync::node::history::{Content, State, content_from_json};
 
 /// How a conflict is to be decided.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,13 +72,6 @@ impl Node {
             if !moved_on.is_empty() && !confirmed {
                 return Ok(Resolution::MovedOn { moved_on, changes });
             }
-            if wanted != now {
-                let wanted = Wanted { class: class.name.clone(), guid, content: wanted.clone() };
-                edit.file(&[wanted]).map_err(|e| not_fitting(&record, e))?;
-            }
-            let node = edit.node();
-            // As the table has it: an affinity may have turned `5` into 5.
-            let filed = node.current(&class, guid)?.and_then(|f| f.state.content);
             // To say once more what stands is no new decision.
             if wanted == now
                 && moved_on.is_empty()
@@ -87,9 +80,16 @@ impl Node {
             {
                 return Ok(Resolution::Filed { record: Box::new(record), changes });
             }
+            if wanted != now {
+                let wanted = Wanted { class: class.name.clone(), guid, content: wanted.clone() };
+                edit.file(&[wanted]).map_err(|e| not_fitting(&record, e))?;
+            }
+            let node = edit.node();
+            // As the table has it: an affinity may have turned `5` into 5.
+            let filed = node.current(&class, guid)?.and_then(|f| f.state.content);
             record.again.push(DecidedAgain {
                 chosen,
-                result: filed.as_ref().map_or(Json::Null, |values| content_to_json(&class, values)),
+                result: class.content_json(&filed),
                 at: (node.clock)(),
                 number: (wanted != now).then_some(edit.number),
             });

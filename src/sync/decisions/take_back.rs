@@ -276,7 +276,7 @@ impl Node {
             reverted.number = (!wanted.is_empty()).then_some(edit.number);
             if let Some(number) = reverted.number {
                 let sql = "UPDATE objsync_set SET reverted = ?2 WHERE seq = ?1";
-                edit.connection().execute(sql, (seq, i64::try_from(number).unwrap_or(i64::MAX)))?;
+                edit.connection().execute(sql, (seq, number))?;
             }
             for (w, now) in wanted {
                 let node = edit.node();

@@ -92,10 +92,13 @@ impl Node {
             .ok_or_else(|| Error::usage(format!("{} knows no set at place {seq}; nothing was changed", self.info.name)))
     }
 
-    /// The records of sets with that id, newest first: prepared here, or applied here.
-    pub fn sets_of(&self, id: i64, sent: bool) -> Result<Vec<SetRecord>> {
+    /// The records of sets with that id, newest first: prepared here, or applied here; with `peer`, only those exchanged with
+    /// the node of that name (compared without case).
+    pub fn sets_of(&self, id: i64, sent: bool, peer: Option<&str>) -> Result<Vec<SetRecord>> {
         let sql = format!("SELECT {COLUMNS} WHERE s.id = ?1 AND s.sent = ?2 ORDER BY s.seq DESC");
-        let rows = self.conn.prepare_cached(&sql)?.query_map((id, sent), record)?.collect::<rusqlite::Result<_>>()?;
+        let mut rows: Vec<SetRecord> =
+            self.conn.prepare_cached(&sql)?.query_map((id, sent), record)?.collect::<rusqlite::Result<_>>()?;
+        rows.retain(|r| peer.is_none_or(|peer| r.peer_name.eq_ignore_ascii_case(peer)));
         Ok(rows)
     }
 }

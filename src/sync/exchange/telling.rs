@@ -24,13 +24,9 @@ impl Node {
     }
 
     pub(crate) fn unknown(&self, property: &Property, value: &Value) -> Obstacle {
-        let text = self.unknown_reference(&property.name, value, property.references.as_deref());
-        Obstacle { cause: Cause::UnknownReference, text }
-    }
-
-    fn unknown_reference(&self, property: &str, value: &Value, target: Option<&str>) -> String {
-        let target = target.unwrap_or("object");
-        match value {
+        let target = property.references.as_deref().unwrap_or("object");
+        let property = &property.name;
+        let text = match value {
             Value::Reference(guid) => {
                 let journaled = self.class(target).is_ok_and(|c| c.journaled);
                 let way_out = match journaled {
@@ -46,7 +42,8 @@ impl Node {
             _ => format!(
                 "its {property} names no {target} at the sender either; it goes through once it is corrected there"
             ),
-        }
+        };
+        Obstacle { cause: Cause::UnknownReference, text }
     }
 
     pub(crate) fn title(&self, p: &Pending) -> String {

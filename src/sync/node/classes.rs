@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::sync::data::schema::{Class, quote};
 use crate::sync::error::{Error, Result};
 use crate::sync::node::Node;
+use crate::sync::node::purge::confirmed_by_all;
 use crate::sync::node::triggers;
 
 /// What switching a class did.
@@ -53,10 +54,7 @@ impl Node {
             triggers::replace(&node.conn, &old, &new)?;
             if on {
                 let number = node.number()? + 1;
-                node.conn.execute(
-                    "UPDATE objsync_state SET number = ?1, clock = max(clock + 1, ?2)",
-                    (i64::try_from(number).unwrap_or(i64::MAX), now),
-                )?;
+                node.conn.execute("UPDATE objsync_state SET number = ?1, clock = max(clock + 1, ?2)", (number, now))?;
                 switched.baseline = node.file_baseline(&new, number)?;
                 switched.number = (switched.baseline > 0).then_some(number);
                 if switched.baseline == 0 {
@@ -82,8 +80,7 @@ impl Node {
             quote(&class.key)
         ))?;
         // What was filed since, may not have reached everybody when sets go on without this class.
-        let confirmed = self.confirmed()?.iter().filter(|c| !c.retired).map(|c| c.upto).min();
-        let confirmed = i64::try_from(confirmed.unwrap_or(0)).unwrap_or(i64::MAX);
+        let confirmed = confirmed_by_all(&self.confirmed()?);
         self.conn.execute("UPDATE objsync_class SET confirmed = ?2 WHERE id = ?1", (class.id, confirmed))?;
         Ok(())
     }
@@ -207,7 +204,7 @@ impl Node {
             "UPDATE {table} SET own = ?2, time = (SELECT clock FROM objsync_state), author = (SELECT node FROM objsync_state),
              last = ?3 WHERE object = ?1"
         );
-        self.conn.prepare_cached(&sql)?.execute((known.object, i64::try_from(number).unwrap_or(i64::MAX), pos))?;
+        self.conn.prepare_cached(&sql)?.execute((known.object, number, pos))?;
         Ok(())
     }
 

@@ -333,6 +333,13 @@ fn version_columns(r: &Row<'_>) -> rusqlite::Result<VersionColumns> {
 
 /// Content as JSON by property name, references as GUIDs: the form in records, requeue and merge notes, which outlives
 /// a change of the table.
+impl Class {
+    /// Content as JSON by property name, references as `{"ref": GUID}`; null: deleted.
+    pub fn content_json(&self, content: &Content) -> Json {
+        content.as_ref().map_or(Json::Null, |values| content_to_json(self, values))
+    }
+}
+
 pub(crate) fn content_to_json(class: &Class, values: &[Value]) -> Json {
     let members = class.properties.iter().zip(values).map(|(p, v)| (p.name.clone(), v.to_stored_json()));
     Json::Object(members.collect::<Map<_, _>>())

@@ -35,6 +35,11 @@ pub struct Purged {
     pub confirmed: Vec<Confirmed>,
 }
 
+/// Up to which commit every peer that is not retired has everything; 0 where there is none.
+pub(crate) fn confirmed_by_all(confirmed: &[Confirmed]) -> u64 {
+    confirmed.iter().filter(|c| !c.retired).map(|c| c.upto).min().unwrap_or(0)
+}
+
 impl Node {
     /// Commits up to here are purged.
     pub fn floor(&self) -> Result<u64> {
@@ -58,8 +63,7 @@ impl Node {
     pub fn purge(&mut self, bound: u64) -> Result<Purged> {
         self.write(|node| {
             let confirmed = node.confirmed()?;
-            let all = confirmed.iter().filter(|c| !c.retired).map(|c| c.upto).min().unwrap_or(0);
-            let floor = all.min(bound).min(node.number()?).max(node.floor()?);
+            let floor = confirmed_by_all(&confirmed).min(bound).min(node.number()?).max(node.floor()?);
             let start = node.first_pos_after(floor)?;
             // The last one stays, so that no position is ever given again: objects still point to those that are gone.
             let sql = "DELETE FROM objsync_journal WHERE pos < ?1 AND pos < (SELECT max(pos) FROM objsync_journal)";
