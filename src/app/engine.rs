@@ -259,7 +259,7 @@ impl Engine {
         let lines: Vec<String> = reverted
             .objects
             .iter()
-            .map(|o| format!("{} {}: {}", o.class, o.number.unwrap_or_default(), o.reason))
+            .map(|o| format!("{} {}: {}", o.class, o.name(), o.reason))
             .chain(reverted.kept.iter().cloned())
             .collect();
         if !confirmed {
@@ -308,10 +308,7 @@ impl Engine {
             }
         };
         let name = node.info().name.clone();
-        let what = match found.number.or(found.source_number) {
-            Some(number) => format!("{} {number}", found.class),
-            None => format!("{} {}", found.class, found.guid),
-        };
+        let what = format!("{} {}", found.class, found.name());
         match node.resolve(record, &choice, confirmed)? {
             Resolution::MovedOn { moved_on, changes } => {
                 let changes = if changes.is_empty() { "nothing".to_owned() } else { changes };

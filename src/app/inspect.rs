@@ -76,7 +76,7 @@ impl Engine {
         rows.sort_by_key(|r| std::cmp::Reverse(r.changed.iter().filter(|c| **c).count()));
         let title = match (record.number, record.source_number) {
             (Some(a), Some(b)) if a != b => format!("{} {b}, at {here} {a}", record.class),
-            (a, b) => titled(&record.class, a.or(b), guid),
+            _ => format!("{} {}", record.class, record.name()),
         };
         let whose = |chosen| match chosen {
             Chosen::Ours => format!("{here}'s stays"),
@@ -135,7 +135,7 @@ impl Engine {
                 (Some(there), Some(here)) if there != here => {
                     format!("{} {there}, at {} {here}", o.class, report.node)
                 }
-                (there, here) => titled(&o.class, there.or(here), o.guid),
+                _ => format!("{} {}", o.class, o.name()),
             },
             guid: o.guid,
             outcome: o.outcome,
@@ -215,7 +215,7 @@ pub(super) fn journal(node: &mut Node) -> Result<Vec<JournalLine>> {
     let line = |e: &crate::sync::JournalEntry| JournalLine {
         transaction: e.number,
         at: local_time(e.stamp.time),
-        title: titled(&e.class, e.key, e.guid),
+        title: format!("{} {}", e.class, e.name),
         guid: e.guid,
         mark: match e.kind {
             EventKind::Insert => Mark::New,

@@ -173,7 +173,7 @@ impl Engine {
             id: w.id,
             guid: w.guid,
             cause: cause_words(w.cause).to_owned(),
-            title: titled(&w.class, w.source_number, w.guid),
+            title: format!("{} {}", w.class, w.name()),
             set: format!("set {} from {}", w.set, w.source),
             reason: w.reason,
         });

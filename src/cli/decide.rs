@@ -112,8 +112,7 @@ pub(crate) fn resolve(
         Resolution::Filed { record, changes } => {
             let value = json!({"record": record, "changes": changes});
             let changes = if changes.is_empty() { "nothing had to change".to_owned() } else { changes };
-            let number = record.number.or(record.source_number).map_or_else(|| record.guid.clone(), |n| n.to_string());
-            let done = format!("{}: {} {number}: {changes}", node.info().name, record.class);
+            let done = format!("{}: {} {}: {changes}", node.info().name, record.class, record.name());
             out.done(&value, || [done].into_iter().chain(conflict_lines(node, &record)).collect())
         }
     }
@@ -173,8 +172,7 @@ pub(crate) fn revert(env: &mut Environment, set: &AppliedSet, dry_run: bool, out
             }
         };
         let lines = objects.iter().map(|o| {
-            let number = o.number.map_or_else(|| o.guid.to_string(), |n| n.to_string());
-            format!("  {} {number}: {}", o.class, o.reason)
+            format!("  {} {}: {}", o.class, o.name(), o.reason)
         });
         [head].into_iter().chain(lines).chain(kept.iter().map(|k| format!("  {k}"))).collect()
     })

@@ -11,12 +11,16 @@ use crate::sync::syncset::{self, Change, SyncSet};
 use crate::sync::{Environment, Error, ErrorKind, Guid, JournalQuery, Node, Result, SetRecord, Since, Stamp};
 use crate::words::{count, grouped, local_time};
 
-/// The object with that local number, deleted ones too, or that GUID.
+/// The object with that local number, deleted ones too, or that key, or that GUID.
 fn object(node: &Node, class: &str, text: &str) -> Result<Guid> {
     let class = node.class(class)?;
     let found = match text.parse::<i64>() {
-        Ok(number) => node.guid_by_number(class, number)?,
-        Err(_) => Some(text.parse()?),
+        Ok(number) if class.has_numbers() => node.guid_by_number(class, number)?,
+        _ if class.has_numbers() => Some(text.parse()?),
+        _ => match node.guid_by_key(class, text)? {
+            Some(guid) => Some(guid),
+            None => text.parse().ok(),
+        },
     };
     found.ok_or_else(|| Error::new(ErrorKind::Usage, format!("{} never had {} {text}", node.info().name, class.name)))
 }
@@ -48,7 +52,6 @@ pub(crate) fn journal(
             return vec!["the journal has no such events".to_owned()];
         }
         let line = |e: &crate::sync::JournalEntry| {
-            let number = e.key.map_or_else(|| e.guid.to_string(), |n| n.to_string());
             let what = match e.kind {
                 crate::sync::EventKind::Insert => "made".to_owned(),
                 crate::sync::EventKind::Delete => "deleted".to_owned(),
@@ -56,10 +59,11 @@ pub(crate) fn journal(
                 crate::sync::EventKind::Update => e.changes.clone(),
             };
             format!(
-                "{:>7}  {}  {} {number}: {what}  ({})",
+                "{:>7}  {}  {} {}: {what}  ({})",
                 grouped(e.number),
                 local_time(e.stamp.time),
                 e.class,
+                e.name,
                 e.through.words()
             )
         };
@@ -81,15 +85,18 @@ pub(crate) fn history(node: &mut Node, class: &str, text: &str, out: Output<'_>)
             let vector: Vec<Json> =
                 state.vector.entries().iter().map(|(n, at)| json!([node.name_of(*n), at])).collect();
             json!({
-                "transaction": e.filed.number, "replaced": e.replaced, "number": e.filed.key, "changes": e.changes,
+                "transaction": e.filed.number, "replaced": e.replaced, "number": e.filed.key.filter(|_| class.has_numbers()), "changes": e.changes,
                 "through": e.through.words(), "stamp": stamp(node, state.stamp), "vector": vector,
                 "content": class.content_json(&state.content),
             })
         })
         .collect();
     out.done(&json!({"class": class.name, "guid": guid, "states": states}), || {
-        let now = entries[0].filed.key.map_or_else(String::new, |n| format!(" {n}"));
-        let mut lines = vec![format!("{}{now} at {} ({guid}), the present state first", class.name, node.info().name)];
+        let name = match class.has_numbers() {
+            true => entries[0].filed.key.map_or_else(|| text.to_owned(), |n| n.to_string()),
+            false => text.to_owned(),
+        };
+        let mut lines = vec![format!("{} {name} at {} ({guid}), the present state first", class.name, node.info().name)];
         if !class.journaled {
             lines.push(format!("  {} is not journaled, so only its present state is known", class.name));
             return lines;

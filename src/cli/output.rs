@@ -216,11 +216,11 @@ pub(crate) fn waiting(name: &str, waiting: &[Waiting]) -> Vec<String> {
         return vec!["nothing waits here".to_owned()];
     }
     let line = |w: &Waiting| {
-        let number = w.source_number.map_or_else(|| w.guid.to_string(), |n| n.to_string());
         format!(
-            "{}: {} {number} (set {} from {}, transaction {}): {}",
+            "{}: {} {} (set {} from {}, transaction {}): {}",
             w.id,
             w.class,
+            w.name(),
             w.set,
             w.source,
             grouped(w.transaction),

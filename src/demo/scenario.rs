@@ -407,8 +407,7 @@ pub fn report_lines(report: &Report) -> Vec<String> {
     let objects = report.objects.iter().map(|o| {
         let shown = match (o.source_number, o.number) {
             (Some(there), Some(here)) if there != here => format!("{} {there}, at {} {here}", o.class, report.node),
-            (Some(n), _) | (None, Some(n)) => format!("{} {n}", o.class),
-            (None, None) => format!("{} {}", o.class, o.guid),
+            _ => format!("{} {}", o.class, o.name()),
         };
         format!("  {shown}: {}", o.reason)
     });
@@ -418,7 +417,7 @@ pub fn report_lines(report: &Report) -> Vec<String> {
 /// A conflict record of a node in words.
 pub fn conflict_lines(node: &Node, record: &ConflictRecord) -> Vec<String> {
     let class = record.class.as_str();
-    let number = record.number.or(record.source_number).map_or_else(|| record.guid.clone(), |n| n.to_string());
+    let number = record.name();
     let title = match record.state {
         RecordState::Open => "open conflict",
         RecordState::Combined => "combination",

@@ -1,10 +1,8 @@
 //! Classes: which tables are synchronized, their properties, and whether two nodes agree on them.
 
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::sync::data::value::Value;
-use crate::sync::error::{Error, Result};
 
 /// A table to be made a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +22,11 @@ pub struct Class {
     pub name: String,
     /// Its table.
     pub table: String,
-    /// The INTEGER PRIMARY KEY: a local number, no part of what is compared.
-    pub key: String,
+    /// What tells its rows apart.
+    pub key: Key,
     /// Whether changes are journaled and synchronized.
     pub journaled: bool,
-    /// The other columns, in the table's order.
+    /// The other columns, each at its place for good: those the table had first in its order, then those added since.
     pub properties: Vec<Property>,
     /// The unique constraints, each as places in `properties`.
     #[serde(skip)]
@@ -36,9 +34,26 @@ pub struct Class {
     /// The collation of each of these places: an index may compare otherwise than its column does.
     #[serde(skip)]
     pub(crate) collations: Vec<Vec<String>>,
+    /// Foreign keys of this table whose values are content, not local numbers: what they name must be there in the end.
+    #[serde(skip)]
+    pub(crate) foreign: Vec<ForeignKey>,
+    /// Foreign keys of the same kind, or of tables that are no classes, that name rows of this table.
+    #[serde(skip)]
+    pub(crate) named_by: Vec<ForeignKey>,
     /// This file's small number for the class.
     #[serde(skip)]
     pub id: i64,
+}
+
+/// What tells the rows of a class apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Key {
+    /// The INTEGER PRIMARY KEY of that name: a local number, no part of what is compared.
+    Number(String),
+    /// Any other declared key, as places among the properties: content like any other, and unique. The number by which the
+    /// engine names such an object inside this file is its object id.
+    Content(Vec<usize>),
 }
 
 /// One column of a class's table.
@@ -52,15 +67,80 @@ pub struct Property {
     /// Whether NULL is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_null: bool,
-    /// The class it refers to.
+    /// The class it refers to by its local number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub references: Option<String>,
+    /// Present where the column was added to the table after the class was made: the value that every state from before has.
+    #[serde(default, with = "added", skip_serializing_if = "Option::is_none")]
+    pub added: Option<Value>,
+    /// Names that it had before it was renamed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formerly: Vec<String>,
+    /// No column of the table here: another node has added it, and its values are kept beside the table and sent on.
+    #[serde(skip)]
+    pub elsewhere: bool,
+    /// Journal positions up to here are from before the column was.
+    #[serde(skip)]
+    pub(crate) since: i64,
+}
+
+/// [`Property::added`] as JSON.
+mod added {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::sync::data::value::Value;
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<Value>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().map(Value::to_stored_json).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+        let json = serde_json::Value::deserialize(deserializer)?;
+        let value = Value::from_stored_json(&json).ok_or_else(|| serde::de::Error::custom("no value"))?;
+        Ok(Some(value))
+    }
+}
+
+/// A foreign key, by the names of tables and columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ForeignKey {
+    /// The table that refers …
+    pub(crate) table: String,
+    /// … by these columns …
+    pub(crate) columns: Vec<String>,
+    /// … to that table …
+    pub(crate) target: String,
+    /// … where these must have the same values.
+    pub(crate) to: Vec<String>,
+    /// Deleting the row that is referred to does something with those that refer to it (`ON DELETE CASCADE` and the like).
+    pub(crate) acts: bool,
 }
 
 impl Class {
+    /// A class of which nothing but its name and table is known yet.
+    pub(crate) fn bare(id: i64, spec: &ClassSpec) -> Class {
+        Class {
+            name: spec.name.clone(),
+            table: spec.table.clone(),
+            key: Key::Content(Vec::new()),
+            journaled: spec.journaled,
+            properties: Vec::new(),
+            unique: Vec::new(),
+            collations: Vec::new(),
+            foreign: Vec::new(),
+            named_by: Vec::new(),
+            id,
+        }
+    }
+
     /// The place of a property.
     pub fn property(&self, name: &str) -> Option<usize> {
         self.properties.iter().position(|p| p.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether its objects are known to people by a local number.
+    pub fn has_numbers(&self) -> bool {
+        matches!(self.key, Key::Number(_))
     }
 
     /// Whether two rows differ in what must be unique.
@@ -78,83 +158,83 @@ impl Class {
         quote(&format!("objsync_tombstone_{}", self.table))
     }
 
-    /// Reads a table's shape; classes that it refers to must be among `specs`.
-    pub(crate) fn read(conn: &Connection, spec: &ClassSpec, specs: &[ClassSpec]) -> Result<Class> {
-        let table = &spec.table;
-        let columns = conn
-            .prepare("SELECT name, upper(type), \"notnull\", pk, hidden FROM pragma_table_xinfo(?1) ORDER BY cid")?
-            .query_map([table], |r| {
-                Ok((
-                    r.get::<_, String>(0)?,
-                    r.get::<_, String>(1)?,
-                    r.get::<_, bool>(2)?,
-                    r.get::<_, i64>(3)?,
-                    r.get::<_, i64>(4)?,
-                ))
-            })?
-            .collect::<rusqlite::Result<Vec<_>>>()?;
-        if columns.is_empty() {
-            return Err(Error::usage(format!("there is no table `{table}`")));
-        }
-        let keys: Vec<_> = columns.iter().filter(|c| c.3 > 0).collect();
-        // Only an INTEGER PRIMARY KEY of a rowid table has no index of its own.
-        let has_key_index: bool =
-            conn.query_row("SELECT EXISTS(SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk')", [table], |r| {
-                r.get(0)
-            })?;
-        let key = match keys.as_slice() {
-            [key] if key.1 == "INTEGER" && !has_key_index => key.0.clone(),
-            _ => {
-                return Err(Error::usage(format!(
-                    "the table `{table}` has no INTEGER PRIMARY KEY, which a synchronized table needs: VACUUM renumbers rows without one"
-                )));
-            }
-        };
-        let mut properties: Vec<Property> = columns
-            .iter()
-            .filter(|c| c.3 == 0 && c.4 == 0)
-            .map(|c| Property { name: c.0.clone(), declared: c.1.clone(), not_null: c.2, references: None })
-            .collect();
-        let references = conn
-            .prepare(
-                "SELECT \"from\", \"table\", count(*) FROM pragma_foreign_key_list(?1) GROUP BY id HAVING count(*) = 1",
-            )?
-            .query_map([table], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)))?
-            .collect::<rusqlite::Result<Vec<_>>>()?;
-        for (column, target) in references {
-            let class = specs.iter().find(|s| s.table.eq_ignore_ascii_case(&target));
-            let property = properties.iter_mut().find(|p| p.name.eq_ignore_ascii_case(&column));
-            if let (Some(class), Some(property)) = (class, property) {
-                property.references = Some(class.name.clone());
+    /// The table of values of properties that the user's table has not.
+    pub(crate) fn elsewhere(&self) -> String {
+        quote(&format!("objsync_elsewhere_{}", self.table))
+    }
+
+    /// SQL: whether row `t` of the table is that of row `o` of [`Class::objects`]. Uses the primary key of the table, or, read
+    /// the other way, that of the objects.
+    pub(crate) fn same_row(&self, t: &str, o: &str) -> String {
+        match &self.key {
+            Key::Number(key) => format!("{t}.{} = {o}.key", quote(key)),
+            Key::Content(places) => {
+                let each = places.iter().enumerate();
+                let each = each.map(|(n, place)| format!("{t}.{} = {o}.k{n}", quote(&self.properties[*place].name)));
+                each.collect::<Vec<_>>().join(" AND ")
             }
         }
-        let unique = conn
-            .prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\" = 1 AND partial = 0")?
-            .query_map([table], |r| r.get::<_, String>(0))?
-            .collect::<rusqlite::Result<Vec<_>>>()?
-            .into_iter()
-            .map(|index| {
-                let columns = conn
-                    .prepare("SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno")?
-                    .query_map([index], |r| Ok((r.get::<_, Option<String>>(0)?, r.get::<_, String>(1)?)))?
-                    .collect::<rusqlite::Result<Vec<_>>>()?;
-                let place = |name: String| properties.iter().position(|p| p.name == name);
-                Ok(columns.into_iter().map(|(name, collation)| Some((place(name?)?, collation))).collect())
-            })
-            // An index on an expression is left to SQLite, which refuses what collides.
-            .filter_map(|columns: Result<Option<Vec<(usize, String)>>>| columns.transpose())
-            .collect::<Result<Vec<_>>>()?;
-        let (unique, collations) = unique.into_iter().map(|columns| columns.into_iter().unzip()).unzip();
-        Ok(Class {
-            name: spec.name.clone(),
-            table: table.clone(),
-            key,
-            journaled: spec.journaled,
-            properties,
-            unique,
-            collations,
-            id: 0,
-        })
+    }
+
+    /// SQL: the local key of row `t` of the table.
+    pub(crate) fn key_of(&self, t: &str) -> String {
+        match &self.key {
+            Key::Number(key) => format!("{t}.{}", quote(key)),
+            Key::Content(_) => {
+                format!("(SELECT k.key FROM {} k WHERE {})", self.objects(), self.same_row(t, "k"))
+            }
+        }
+    }
+
+    /// SQL: whether row `t` of the table has that local key (a parameter or a column).
+    pub(crate) fn row_at(&self, t: &str, key: &str) -> String {
+        match &self.key {
+            Key::Number(name) => format!("{t}.{} = {key}", quote(name)),
+            Key::Content(places) => {
+                let columns: Vec<String> =
+                    places.iter().map(|i| format!("{t}.{}", quote(&self.properties[*i].name))).collect();
+                let kept: Vec<String> = (0..places.len()).map(|n| format!("k.k{n}")).collect();
+                format!(
+                    "({}) = (SELECT {} FROM {} k WHERE k.key = {key})",
+                    columns.join(", "),
+                    kept.join(", "),
+                    self.objects()
+                )
+            }
+        }
+    }
+
+    /// SQL: the value of a property in row `t` of the table, which is that of row `o` of [`Class::objects`].
+    pub(crate) fn value_of(&self, place: usize, t: &str, o: &str) -> String {
+        let property = &self.properties[place];
+        if !property.elsewhere {
+            return format!("{t}.{}", quote(&property.name));
+        }
+        format!(
+            "iif(EXISTS (SELECT 1 FROM {elsewhere} x WHERE x.object = {o}.object),              (SELECT x.v{place} FROM {elsewhere} x WHERE x.object = {o}.object),              (SELECT p.added FROM objsync_property p WHERE p.class = {class} AND p.place = {place}))",
+            elsewhere = self.elsewhere(),
+            class = self.id,
+        )
+    }
+
+    /// SQL: `, t.a, t.b, …`: the values of all properties.
+    pub(crate) fn values_of(&self, t: &str, o: &str) -> String {
+        (0..self.properties.len()).map(|place| format!(", {}", self.value_of(place, t, o))).collect()
+    }
+
+    /// The properties that are columns of the table here, with their places.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (usize, &Property)> {
+        self.properties.iter().enumerate().filter(|(_, p)| !p.elsewhere)
+    }
+
+    /// The properties that are columns only elsewhere, with their places.
+    pub(crate) fn not_columns(&self) -> impl Iterator<Item = (usize, &Property)> {
+        self.properties.iter().enumerate().filter(|(_, p)| p.elsewhere)
+    }
+
+    /// A local key where it is a number that means something to people.
+    pub(crate) fn number_shown(&self, key: Option<i64>) -> Option<i64> {
+        key.filter(|_| self.has_numbers())
     }
 }
 
@@ -175,20 +255,61 @@ pub(crate) fn differences(ours: &[Class], theirs: &[Class]) -> Vec<String> {
             let (here, there) = if a.journaled { ("journaled", "not") } else { ("not journaled", "journaled") };
             found.push(format!("{} is {here} here and {there} at the sender", a.name));
         }
+        if a.has_numbers() != b.has_numbers() || key_names(a) != key_names(b) {
+            found.push(format!("the key of {} is {} here and {} at the sender", a.name, key_told(a), key_told(b)));
+        }
         for p in &a.properties {
             match b.properties.iter().find(|q| q.name == p.name) {
-                None => found.push(format!("{} has no property {} at the sender", a.name, p.name)),
-                Some(q) if q != p => {
+                None => match b.properties.iter().find(|q| q.formerly.contains(&p.name)) {
+                    Some(q) => found.push(format!("{}.{} was renamed to {} at the sender", a.name, p.name, q.name)),
+                    // The sender does not have it yet.
+                    None if p.added.is_some() || renamed_from(p, b) => {}
+                    None => found.push(format!("{} has no property {} at the sender", a.name, p.name)),
+                },
+                Some(q) if shape(q) != shape(p) => {
                     found.push(format!("{}.{} is {} here and {} at the sender", a.name, p.name, shape(p), shape(q)))
                 }
-                Some(_) => {}
+                Some(q) => {
+                    if let (Some(x), Some(y)) = (&p.added, &q.added)
+                        && x != y
+                    {
+                        let (x, y) = (x.to_stored_json(), y.to_stored_json());
+                        found.push(format!("{}.{} was added as {x} here and as {y} at the sender", a.name, p.name));
+                    }
+                }
             }
         }
         for q in b.properties.iter().filter(|q| !a.properties.iter().any(|p| p.name == q.name)) {
-            found.push(format!("{} has no property {} here", b.name, q.name));
+            match a.properties.iter().find(|p| p.formerly.contains(&q.name)) {
+                Some(p) => found.push(format!("{}.{} was renamed to {} here", b.name, q.name, p.name)),
+                // It is not here yet.
+                None if q.added.is_some() || renamed_from(q, a) => {}
+                None => found.push(format!("{} has no property {} here", b.name, q.name)),
+            }
         }
     }
     found
+}
+
+/// Whether a class still has a property under a name that it had before: that difference is told with the other one.
+fn renamed_from(p: &Property, class: &Class) -> bool {
+    p.formerly.iter().any(|name| class.properties.iter().any(|q| q.name == *name))
+}
+
+fn key_names(class: &Class) -> Vec<&str> {
+    match &class.key {
+        Key::Number(_) => Vec::new(), // what a local number is called matters to nobody else
+        Key::Content(places) => {
+            places.iter().filter_map(|i| class.properties.get(*i)).map(|p| p.name.as_str()).collect()
+        }
+    }
+}
+
+fn key_told(class: &Class) -> String {
+    match &class.key {
+        Key::Number(name) => format!("a local number ({name})"),
+        Key::Content(_) => key_names(class).join(", "),
+    }
 }
 
 fn shape(p: &Property) -> String {

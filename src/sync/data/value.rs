@@ -46,6 +46,9 @@ impl PartialEq for Value {
     }
 }
 
+/// Reals are compared bit by bit.
+impl Eq for Value {}
+
 impl Value {
     pub(crate) fn from_sql(value: ValueRef<'_>) -> Self {
         match value {

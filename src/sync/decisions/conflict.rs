@@ -9,6 +9,7 @@ use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::Class;
 use crate::sync::decisions::decide::{Because, Chosen, Decision, Finding, Taken};
 use crate::sync::error::{Error, Result};
+use crate::sync::exchange::report::object_name;
 use crate::sync::node::Node;
 use crate::sync::node::history::{Content, State};
 use crate::words::two_times;
@@ -103,6 +104,9 @@ pub struct ConflictRecord {
     pub class: String,
     /// The object.
     pub guid: String,
+    /// Its key where that is content: `DE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Its local number here.
     pub number: Option<i64>,
     /// Its local number at the source.
@@ -167,6 +171,11 @@ pub struct DecidedAgain {
 }
 
 impl ConflictRecord {
+    /// What people call the object beside its class: its number here, or at the source, its key, or its GUID.
+    pub fn name(&self) -> String {
+        object_name(self.number.or(self.source_number), self.key.as_deref(), &self.guid)
+    }
+
     /// What stands by the record: the last decision and its values.
     pub fn standing(&self) -> (Chosen, &Json) {
         self.again.last().map_or((self.chosen, &self.result), |d| (d.chosen, &d.result))
@@ -240,7 +249,8 @@ impl Node {
             },
             class: class.name.clone(),
             guid: found.guid.to_string(),
-            number: found.number,
+            key: self.key_text(class, ours.content.as_deref().or(theirs.content.as_deref())),
+            number: class.number_shown(found.number),
             source_number: found.source_number,
             kind: found.kind.unwrap_or_else(|| ConflictKind::of(&ours.content, &theirs.content)),
             properties,

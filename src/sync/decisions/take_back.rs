@@ -143,7 +143,7 @@ impl Node {
         let end = self.first_pos_after(last)?;
         for (class, guid) in self.filed_between(first, last)? {
             if let Some(now) = self.current(class, guid)?.filter(|now| now.pos.is_some_and(|pos| pos >= end)) {
-                return no(format!("{} was changed since", self.called(class, guid, &now)));
+                return no(format!("{} was changed since", self.filed_called(class, guid, &now)));
             }
         }
         Ok(Ok(()))
@@ -265,7 +265,7 @@ impl Node {
                 let after = node.as_of(class, now.clone(), last)?.and_then(|f| f.state.content);
                 let (content, kept) = node.restored_content(class, &before, &after, &now.state.content);
                 if let Some(kept) = kept {
-                    reverted.kept.push(format!("{}: {kept}", node.called(class, guid, &now)));
+                    reverted.kept.push(format!("{}: {kept}", node.filed_called(class, guid, &now)));
                 }
                 if content != now.state.content {
                     wanted.push((Wanted { class: class.name.clone(), guid, content }, now));
@@ -285,7 +285,8 @@ impl Node {
                 reverted.objects.push(ObjectReport {
                     class: w.class.clone(),
                     guid: w.guid,
-                    number: node.key_of(class, w.guid)?.or(now.key),
+                    key: node.key_text(class, w.content.as_deref().or(now.state.content.as_deref())),
+                    number: class.number_shown(node.key_of(class, w.guid)?.or(now.key)),
                     source_number: None,
                     outcome,
                     reason,
@@ -345,9 +346,9 @@ impl Node {
             .collect()
     }
 
-    /// `Order 1004`, also of a deleted one.
-    fn called(&self, class: &Class, guid: Guid, now: &Filed) -> String {
-        now.key.map_or_else(|| format!("{} {guid}", class.name), |key| format!("{} {key}", class.name))
+    /// What an object is called, also a deleted one.
+    fn filed_called(&self, class: &Class, guid: Guid, now: &Filed) -> String {
+        self.called(class, now.key, now.state.content.as_deref(), guid)
     }
 
     fn steps_back(&self, first: u64, last: u64) -> Result<Vec<StepBack<'_>>> {
@@ -370,7 +371,7 @@ impl Node {
         for step in steps.iter().filter(|s| s.old().is_none() && s.now.state.content.is_some()) {
             let rows = self.referrers(step.class, step.now.key.unwrap_or_default(), i64::MAX)?;
             if let Some(row) = rows.iter().find(|row| !going_back.contains(&(row.class.as_str(), Some(row.key)))) {
-                let what = self.called(step.class, step.guid, &step.now);
+                let what = self.filed_called(step.class, step.guid, &step.now);
                 return Ok(Some(format!("{row} refers to {what}, which this set brought ({})", row.property)));
             }
         }
@@ -401,7 +402,7 @@ impl Node {
                     None => self.key_of(self.class(name)?, *target)?,
                 };
                 let Some(key) = known else {
-                    let what = self.called(step.class, step.guid, &step.now);
+                    let what = self.filed_called(step.class, step.guid, &step.now);
                     return Ok(Some(format!("{what} referred to a {name} that was deleted since ({target})")));
                 };
                 references.insert(*target, key);
@@ -413,7 +414,7 @@ impl Node {
         for step in steps.iter().filter(|s| s.old().is_some()) {
             match self.put_back(step, &references) {
                 Err(e) if e.kind() == ErrorKind::Constraint => {
-                    let what = self.called(step.class, step.guid, &step.now);
+                    let what = self.filed_called(step.class, step.guid, &step.now);
                     return Ok(Some(format!("{what} as it was does not fit any more ({})", e.message())));
                 }
                 other => other?,
@@ -455,7 +456,8 @@ impl Node {
         Ok(ObjectReport {
             class: step.class.name.clone(),
             guid: step.guid,
-            number: if old.is_some() { step.key } else { step.now.key },
+            key: self.key_text(step.class, old.as_deref().or(step.now.state.content.as_deref())),
+            number: step.class.number_shown(if old.is_some() { step.key } else { step.now.key }),
             source_number: None,
             outcome,
             reason,

@@ -88,6 +88,7 @@ impl Node {
             ..Report::default()
         };
         self.check_acceptable(set)?;
+        self.take_in_properties(&set.header.classes)?;
         self.note_names(set)?;
         let have = self.check_no_gap(set)?;
         let source = set.header.source.guid;

@@ -342,7 +342,7 @@ impl Node {
         Ok(Some(SetObject {
             class: self.place(header, outgoing.class)?,
             guid,
-            key: filed.key,
+            key: self.class_by_id(outgoing.class)?.number_shown(filed.key),
             change,
             commits: outgoing.commits.clone(),
             state: filed.state,

@@ -46,6 +46,9 @@ pub struct ObjectReport {
     pub class: String,
     /// Its identity.
     pub guid: Guid,
+    /// Its key where that is content: `DE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Its local number here, where it has or had one.
     pub number: Option<i64>,
     /// Its local number at the source.
@@ -81,6 +84,22 @@ pub enum Outcome {
     Discarded,
     /// Nothing had to change.
     Skipped,
+}
+
+impl ObjectReport {
+    /// What people call it beside its class: its number here, or at the source, its key, or its GUID.
+    pub fn name(&self) -> String {
+        object_name(self.number.or(self.source_number), self.key.as_deref(), &self.guid)
+    }
+}
+
+/// What people call an object beside its class.
+pub(crate) fn object_name(number: Option<i64>, key: Option<&str>, guid: &dyn std::fmt::Display) -> String {
+    match (number, key) {
+        (Some(number), _) => number.to_string(),
+        (None, Some(key)) => key.to_owned(),
+        (None, None) => guid.to_string(),
+    }
 }
 
 impl Report {

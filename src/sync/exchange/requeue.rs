@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::sync::data::guid::{Guid, NodeId};
+use crate::sync::data::schema::Property;
 use crate::sync::data::stamp::Stamp;
 use crate::sync::error::{Error, Result};
-use crate::sync::exchange::report::{ObjectReport, Outcome, Report};
+use crate::sync::exchange::report::{ObjectReport, Outcome, Report, object_name};
 use crate::sync::exchange::syncset::{SetObject, SyncSet};
 use crate::sync::node::Node;
 use crate::sync::node::history::{State, content_from_text, content_to_json};
@@ -79,11 +80,16 @@ impl Pending {
         let class = node.classes.iter().position(|c| c.name == theirs.name);
         let class = class.ok_or_else(|| Error::storage(format!("class {} is not known here", theirs.name)))?;
         let mut state = object.state.clone();
-        // The sender's columns may stand in another order.
+        // The sender's columns may stand in another order, and some may be missing.
         if let Some(values) = &mut state.content {
             let ours = &node.classes[class].properties;
             let place = |name: &str| theirs.properties.iter().position(|p| p.name == name);
-            *values = ours.iter().filter_map(|p| place(&p.name)).map(|i| values[i].clone()).collect();
+            let value = |p: &Property| match place(&p.name) {
+                Some(i) => Some(values[i].clone()),
+                // The sender does not have it yet, so no state of the sender's can say anything else.
+                None => p.added.clone(),
+            };
+            *values = ours.iter().filter_map(value).collect();
         }
         Ok(Pending {
             id: None,
@@ -108,6 +114,9 @@ pub struct Waiting {
     pub class: String,
     /// Its identity.
     pub guid: Guid,
+    /// Its key where that is content: `DE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Its local number at its source.
     pub source_number: Option<i64>,
     /// Who sent it.
@@ -125,6 +134,13 @@ pub struct Waiting {
     /// What it has seen.
     #[serde(skip)]
     pub vector: crate::sync::data::vector::Vector,
+}
+
+impl Waiting {
+    /// What people call it beside its class: its number at the source, its key, or its GUID.
+    pub fn name(&self) -> String {
+        object_name(self.source_number, self.key.as_deref(), &self.guid)
+    }
 }
 
 impl Node {
@@ -224,6 +240,7 @@ impl Node {
                 id: p.id.unwrap_or_default(),
                 class: self.classes[p.class].name.clone(),
                 guid: p.guid,
+                key: self.key_text(&self.classes[p.class], p.state.content.as_deref()),
                 source_number: p.key,
                 source: self.nodes.name(p.peer),
                 set: p.set,
@@ -240,10 +257,12 @@ impl Node {
     pub(crate) fn report_known(&self, set: &SyncSet, report: &mut Report) -> Result<()> {
         for object in &set.objects {
             let name = &set.header.classes[object.class].name;
+            let class = self.class(name)?;
             report.add(ObjectReport {
                 class: name.clone(),
                 guid: object.guid,
-                number: self.key_of(self.class(name)?, object.guid)?,
+                key: self.key_text(class, object.state.content.as_deref()),
+                number: class.number_shown(self.key_of(class, object.guid)?),
                 source_number: object.key,
                 outcome: Outcome::Skipped,
                 reason: format!(

@@ -1,6 +1,7 @@
 //! Saying what was done with an object, or why it waits, in words.
 
-use crate::sync::data::schema::{Class, Property, quote};
+use crate::sync::data::guid::Guid;
+use crate::sync::data::schema::{Class, Key, Property, quote};
 use crate::sync::data::value::Value;
 use crate::sync::decisions::conflict::RecordState;
 use crate::sync::decisions::decide::Chosen;
@@ -47,11 +48,30 @@ impl Node {
     }
 
     pub(crate) fn title(&self, p: &Pending) -> String {
-        let class = &self.classes[p.class].name;
-        match p.key {
-            Some(key) => format!("{class} {key}"),
-            None => format!("{class} {}", p.guid),
-        }
+        self.called(&self.classes[p.class], p.key, p.state.content.as_deref(), p.guid)
+    }
+
+    /// `Order 1004`, `Country DE`; by its GUID where neither number nor content is known.
+    pub(crate) fn called(&self, class: &Class, key: Option<i64>, content: Option<&[Value]>, guid: Guid) -> String {
+        let name = class.number_shown(key).map(|n| n.to_string()).or_else(|| self.key_text(class, content));
+        format!("{} {}", class.name, name.unwrap_or_else(|| guid.to_string()))
+    }
+
+    /// A key that is content, as people read it.
+    pub fn key_text(&self, class: &Class, content: Option<&[Value]>) -> Option<String> {
+        let Key::Content(places) = &class.key else { return None };
+        let shown = |i: &usize| Some(self.shown(&class.properties[*i], content?.get(*i)?));
+        places.iter().map(shown).collect::<Option<Vec<String>>>().map(|parts| parts.join(", "))
+    }
+
+    /// What an object that lives here is called.
+    pub(crate) fn called_by_key(&self, class: &Class, key: i64) -> Result<String> {
+        let Some(guid) = self.guid_of(class, key)? else { return Ok(format!("{} {key}", class.name)) };
+        let content = match class.has_numbers() {
+            true => None,
+            false => self.current(class, guid)?.and_then(|filed| filed.state.content),
+        };
+        Ok(self.called(class, Some(key), content.as_deref(), guid))
     }
 
     pub(crate) fn line(
@@ -69,7 +89,8 @@ impl Node {
         Ok(ObjectReport {
             class: class.name.clone(),
             guid: p.guid,
-            number,
+            key: self.key_text(class, p.state.content.as_deref()),
+            number: class.number_shown(number),
             source_number: p.key,
             outcome,
             reason,
@@ -187,8 +208,8 @@ impl Node {
             });
             let text = match taken {
                 Some((what, row)) => format!(
-                    "its {what} must be unique, and {} {row} at {} has it (unique constraint on {columns}); it goes through once one of the two has another",
-                    class.name, self.info.name
+                    "its {what} must be unique, and {row} at {} has it (unique constraint on {columns}); it goes through once one of the two has another",
+                    self.info.name
                 ),
                 None => format!(
                     "another row at {} has what must be unique (unique constraint on {columns}); it goes through once one of the two changes",
@@ -210,7 +231,7 @@ impl Node {
     }
 
     /// The row that has the values which a row of `step` is to have in these properties, and what they are.
-    fn holder(&self, class: &Class, places: &[usize], values: &[Value], step: &Step) -> Result<Option<(String, i64)>> {
+    fn holder(&self, class: &Class, places: &[usize], values: &[Value], step: &Step) -> Result<Option<(String, String)>> {
         let mut wanted = Vec::new();
         for &i in places {
             wanted.push(match &values[i] {
@@ -222,14 +243,14 @@ impl Node {
         let equal: Vec<String> = places
             .iter()
             .enumerate()
-            .map(|(n, &i)| format!("{} = ?{}", quote(&class.properties[i].name), n + 1))
+            .map(|(n, &i)| format!("t.{} = ?{}", quote(&class.properties[i].name), n + 1))
             .collect();
         let sql = format!(
-            "SELECT {key} FROM {} WHERE {} AND {key} IS NOT ?{}",
+            "SELECT {key} FROM {} t WHERE {} AND {key} IS NOT ?{}",
             quote(&class.table),
             equal.join(" AND "),
             places.len() + 1,
-            key = quote(&class.key),
+            key = class.key_of("t"),
         );
         let mut statement = self.conn.prepare(&sql)?;
         for (n, value) in wanted.iter().enumerate() {
@@ -242,6 +263,6 @@ impl Node {
             .iter()
             .map(|&i| format!("{} {}", class.properties[i].name, self.shown(&class.properties[i], &values[i])))
             .collect();
-        Ok(Some((what.join(" and "), row.get(0)?)))
+        Ok(Some((what.join(" and "), self.called_by_key(class, row.get(0)?)?)))
     }
 }

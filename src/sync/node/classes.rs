@@ -70,14 +70,14 @@ impl Node {
 
     fn keep_rows_aside(&self, class: &Class) -> Result<()> {
         let columns: String =
-            class.properties.iter().enumerate().map(|(i, p)| format!(", t.{} AS v{i}", quote(&p.name))).collect();
+            (0..class.properties.len()).map(|i| format!(", {} AS v{i}", class.value_of(i, "t", "o"))).collect();
         self.conn.execute_batch(&format!(
             "CREATE TABLE {} AS SELECT o.object AS object, o.key AS key, o.last AS last{columns}
-             FROM {} o JOIN {} t ON t.{} = o.key;",
+             FROM {} o JOIN {} t ON {};",
             aside(class),
             class.objects(),
             quote(&class.table),
-            quote(&class.key)
+            class.same_row("t", "o")
         ))?;
         // What was filed since, may not have reached everybody when sets go on without this class.
         let confirmed = confirmed_by_all(&self.confirmed()?);
@@ -152,10 +152,14 @@ impl Node {
     }
 
     fn row_values(&self, class: &Class, key: i64) -> Result<Option<Vec<SqlValue>>> {
-        let columns: Vec<String> = class.properties.iter().map(|p| quote(&p.name)).collect();
-        let columns = if columns.is_empty() { "1".to_owned() } else { columns.join(", ") };
-        let sql = format!("SELECT {columns} FROM {} WHERE {} = ?1", quote(&class.table), quote(&class.key));
-        let read = |r: &rusqlite::Row<'_>| (0..class.properties.len()).map(|i| r.get(i)).collect();
+        let sql = format!(
+            "SELECT o.key{} FROM {} o JOIN {} t ON {} WHERE o.key = ?1",
+            class.values_of("t", "o"),
+            class.objects(),
+            quote(&class.table),
+            class.same_row("t", "o")
+        );
+        let read = |r: &rusqlite::Row<'_>| (0..class.properties.len()).map(|i| r.get(1 + i)).collect();
         Ok(self.conn.prepare_cached(&sql)?.query_row([key], read).optional()?)
     }
 

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, Statement};
 use rusqlite::config::DbConfig;
 
 use crate::sync::data::guid::{Guid, NodeId};
-use crate::sync::data::schema::{Class, quote};
+use crate::sync::data::schema::{Class, Key, quote};
 use crate::sync::data::value::Value;
 use crate::sync::data::vector::Vector;
 use crate::sync::error::{Error, ErrorKind, Result};
@@ -54,8 +54,13 @@ impl Node {
         let slots: String = (0..class.properties.len()).map(|i| format!(", v{i}")).collect();
         let (images, from) = match had_row {
             true => (
-                class.properties.iter().map(|p| format!(", t.{}", quote(&p.name))).collect(),
-                format!("FROM {} t WHERE t.{} = ?13", quote(&class.table), quote(&class.key)),
+                class.values_of("t", "o"),
+                format!(
+                    "FROM {} o JOIN {} t ON {} WHERE o.key = ?13",
+                    class.objects(),
+                    quote(&class.table),
+                    class.same_row("t", "o")
+                ),
             ),
             false => (", NULL".repeat(class.properties.len()), "WHERE ?13 IS ?13".to_owned()),
         };
@@ -88,7 +93,9 @@ impl Node {
     /// Notes that a key means the object that `before` was up to journal position `until`, where that object is deleted. What
     /// is filed together names objects by the keys they had before, so `until` is the last position of all of it.
     pub(crate) fn end_of_key(&self, class: &Class, guid: Guid, before: Option<&Filed>, until: i64) -> Result<()> {
-        let Some(key) = before.filter(|b| b.state.content.is_some()).and_then(|b| b.key) else { return Ok(()) };
+        // Nothing refers to a key that is content.
+        let key = before.filter(|b| class.has_numbers() && b.state.content.is_some()).and_then(|b| b.key);
+        let Some(key) = key else { return Ok(()) };
         self.conn
             .prepare_cached("INSERT INTO objsync_former_key (class, key, until, object) VALUES (?1, ?2, ?3, ?4)")?
             .execute((class.id, key, until, self.nodes.id(guid)?))?;
@@ -117,7 +124,7 @@ impl Node {
         let old_key = before.and_then(|b| b.key);
         let (table, key) = match &row {
             Some(row) => {
-                self.write_row(class, row, had_row)?;
+                self.write_row(class, id, row, had_row)?;
                 if before.is_some() && !had_row {
                     self.conn
                         .prepare_cached(&format!("DELETE FROM {} WHERE object = ?1", class.tombstones()))?
@@ -127,8 +134,7 @@ impl Node {
             }
             None => {
                 if had_row {
-                    let sql = format!("DELETE FROM {} WHERE {} = ?1", quote(&class.table), quote(&class.key));
-                    self.conn.prepare_cached(&sql)?.execute([old_key])?;
+                    self.delete_row(class, old_key)?;
                     self.conn
                         .prepare_cached(&format!("DELETE FROM {} WHERE object = ?1", class.objects()))?
                         .execute([id])?;
@@ -136,55 +142,82 @@ impl Node {
                 (class.tombstones(), old_key)
             }
         };
+        // A row that stays as it is keeps its key, too.
+        let places: &[usize] = match (&class.key, &row) {
+            (Key::Content(places), Some(row)) if !row.unchanged => places,
+            _ => &[],
+        };
+        let (mut names, mut values, mut set) = (String::new(), String::new(), String::new());
+        for n in 0..places.len() {
+            names += &format!(", k{n}");
+            values += &format!(", ?{}", n + 8);
+            set += &format!(", k{n} = excluded.k{n}");
+        }
         let sql = format!(
-            "INSERT OR REPLACE INTO {table} (object, key, own, rest, time, author, last) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+            "INSERT INTO {table} (object, key, own, rest, time, author, last{names}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7{values})
+             ON CONFLICT (object) DO UPDATE SET key = excluded.key, own = excluded.own, rest = excluded.rest,
+                 time = excluded.time, author = excluded.author, last = excluded.last{set}"
         );
-        self.conn.prepare_cached(&sql)?.execute((
-            id,
-            key,
-            new.vector.get(self.info.guid),
-            self.rest(&new.vector)?,
-            new.stamp.time,
-            self.nodes.number(new.stamp.author)?,
-            pos,
-        ))?;
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        statement.raw_bind_parameter(1, id)?;
+        statement.raw_bind_parameter(2, key)?;
+        statement.raw_bind_parameter(3, new.vector.get(self.info.guid))?;
+        statement.raw_bind_parameter(4, self.rest(&new.vector)?)?;
+        statement.raw_bind_parameter(5, new.stamp.time)?;
+        statement.raw_bind_parameter(6, self.nodes.number(new.stamp.author)?)?;
+        statement.raw_bind_parameter(7, pos)?;
+        for (n, place) in places.iter().enumerate() {
+            row.iter().try_for_each(|row| row.bind(&mut statement, n + 8, *place))?;
+        }
+        statement.raw_execute()?;
         Ok(())
     }
 
-    fn write_row(&self, class: &Class, row: &NewRow<'_>, exists: bool) -> Result<()> {
+    fn write_row(&self, class: &Class, id: i64, row: &NewRow<'_>, exists: bool) -> Result<()> {
         if row.unchanged {
             return Ok(());
         }
-        let (table, key) = (quote(&class.table), quote(&class.key));
-        let columns: Vec<String> = class.properties.iter().map(|p| quote(&p.name)).collect();
+        let table = quote(&class.table);
+        let columns: Vec<(usize, String)> = class.columns().map(|(i, p)| (i, quote(&p.name))).collect();
         let sql = match exists && !row.moved_aside {
             true => {
-                let set: Vec<String> = columns.iter().enumerate().map(|(i, c)| format!("{c} = ?{}", i + 2)).collect();
-                if set.is_empty() {
-                    return Ok(());
-                }
-                format!("UPDATE {table} SET {} WHERE {key} = ?1", set.join(", "))
+                let set: Vec<String> = columns.iter().map(|(i, c)| format!("{c} = ?{}", i + 2)).collect();
+                format!("UPDATE {table} SET {} WHERE {}", set.join(", "), class.row_at(&table, "?1"))
             }
             false => {
-                let names: String = columns.iter().map(|c| format!(", {c}")).collect();
-                let places: String = (0..columns.len()).map(|i| format!(", ?{}", i + 2)).collect();
-                format!("INSERT INTO {table} ({key}{names}) VALUES (?1{places})")
+                let number = match &class.key {
+                    Key::Number(key) => Some((quote(key), "?1".to_owned())),
+                    Key::Content(_) => None,
+                };
+                let all = columns.iter().map(|(i, c)| (c.clone(), format!("?{}", i + 2)));
+                let (names, places): (Vec<String>, Vec<String>) = number.into_iter().chain(all).unzip();
+                format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), places.join(", "))
             }
         };
-        let mut statement = self.conn.prepare_cached(&sql)?;
-        statement.raw_bind_parameter(1, row.key)?;
-        for (i, value) in row.values.iter().enumerate() {
-            match value {
-                Value::Reference(guid) => {
-                    let key = row.references.get(guid);
-                    let key =
-                        key.ok_or_else(|| Error::new(ErrorKind::Constraint, format!("{guid} is unknown here")))?;
-                    statement.raw_bind_parameter(i + 2, key)?;
-                }
-                value => statement.raw_bind_parameter(i + 2, value)?,
+        if !(columns.is_empty() && exists && !row.moved_aside) {
+            let mut statement = self.conn.prepare_cached(&sql)?;
+            statement.raw_bind_parameter(1, row.key)?;
+            for (i, _) in &columns {
+                row.bind(&mut statement, i + 2, *i)?;
+            }
+            if statement.raw_execute()? != 1 {
+                let what = format!("a trigger of the table {} leaves the row out", class.table);
+                return Err(Error::new(ErrorKind::Constraint, what));
             }
         }
-        statement.raw_execute()?;
+        let others: Vec<usize> = class.not_columns().map(|(i, _)| i).collect();
+        if !others.is_empty() {
+            let names: String = others.iter().map(|i| format!(", v{i}")).collect();
+            let places: String = (0..others.len()).map(|n| format!(", ?{}", n + 2)).collect();
+            let sql =
+                format!("INSERT OR REPLACE INTO {} (object{names}) VALUES (?1{places})", class.elsewhere());
+            let mut statement = self.conn.prepare_cached(&sql)?;
+            statement.raw_bind_parameter(1, id)?;
+            for (n, i) in others.iter().enumerate() {
+                row.bind(&mut statement, n + 2, *i)?;
+            }
+            statement.raw_execute()?;
+        }
         Ok(())
     }
 }
@@ -201,11 +234,32 @@ pub(crate) struct NewRow<'a> {
     pub(crate) unchanged: bool,
 }
 
+impl NewRow<'_> {
+    /// Binds the value of a property; a reference as the local key it has here.
+    fn bind(&self, statement: &mut Statement<'_>, parameter: usize, place: usize) -> Result<()> {
+        Ok(match &self.values[place] {
+            Value::Reference(guid) => {
+                let key = self.references.get(guid);
+                let key = key.ok_or_else(|| Error::new(ErrorKind::Constraint, format!("{guid} is unknown here")))?;
+                statement.raw_bind_parameter(parameter, key)?
+            }
+            value => statement.raw_bind_parameter(parameter, value)?,
+        })
+    }
+}
+
 impl Node {
     /// Takes a row away without a word, so that unique values can change places.
     pub(crate) fn delete_row(&self, class: &Class, key: Option<i64>) -> Result<()> {
-        let sql = format!("DELETE FROM {} WHERE {} = ?1", quote(&class.table), quote(&class.key));
+        let table = quote(&class.table);
+        let sql = format!("DELETE FROM {table} WHERE {}", class.row_at(&table, "?1"));
         self.conn.prepare_cached(&sql)?.execute([key])?;
+        if let Key::Content(places) = &class.key {
+            // Another object may have the key from now on.
+            let set: Vec<String> = (0..places.len()).map(|n| format!("k{n} = NULL")).collect();
+            let sql = format!("UPDATE {} SET {} WHERE key = ?1", class.objects(), set.join(", "));
+            self.conn.prepare_cached(&sql)?.execute([key])?;
+        }
         Ok(())
     }
 
@@ -218,14 +272,15 @@ impl Node {
     pub(crate) fn referrers(&self, class: &Class, key: i64, limit: i64) -> Result<Vec<Referrer>> {
         let mut found = Vec::new();
         for other in &self.classes {
-            for property in other.properties.iter().filter(|p| p.references.as_deref() == Some(&class.name)) {
+            for (_, property) in other.columns().filter(|(_, p)| p.references.as_deref() == Some(&class.name)) {
                 let (table, column) = (quote(&other.table), quote(&property.name));
-                let sql = format!("SELECT {} FROM {table} WHERE {column} = ?1 LIMIT ?2", quote(&other.key));
+                let sql = format!("SELECT {} FROM {table} t WHERE t.{column} = ?1 LIMIT ?2", other.key_of("t"));
                 let mut statement = self.conn.prepare_cached(&sql)?;
                 let mut rows = statement.query((key, limit))?;
                 while let Some(r) = rows.next()? {
+                    let key = r.get(0)?;
                     let property = format!("{}.{}", other.table, property.name);
-                    found.push(Referrer { class: other.name.clone(), key: r.get(0)?, property });
+                    found.push(Referrer { class: other.name.clone(), key, title: self.called_by_key(other, key)?, property });
                 }
             }
         }
@@ -238,18 +293,21 @@ impl Node {
 pub(crate) struct Referrer {
     pub(crate) class: String,
     pub(crate) key: i64,
+    /// `Order 1004`
+    title: String,
     /// `orders.customer`
     pub(crate) property: String,
 }
 
 impl std::fmt::Display for Referrer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.class, self.key)
+        f.write_str(&self.title)
     }
 }
 
 impl Node {
-    /// The local key for a row to be inserted: `wanted` where it is free, else the next free one.
+    /// The local key for a row to be inserted: `wanted` where it is free, else the next free one. Where the key is content, it
+    /// is the object's id.
     pub(crate) fn free_key(
         &self,
         class: &Class,
@@ -257,7 +315,8 @@ impl Node {
         wanted: Option<i64>,
         taken: &BTreeSet<i64>,
     ) -> Result<i64> {
-        let (table, key) = (quote(&class.table), quote(&class.key));
+        let Key::Number(key) = &class.key else { return self.nodes.id(guid) };
+        let (table, key) = (quote(&class.table), quote(key));
         if let Some(wanted) = wanted.filter(|w| !taken.contains(w)) {
             let sql = format!("SELECT EXISTS(SELECT 1 FROM {table} WHERE {key} = ?1)");
             let used = self.conn.prepare_cached(&sql)?.query_row([wanted], |r| r.get::<_, bool>(0))?;

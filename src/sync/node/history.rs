@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row};
 use serde_json::{Map, Value as Json};
 
 use crate::sync::data::guid::{Guid, NodeId};
-use crate::sync::data::schema::{Class, quote};
+use crate::sync::data::schema::{Class, Property, quote};
 use crate::sync::data::stamp::Stamp;
 use crate::sync::data::value::Value;
 use crate::sync::data::vector::Vector;
@@ -59,12 +59,12 @@ impl Node {
     /// The state an object is in, deleted ones too; `None` where it was never heard of.
     pub fn current(&self, class: &Class, guid: Guid) -> Result<Option<Filed>> {
         let Some(id) = self.nodes.known_id(guid) else { return Ok(None) };
-        let columns: String = class.properties.iter().map(|p| format!(", t.{}", quote(&p.name))).collect();
         let sql = format!(
-            "SELECT o.key, o.own, o.rest, o.time, o.author, o.last{columns} FROM {} o JOIN {} t ON t.{} = o.key WHERE o.object = ?1",
+            "SELECT o.key, o.own, o.rest, o.time, o.author, o.last{} FROM {} o JOIN {} t ON {} WHERE o.object = ?1",
+            class.values_of("t", "o"),
             class.objects(),
             quote(&class.table),
-            quote(&class.key),
+            class.same_row("t", "o"),
         );
         let found = self
             .conn
@@ -129,7 +129,11 @@ impl Node {
         let columns: String = (0..class.properties.len()).map(|i| format!(", v{i}")).collect();
         let sql = format!("SELECT key{columns} FROM objsync_journal WHERE pos = ?1");
         let (key, values) = self.conn.prepare_cached(&sql)?.query_row([pos], |r| {
-            let values = (0..class.properties.len()).map(|i| Ok(Value::from_sql(r.get_ref(1 + i)?)));
+            let values = class.properties.iter().enumerate().map(|(i, p)| match &p.added {
+                // The column was not there yet.
+                Some(added) if pos <= p.since => Ok(added.clone()),
+                _ => Ok(Value::from_sql(r.get_ref(1 + i)?)),
+            });
             Ok((r.get(0)?, values.collect::<rusqlite::Result<Vec<_>>>()?))
         })?;
         Ok((key, self.with_guids(class, values, pos)?))
@@ -353,8 +357,9 @@ pub(crate) fn content_from_text(class: &Class, text: &str) -> Result<Vec<Value>>
 
 pub(crate) fn content_from_json(class: &Class, json: &Json) -> Result<Vec<Value>> {
     let damaged = || Error::storage(format!("a stored state of a {} is damaged", class.name));
-    let read = |p: &crate::sync::data::schema::Property| match json.get(&p.name) {
-        None => Some(Value::Null),
+    let stored = |p: &Property| json.get(&p.name).or_else(|| p.formerly.iter().rev().find_map(|name| json.get(name)));
+    let read = |p: &Property| match stored(p) {
+        None => Some(p.added.clone().unwrap_or(Value::Null)),
         Some(value) => Value::from_stored_json(value),
     };
     class.properties.iter().map(|p| read(p).ok_or_else(damaged)).collect()

@@ -9,6 +9,7 @@ use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::Class;
 use crate::sync::data::stamp::Stamp;
 use crate::sync::error::Result;
+use crate::sync::exchange::report::object_name;
 use crate::sync::node::Node;
 use crate::sync::node::history::{Content, Filed};
 
@@ -52,8 +53,10 @@ pub struct JournalEntry {
     pub class: String,
     /// The object.
     pub guid: Guid,
-    /// Its local key at that time.
+    /// Its local number at that time.
     pub key: Option<i64>,
+    /// What people call it beside its class: that number, its key, or its GUID.
+    pub name: String,
     /// What was done.
     pub kind: EventKind,
     /// The content before; `None`: there was none, or it was deleted.
@@ -156,11 +159,14 @@ impl Node {
             let (after, stamp) = self.after_event(class, guid, newer)?;
             let origin: Option<i64> = r.get(6)?;
             let origin = origin.map(|n| self.nodes.guid(n)).transpose()?;
+            let key = class.number_shown(r.get(5)?);
+            let text = self.key_text(class, after.as_deref().or(before.as_deref()));
             entries.push(JournalEntry {
+                name: object_name(key, text.as_deref(), &guid),
                 number,
                 class: class.name.clone(),
                 guid,
-                key: r.get(5)?,
+                key,
                 kind: match r.get(4)? {
                     1 => EventKind::Insert,
                     2 => EventKind::Update,

@@ -4,10 +4,12 @@ pub(crate) mod classes;
 pub(crate) mod copy;
 pub(crate) mod edit;
 pub(crate) mod filing;
+pub(crate) mod follow;
 pub(crate) mod history;
 pub(crate) mod inspect;
 pub(crate) mod purge;
 pub(crate) mod registry;
+pub(crate) mod shape;
 pub(crate) mod store;
 pub(crate) mod triggers;
 pub(crate) mod verify;
@@ -15,11 +17,12 @@ pub(crate) mod whereabouts;
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use serde::Serialize;
 
 use crate::sync::data::guid::{Guid, NodeId};
-use crate::sync::data::schema::{Class, ClassSpec};
+use crate::sync::data::schema::{Class, ClassSpec, Key, quote};
 use crate::sync::data::stamp::{Clock, system_clock};
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::node::registry::Registry;
@@ -105,14 +108,22 @@ impl Node {
             (info.guid.0 as i64, &info.name, info.role.name()),
         )?;
         tx.execute("INSERT INTO objsync_state (id, format, node) VALUES (1, ?1, 1)", [store::FORMAT])?;
-        for spec in specs {
-            let mut class = Class::read(&tx, spec, specs)?;
-            store::add_class(&tx, &mut class)?;
-            adopt_rows(&tx, &class)?;
-            triggers::create(&tx, &class)?;
-        }
+        add_classes(&tx, specs)?;
         tx.commit()?;
         Node::from_connection(conn, path)
+    }
+
+    /// Makes further tables classes. Rows in them become objects, filed as one commit.
+    pub fn add_classes(&mut self, specs: &[ClassSpec]) -> Result<()> {
+        self.write(|node| {
+            if let Some(there) = specs.iter().find(|s| node.classes.iter().any(|c| c.name == s.name || c.table == s.table)) {
+                let what = format!("{} has the class {} of the table {} already; nothing was changed", node.info.name, there.name, there.table);
+                return Err(Error::usage(what));
+            }
+            node.conn.execute("UPDATE objsync_state SET number = number + 1", [])?;
+            add_classes(&node.conn, specs)?;
+            node.make_final("further tables were tracked since")
+        })
     }
 
     /// Opens a node. Refuses a file that is none, or one of another storage format, or one whose tables were changed
@@ -161,11 +172,7 @@ impl Node {
         if version == self.schema_version {
             return Ok(());
         }
-        let classes = store::classes(&self.conn)?;
-        for class in &classes {
-            triggers::check(&self.conn, class)?;
-        }
-        self.classes = classes;
+        self.classes = self.follow_tables()?;
         self.schema_version = self.conn.query_row("PRAGMA schema_version", [], |r| r.get(0))?;
         Ok(())
     }
@@ -352,6 +359,8 @@ impl Node {
 
     /// One consistent reading: every statement of `work` sees the same moment.
     pub(crate) fn read<T>(&mut self, work: impl FnOnce(&Node) -> Result<T>) -> Result<T> {
+        // What there is to follow is written before, to stay.
+        self.refresh()?;
         self.conn.execute_batch("BEGIN")?;
         let result = self.refresh().and_then(|()| work(self));
         self.conn.execute_batch("ROLLBACK")?;
@@ -381,6 +390,22 @@ impl Node {
         self.named(class, key, i64::MAX)
     }
 
+    /// The GUID of the living object of a class whose key is content: its values as text, `, ` between them where they are
+    /// several, references as local numbers; the form that [`Node::key_text`] gives.
+    pub fn guid_by_key(&self, class: &Class, text: &str) -> Result<Option<Guid>> {
+        let Key::Content(places) = &class.key else { return Ok(None) };
+        let parts: Vec<&str> = text.splitn(places.len(), ',').map(str::trim).collect();
+        if parts.len() != places.len() {
+            return Ok(None);
+        }
+        let each: Vec<String> = (0..places.len()).map(|n| format!("k{n} = ?{}", n + 1)).collect();
+        // Bound as text: the columns convert it as they convert what is stored.
+        let sql = format!("SELECT object FROM {} WHERE {}", class.objects(), each.join(" AND "));
+        let id: Option<i64> =
+            self.conn.prepare_cached(&sql)?.query_row(rusqlite::params_from_iter(parts), |r| r.get(0)).optional()?;
+        id.map(|id| self.nodes.object(id)).transpose()
+    }
+
     /// The GUID of the living object with a local key.
     pub fn guid_of(&self, class: &Class, key: i64) -> Result<Option<Guid>> {
         let sql = format!("SELECT object FROM {} WHERE key = ?1", class.objects());
@@ -394,32 +419,63 @@ fn open_file(path: &Path) -> Result<Connection> {
     Connection::open_with_flags(path, flags).map_err(|e| Error::from(e).while_doing(path.display()))
 }
 
+fn add_classes(conn: &Connection, specs: &[ClassSpec]) -> Result<()> {
+    for spec in specs {
+        store::add_class(conn, shape::new_class(conn, spec)?)?;
+    }
+    let new = |class: &&Class| specs.iter().any(|s| s.name == class.name);
+    for class in store::classes(conn)?.iter().filter(new) {
+        adopt_rows(conn, class)?;
+        triggers::create(conn, class)?;
+    }
+    Ok(())
+}
+
 /// Rows that were there before the class was: each becomes an object, all in one commit.
 fn adopt_rows(conn: &Connection, class: &Class) -> Result<()> {
-    let (table, key) = (crate::sync::data::schema::quote(&class.table), crate::sync::data::schema::quote(&class.key));
-    let keys: Vec<i64> = conn
-        .prepare(&format!("SELECT {key} FROM {table} ORDER BY {key}"))?
-        .query_map([], |r| r.get(0))?
+    let columns: Vec<String> = match &class.key {
+        Key::Number(key) => vec![quote(key)],
+        Key::Content(places) => places.iter().map(|i| quote(&class.properties[*i].name)).collect(),
+    };
+    let list = columns.join(", ");
+    let keys: Vec<Vec<SqlValue>> = conn
+        .prepare(&format!("SELECT {list} FROM {} ORDER BY {list}", quote(&class.table)))?
+        .query_map([], |r| (0..columns.len()).map(|i| r.get(i)).collect())?
         .collect::<rusqlite::Result<_>>()?;
     if keys.is_empty() {
         return Ok(());
     }
+    if keys.iter().flatten().any(|value| *value == SqlValue::Null) {
+        let what = format!("the table {} has rows without a key ({list} is NULL), so nothing tells them apart; nothing was changed", class.table);
+        return Err(Error::new(ErrorKind::Constraint, what).hint("give each of them a key, or delete them, then try again"));
+    }
     conn.execute("UPDATE objsync_state SET number = max(number, 1), clock = max(clock, ?1)", [system_clock()()])?;
-    for key in keys {
-        conn.execute("UPDATE objsync_state SET serial = serial + 1", [])?;
+    let (names, places): (String, String) = match &class.key {
+        Key::Number(_) => Default::default(),
+        Key::Content(key) => (0..key.len()).map(|n| (format!(", k{n}"), format!(", ?{}", n + 4))).unzip(),
+    };
+    for values in keys {
+        conn.prepare_cached("UPDATE objsync_state SET serial = serial + 1")?.execute([])?;
+        // `NULL`: a key that is content, so the object's id stands for it.
+        let (number, content) = match &class.key {
+            Key::Number(_) => (values[0].clone(), Vec::new()),
+            Key::Content(_) => (SqlValue::Null, values),
+        };
         if class.journaled {
             conn.prepare_cached(
                 "INSERT INTO objsync_journal (number, class, object, kind, key, before)
-                 SELECT number, ?1, (node << ?2) + serial, 1, ?3, 0 FROM objsync_state",
+                 SELECT number, ?1, (node << ?2) + serial, 1, coalesce(?3, (node << ?2) + serial), 0 FROM objsync_state",
             )?
-            .execute((class.id, store::SERIAL_BITS, key))?;
+            .execute((class.id, store::SERIAL_BITS, &number))?;
         }
         let sql = format!(
-            "INSERT INTO {} (key, object, own, time, author, last)
-             SELECT ?1, (node << ?2) + serial, number, clock, node, iif(?3, last_insert_rowid(), NULL) FROM objsync_state",
+            "INSERT INTO {} (key, object, own, time, author, last{names})
+             SELECT coalesce(?1, (node << ?2) + serial), (node << ?2) + serial, number, clock, node,
+                    iif(?3, last_insert_rowid(), NULL){places} FROM objsync_state",
             class.objects()
         );
-        conn.prepare_cached(&sql)?.execute((key, store::SERIAL_BITS, class.journaled))?;
+        let fixed = [number, i64::from(store::SERIAL_BITS).into(), i64::from(class.journaled).into()];
+        conn.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(fixed.into_iter().chain(content)))?;
     }
     Ok(())
 }

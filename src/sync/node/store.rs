@@ -6,11 +6,12 @@
 //! | `objsync_node` | every node named anywhere in this file, by a small number `n` |
 //! | `objsync_lineage` | of which node a node's file was a copy, and at which commit |
 //! | `objsync_sync_time` | per peer: sent, acknowledged, received |
-//! | `objsync_class` | the classes |
+//! | `objsync_class`, `objsync_property` | the classes, and their columns as they were last seen |
 //! | `objsync_rule` | the rules chosen here: for all classes, or for one |
 //! | `objsync_off_<table>` | while a class is switched off: its rows as they were then |
 //! | `objsync_object_<table>` | per living object: local key, id, vector, stamp, last journal position |
 //! | `objsync_tombstone_<table>` | the same per deleted object |
+//! | `objsync_elsewhere_<table>` | values of columns that only other nodes have added to the table so far |
 //! | `objsync_former_key` | local keys that objects had and have no more, so that before-images can be read |
 //! | `objsync_journal` | all filing events in order, with before-images |
 //! | `objsync_aside` | the rows that a REPLACE is about to remove, which fires no delete trigger |
@@ -24,12 +25,13 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::sync::data::schema::{Class, ClassSpec, quote};
+use crate::sync::data::schema::{Class, ClassSpec, Key, Property, quote};
+use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Result};
-use crate::sync::node::triggers;
+use crate::sync::node::{shape, triggers};
 
 /// The format of the tables below. A file with an older one is upgraded when it is opened, one with a newer one refused.
-pub(crate) const FORMAT: i64 = 2;
+pub(crate) const FORMAT: i64 = 3;
 
 /// Serials a node can give.
 pub(crate) const SERIAL_BITS: u32 = 40;
@@ -64,8 +66,19 @@ CREATE TABLE objsync_sync_time (
 );
 CREATE TABLE objsync_class (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, table_name TEXT NOT NULL UNIQUE, journaled INTEGER NOT NULL,
-    confirmed INTEGER NOT NULL DEFAULT 0-- what all peers had confirmed when it was switched off last
+    confirmed INTEGER NOT NULL DEFAULT 0,-- what all peers had confirmed when it was switched off last
+    key TEXT NOT NULL DEFAULT 'null'    -- JSON: the name of its INTEGER PRIMARY KEY, or the places of its key
 );
+CREATE TABLE objsync_property (
+    class INTEGER NOT NULL, place INTEGER NOT NULL,
+    name TEXT NOT NULL, declared TEXT NOT NULL, not_null INTEGER NOT NULL,
+    since INTEGER,                      -- added later: journal positions up to here are from before it; NULL: was there first
+    added,                              -- the value of every state from before, of any type
+    elsewhere INTEGER NOT NULL DEFAULT 0,-- 1: no column of the table here, only at others
+    refers TEXT,                        -- elsewhere: the class it refers to there
+    formerly TEXT NOT NULL DEFAULT '[]',-- JSON: names before it was renamed
+    PRIMARY KEY (class, place)
+) WITHOUT ROWID;
 CREATE TABLE objsync_journal (
     pos INTEGER PRIMARY KEY,
     number INTEGER NOT NULL,            -- the commit
@@ -131,7 +144,7 @@ CREATE TABLE objsync_former_key (
 ";
 
 /// What brings a file of format 1 to format 2, of 2 to 3, and so on.
-const UPGRADES: [&str; 1] = ["
+const UPGRADES: [&str; 2] = ["
 ALTER TABLE objsync_set ADD COLUMN first_own INTEGER;
 ALTER TABLE objsync_set ADD COLUMN last_own INTEGER;
 ALTER TABLE objsync_set ADD COLUMN undo TEXT;
@@ -150,6 +163,14 @@ CREATE TABLE objsync_rule (class INTEGER PRIMARY KEY, rule TEXT NOT NULL);
 CREATE TABLE objsync_former_key (
     class INTEGER NOT NULL, key INTEGER NOT NULL, until INTEGER NOT NULL, object INTEGER NOT NULL,
     PRIMARY KEY (class, key, until, object)
+) WITHOUT ROWID;
+", "
+ALTER TABLE objsync_class ADD COLUMN key TEXT NOT NULL DEFAULT 'null';
+CREATE TABLE objsync_property (
+    class INTEGER NOT NULL, place INTEGER NOT NULL,
+    name TEXT NOT NULL, declared TEXT NOT NULL, not_null INTEGER NOT NULL,
+    since INTEGER, added, elsewhere INTEGER NOT NULL DEFAULT 0, refers TEXT, formerly TEXT NOT NULL DEFAULT '[]',
+    PRIMARY KEY (class, place)
 ) WITHOUT ROWID;
 "];
 
@@ -189,6 +210,11 @@ pub(crate) fn upgrade(conn: &Connection) -> Result<()> {
             tx.execute_batch(upgrade)?;
         }
         tx.execute("UPDATE objsync_state SET format = ?1", [FORMAT])?;
+        if found < 3 {
+            for (id, spec) in specs(&tx)? {
+                record_shape(&tx, &Class { id, ..shape::new_class(&tx, &spec)? })?;
+            }
+        }
         for class in classes(&tx)? {
             if found < 2 {
                 let sql =
@@ -205,31 +231,101 @@ pub(crate) fn upgrade(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// The classes of a node, as its tables are now.
-pub(crate) fn classes(conn: &Connection) -> Result<Vec<Class>> {
+fn specs(conn: &Connection) -> Result<Vec<(i64, ClassSpec)>> {
     let rows = conn
         .prepare("SELECT id, name, table_name, journaled FROM objsync_class ORDER BY id")?
         .query_map([], |r| {
             Ok((r.get::<_, i64>(0)?, ClassSpec { name: r.get(1)?, table: r.get(2)?, journaled: r.get(3)? }))
         })?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    let specs: Vec<ClassSpec> = rows.iter().map(|(_, spec)| spec.clone()).collect();
-    let read = |(id, spec): &(i64, ClassSpec)| Ok(Class { id: *id, ..Class::read(conn, spec, &specs)? });
-    rows.iter().map(read).collect()
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(rows)
+}
+
+/// The classes of a node, with their properties as they are recorded.
+pub(crate) fn classes(conn: &Connection) -> Result<Vec<Class>> {
+    let mut classes = Vec::new();
+    for (id, spec) in specs(conn)? {
+        let damaged = || Error::storage(format!("what this file notes of the class {} is damaged", spec.name));
+        let key: String = conn.query_row("SELECT key FROM objsync_class WHERE id = ?1", [id], |r| r.get(0))?;
+        let mut statement = conn.prepare_cached(
+            "SELECT name, declared, not_null, since, added, elsewhere, refers, formerly FROM objsync_property WHERE class = ?1 ORDER BY place",
+        )?;
+        let mut rows = statement.query([id])?;
+        let mut properties = Vec::new();
+        while let Some(r) = rows.next()? {
+            let since: Option<i64> = r.get(3)?;
+            properties.push(Property {
+                name: r.get(0)?,
+                declared: r.get(1)?,
+                not_null: r.get(2)?,
+                references: r.get(6)?,
+                added: since.map(|_| r.get_ref(4).map(Value::from_sql)).transpose()?,
+                formerly: serde_json::from_str(&r.get::<_, String>(7)?).map_err(|_| damaged())?,
+                elsewhere: r.get(5)?,
+                since: since.unwrap_or(i64::MIN),
+            });
+        }
+        classes.push(Class {
+            key: serde_json::from_str(&key).map_err(|_| damaged())?,
+            properties,
+            ..Class::bare(id, &spec)
+        });
+    }
+    shape::link(conn, &mut classes)?;
+    Ok(classes)
+}
+
+/// Notes key and properties of a class as they are now.
+pub(crate) fn record_shape(conn: &Connection, class: &Class) -> Result<()> {
+    fn json(value: &impl serde::Serialize) -> Result<String> {
+        serde_json::to_string(value).map_err(|e| Error::storage(e.to_string()))
+    }
+    conn.execute("UPDATE objsync_class SET key = ?2 WHERE id = ?1", (class.id, json(&class.key)?))?;
+    conn.execute("DELETE FROM objsync_property WHERE class = ?1", [class.id])?;
+    for (place, p) in class.properties.iter().enumerate() {
+        conn.execute(
+            "INSERT INTO objsync_property (class, place, name, declared, not_null, since, added, elsewhere, refers, formerly)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            rusqlite::params![
+                class.id,
+                place,
+                p.name,
+                p.declared,
+                p.not_null,
+                p.added.as_ref().map(|_| p.since),
+                p.added.as_ref().unwrap_or(&Value::Null),
+                p.elsewhere,
+                p.references.as_ref().filter(|_| p.elsewhere),
+                json(&p.formerly)?,
+            ],
+        )?;
+    }
+    Ok(())
 }
 
 /// Makes the tables of one class and the journal columns it needs.
-pub(crate) fn add_class(conn: &Connection, class: &mut Class) -> Result<()> {
+pub(crate) fn add_class(conn: &Connection, mut class: Class) -> Result<()> {
     conn.execute(
         "INSERT INTO objsync_class (name, table_name, journaled) VALUES (?1, ?2, ?3)",
         (&class.name, &class.table, class.journaled),
     )?;
     class.id = conn.last_insert_rowid();
+    record_shape(conn, &class)?;
+    // A key that is content is kept beside the object, compared as the table compares it.
+    let (mut columns, mut unique) = (String::new(), String::new());
+    if let Key::Content(places) = &class.key {
+        for (n, kept) in shape::key_columns(conn, &class)?.iter().enumerate() {
+            columns += &format!(", k{n} {kept}");
+        }
+        let names: Vec<String> = (0..places.len()).map(|n| format!("k{n}")).collect();
+        unique = format!(", UNIQUE ({})", names.join(", "));
+    }
     conn.execute_batch(&format!(
         "CREATE TABLE {objects} (
             key INTEGER PRIMARY KEY, object INTEGER NOT NULL UNIQUE,
             own INTEGER NOT NULL DEFAULT 0, rest BLOB, time INTEGER NOT NULL DEFAULT 0, author INTEGER NOT NULL DEFAULT 0,
             last INTEGER                -- journal position of its last event
+            {columns}{unique}
         );
         CREATE TABLE {tombstones} (
             object INTEGER PRIMARY KEY, key INTEGER,
@@ -241,12 +337,14 @@ pub(crate) fn add_class(conn: &Connection, class: &mut Class) -> Result<()> {
         tombstones = class.tombstones(),
         by_key = quote(&format!("objsync_tombstone_{}_by_key", class.table)),
     ))?;
-    let have: usize = conn.query_row(
-        "SELECT count(*) FROM pragma_table_info('objsync_journal') WHERE name GLOB 'v[0-9]*'",
-        [],
-        |r| r.get(0),
-    )?;
-    for slot in have..class.properties.len() {
+    widen_journal(conn, class.properties.len())
+}
+
+/// Sees to it that the journal has a column for each of so many properties.
+pub(crate) fn widen_journal(conn: &Connection, properties: usize) -> Result<()> {
+    let sql = "SELECT count(*) FROM pragma_table_info('objsync_journal') WHERE name GLOB 'v[0-9]*'";
+    let have: usize = conn.query_row(sql, [], |r| r.get(0))?;
+    for slot in have..properties {
         conn.execute_batch(&format!(
             "ALTER TABLE objsync_journal ADD COLUMN v{slot}; ALTER TABLE objsync_aside ADD COLUMN v{slot};"
         ))?;

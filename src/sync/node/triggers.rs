@@ -11,8 +11,9 @@
 
 use rusqlite::Connection;
 
-use crate::sync::data::schema::{Class, quote};
+use crate::sync::data::schema::{Class, Key, quote};
 use crate::sync::error::{Error, Result};
+use crate::sync::node::shape;
 
 /// Makes the triggers of a class, newer than any other on its table: SQLite fires newer triggers first, and a user's
 /// trigger that fired before ours would turn events round.
@@ -25,31 +26,61 @@ pub(crate) fn create(conn: &Connection, class: &Class) -> Result<()> {
 
 /// The triggers of a class that was switched.
 pub(crate) fn replace(conn: &Connection, old: &Class, new: &Class) -> Result<()> {
-    for (name, _) in all(old) {
-        conn.execute_batch(&format!("DROP TRIGGER IF EXISTS {}", quote(&name)))?;
-    }
+    drop_all(conn, old)?;
     create(conn, new)
+}
+
+/// Takes the triggers of a class away, whatever they were made for.
+pub(crate) fn drop_all(conn: &Connection, class: &Class) -> Result<()> {
+    for (name, _) in found(conn, class)?.iter().filter(|(name, _)| is_ours(class, name)) {
+        conn.execute_batch(&format!("DROP TRIGGER {}", quote(name)))?;
+    }
+    Ok(())
+}
+
+/// The triggers on a table, oldest first: names and texts.
+fn found(conn: &Connection, class: &Class) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(?1) ORDER BY rowid";
+    let found = conn
+        .prepare(sql)?
+        .query_map([&class.table], |r| Ok((r.get(0)?, r.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(found)
+}
+
+fn is_ours(class: &Class, name: &str) -> bool {
+    name.starts_with(&format!("objsync_{}_", class.table))
+}
+
+/// Whether the triggers are there by name that note every change; those beside them only guard against REPLACE.
+pub(crate) fn are_journaling(conn: &Connection, class: &Class) -> Result<bool> {
+    let found = found(conn, class)?;
+    Ok(core(class).iter().all(|(name, _)| found.iter().any(|(there, _)| there == name)))
+}
+
+fn core(class: &Class) -> Vec<(String, String)> {
+    let core = ["insert", "rekey", "delete", "update", "replace"].map(|what| format!("objsync_{}_{what}", class.table));
+    all(class).into_iter().filter(|(name, _)| core.contains(name)).collect()
+}
+
+/// Whether two keys are more than differently named.
+pub(crate) fn another_key(a: &Key, b: &Key) -> bool {
+    match (a, b) {
+        (Key::Number(_), Key::Number(_)) => false,
+        (a, b) => a != b,
+    }
 }
 
 /// Compares the triggers in the file with those that should be there; puts them in front again where a newer one of the
 /// user's stands before them.
 pub(crate) fn check(conn: &Connection, class: &Class) -> Result<()> {
-    let mut found: Vec<(String, String)> = conn
-        .prepare(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(?1) ORDER BY rowid",
-        )?
-        .query_map([&class.table], |r| Ok((r.get(0)?, r.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
+    let mut found = found(conn, class)?;
     let wanted = all(class);
     if let Some((name, _)) = wanted.iter().find(|w| !found.contains(w)) {
         // An index that somebody made or dropped changes only what guards against REPLACE.
-        let core =
-            ["insert", "rekey", "delete", "update", "replace"].map(|what| format!("objsync_{}_{what}", class.table));
-        let journaling = wanted.iter().filter(|(name, _)| core.contains(name)).all(|w| found.contains(w));
+        let journaling = core(class).iter().all(|w| found.contains(w));
         if journaling && !has_strays(conn, class)? {
-            for (name, _) in found.iter().filter(|(name, _)| name.starts_with(&format!("objsync_{}_", class.table))) {
-                conn.execute_batch(&format!("DROP TRIGGER {}", quote(name)))?;
-            }
+            drop_all(conn, class)?;
             return create(conn, class);
         }
         return Err(Error::storage(format!(
@@ -68,10 +99,10 @@ pub(crate) fn check(conn: &Connection, class: &Class) -> Result<()> {
 /// Whether an object has no row, as when a REPLACE removed it unseen.
 fn has_strays(conn: &Connection, class: &Class) -> Result<bool> {
     let sql = format!(
-        "SELECT EXISTS(SELECT 1 FROM {} o WHERE NOT EXISTS (SELECT 1 FROM {} t WHERE t.{} = o.key))",
+        "SELECT EXISTS(SELECT 1 FROM {} o WHERE NOT EXISTS (SELECT 1 FROM {} t WHERE {}))",
         class.objects(),
         quote(&class.table),
-        quote(&class.key)
+        class.same_row("t", "o")
     );
     Ok(conn.query_row(&sql, [], |r| r.get(0))?)
 }
@@ -99,6 +130,11 @@ fn all(class: &Class) -> Vec<(String, String)> {
     if !class.journaled {
         triggers.retain(|t| t.0 != "replace");
     }
+    let nullable = shape::nullable_key(class);
+    if !nullable.is_empty() {
+        triggers.push(("key_insert", sql.needs_key(&nullable, "INSERT")));
+        triggers.push(("key_update", sql.needs_key(&nullable, "UPDATE")));
+    }
     triggers
         .into_iter()
         .map(|(what, body)| {
@@ -112,10 +148,10 @@ fn all(class: &Class) -> Vec<(String, String)> {
 struct Sql<'a> {
     class: &'a Class,
     table: String,
-    key: String,
+    /// The column of a local number; none where the key is content.
+    number: Option<String>,
     objects: String,
     tombstones: String,
-    columns: Vec<String>,
     /// `, v0, v1, …` for a list of columns.
     slots: String,
     journaled: bool,
@@ -126,10 +162,12 @@ impl<'a> Sql<'a> {
         Sql {
             class,
             table: quote(&class.table),
-            key: quote(&class.key),
+            number: match &class.key {
+                Key::Number(key) => Some(quote(key)),
+                Key::Content(_) => None,
+            },
             objects: class.objects(),
             tombstones: class.tombstones(),
-            columns: class.properties.iter().map(|p| quote(&p.name)).collect(),
             slots: (0..class.properties.len()).map(|i| format!(", v{i}")).collect(),
             journaled: class.journaled,
         }
@@ -146,21 +184,68 @@ impl<'a> Sql<'a> {
         )
     }
 
-    /// `, OLD.a, OLD.b, …`
+    fn column(&self, place: usize) -> String {
+        quote(&self.class.properties[place].name)
+    }
+
+    /// The places of the key where it is content.
+    fn key_places(&self) -> &[usize] {
+        match &self.class.key {
+            Key::Number(_) => &[],
+            Key::Content(places) => places,
+        }
+    }
+
+    /// `, OLD.a, OLD.b, …` in a statement that reads `objects o`.
     fn values(&self, of: &str) -> String {
-        self.columns.iter().map(|c| format!(", {of}.{c}")).collect()
+        self.class.values_of(of, "o")
+    }
+
+    /// The same from what was kept aside before.
+    fn values_aside(&self) -> String {
+        let value = |i: usize| match self.class.properties[i].elsewhere {
+            true => self.class.value_of(i, "", "o"),
+            false => format!("a.v{i}"),
+        };
+        (0..self.class.properties.len()).map(|i| format!(", {}", value(i))).collect()
     }
 
     /// Whether two rows differ, exactly: by type and by binary comparison, whatever the columns' collation.
     fn differ(&self, a: &dyn Fn(usize) -> String, b: &dyn Fn(usize) -> String) -> String {
-        let each = (0..self.columns.len())
+        self.differ_in(&mut self.class.columns().map(|(i, _)| i), a, b)
+    }
+
+    fn differ_in(
+        &self,
+        places: &mut dyn Iterator<Item = usize>,
+        a: &dyn Fn(usize) -> String,
+        b: &dyn Fn(usize) -> String,
+    ) -> String {
+        let each = places
             .map(|i| format!("{0} COLLATE BINARY IS NOT {1} COLLATE BINARY OR typeof({0}) <> typeof({1})", a(i), b(i)))
             .collect::<Vec<_>>();
         if each.is_empty() { "0".to_owned() } else { format!("({})", each.join(" OR ")) }
     }
 
     fn row<'b>(&'b self, of: &'b str) -> impl Fn(usize) -> String + 'b {
-        move |i| format!("{of}.{}", self.columns[i])
+        move |i| format!("{of}.{}", self.column(i))
+    }
+
+    /// Whether row `of` is that of `objects o`.
+    fn is_of(&self, of: &str) -> String {
+        self.class.same_row(of, "o")
+    }
+
+    /// Whether the object with the local key `key` has a row.
+    fn has_row(&self, key: &str) -> String {
+        let (table, objects) = (&self.table, &self.objects);
+        match &self.number {
+            Some(number) => format!("EXISTS (SELECT 1 FROM {table} t WHERE t.{number} = {key})"),
+            None => format!(
+                "EXISTS (SELECT 1 FROM {objects} o, {table} t WHERE o.key = {key} AND {})",
+                self.class.same_row("t", "o")
+            ),
+        }
     }
 
     /// Files an event of an object that exists. `from`: further tables, `images`: the old values.
@@ -212,7 +297,7 @@ impl<'a> Sql<'a> {
     /// Deletes the objects of the rows in `objsync_aside` that `gone` selects.
     fn remove(&self, gone: &str) -> String {
         let gone = format!("a.class = {} AND {gone}", self.class.id);
-        let images: String = (0..self.columns.len()).map(|i| format!(", a.v{i}")).collect();
+        let images = self.values_aside();
         let last = "(SELECT max(j.pos) FROM objsync_journal j WHERE j.object = o.object AND \
                     j.pos > (SELECT max(pos) FROM objsync_journal) - (SELECT count(*) FROM objsync_aside))";
         let condition = format!("o.key = a.key AND {gone}");
@@ -224,10 +309,10 @@ impl<'a> Sql<'a> {
 
     /// Rows that NEW collides with.
     fn collides(&self) -> String {
-        let mut any = vec![format!("t.{0} = NEW.{0}", self.key)];
+        let mut any: Vec<String> = self.number.iter().map(|key| format!("t.{key} = NEW.{key}")).collect();
         for (columns, collations) in self.class.unique.iter().zip(&self.class.collations) {
             let equal = |(i, collation): (&usize, &String)| {
-                format!("t.{0} = NEW.{0} COLLATE {1}", self.columns[*i], quote(collation))
+                format!("t.{0} = NEW.{0} COLLATE {1}", self.column(*i), quote(collation))
             };
             let all: Vec<_> = columns.iter().zip(collations).map(equal).collect();
             any.push(format!("({})", all.join(" AND ")));
@@ -236,19 +321,34 @@ impl<'a> Sql<'a> {
     }
 
     fn keep_aside(&self, condition: &str) -> String {
+        let values: String = (0..self.class.properties.len())
+            .map(|i| if self.class.properties[i].elsewhere { ", NULL".to_owned() } else { format!(", t.{}", self.column(i)) })
+            .collect();
         format!(
             "DELETE FROM objsync_aside;\n\
-             INSERT INTO objsync_aside (class, key{slots}) SELECT {class}, t.{key}{values} FROM {table} t WHERE {condition};\n",
+             INSERT INTO objsync_aside (class, key{slots}) SELECT {class}, {key}{values} FROM {table} t WHERE {condition};\n",
             slots = self.slots,
             class = self.class.id,
-            key = self.key,
-            values = self.values("t"),
+            key = self.class.key_of("t"),
             table = self.table,
         )
     }
 
     fn is_aside(&self) -> String {
-        format!("EXISTS (SELECT 1 FROM objsync_aside a WHERE a.class = {} AND a.key = NEW.{})", self.class.id, self.key)
+        let key = self.class.key_of("NEW");
+        format!("EXISTS (SELECT 1 FROM objsync_aside a WHERE a.class = {} AND a.key = {key})", self.class.id)
+    }
+
+    /// A row without a key cannot be told from another one.
+    fn needs_key(&self, nullable: &[&str], event: &str) -> String {
+        let any: Vec<String> = nullable.iter().map(|c| format!("NEW.{} IS NULL", quote(c))).collect();
+        let said = format!("{}: a row of a synchronized table needs a key ({})", self.class.table, nullable.join(", "));
+        format!(
+            "BEFORE {event} ON {table} WHEN {} BEGIN\nSELECT RAISE(ABORT, '{}');\nEND",
+            any.join(" OR "),
+            said.replace('\'', "''"),
+            table = self.table
+        )
     }
 
     fn before_insert(&self) -> String {
@@ -262,15 +362,25 @@ impl<'a> Sql<'a> {
 
     fn insert(&self) -> String {
         let id = format!("(s.node << {}) + s.serial", crate::sync::node::store::SERIAL_BITS);
-        let (table, objects, key, class) = (&self.table, &self.objects, &self.key, self.class.id);
+        let (table, objects, class) = (&self.table, &self.objects, self.class.id);
+        let (key, mut kept, mut values) = match &self.number {
+            Some(number) => (format!("NEW.{number}"), String::new(), String::new()),
+            None => (id.clone(), String::new(), String::new()),
+        };
+        for (n, place) in self.key_places().iter().enumerate() {
+            kept += &format!(", k{n}");
+            values += &format!(", NEW.{}", self.column(*place));
+        }
         let file = match self.journaled {
             true => format!(
                 "INSERT INTO objsync_journal (number, class, object, kind, key, before)\n\
-                 SELECT s.number, {class}, {id}, 1, NEW.{key}, 0 FROM objsync_state s;\n\
-                 INSERT INTO {objects} (key, object, own, time, author, last)\n\
-                 SELECT NEW.{key}, {id}, s.number, s.clock, s.node, last_insert_rowid() FROM objsync_state s;\n"
+                 SELECT s.number, {class}, {id}, 1, {key}, 0 FROM objsync_state s;\n\
+                 INSERT INTO {objects} (key, object, own, time, author, last{kept})\n\
+                 SELECT {key}, {id}, s.number, s.clock, s.node, last_insert_rowid(){values} FROM objsync_state s;\n"
             ),
-            false => format!("INSERT INTO {objects} (key, object) SELECT NEW.{key}, {id} FROM objsync_state s;\n"),
+            false => {
+                format!("INSERT INTO {objects} (key, object{kept}) SELECT {key}, {id}{values} FROM objsync_state s;\n")
+            }
         };
         format!(
             "AFTER INSERT ON {table} WHEN NOT {} BEGIN\n{}UPDATE objsync_state SET serial = serial + 1;\n{file}END",
@@ -281,33 +391,28 @@ impl<'a> Sql<'a> {
 
     /// A row put in the place of another with its key is the same object with other values.
     fn replace(&self) -> String {
-        let images: String = (0..self.columns.len()).map(|i| format!(", a.v{i}")).collect();
         let changed = format!(
-            "a.class = {} AND a.key = NEW.{} AND {}",
+            "a.class = {} AND a.key = {} AND {}",
             self.class.id,
-            self.key,
+            self.class.key_of("NEW"),
             self.differ(&|i| format!("a.v{i}"), &self.row("NEW")),
         );
         format!(
             "AFTER INSERT ON {table} WHEN EXISTS (SELECT 1 FROM objsync_aside a WHERE {changed}) BEGIN\n{}{}{}END",
             self.bump(""),
-            self.event(2, "a.key", &images, ", objsync_aside a", &format!("o.key = a.key AND {changed}")),
-            self.touch(&format!("key = NEW.{}", self.key)),
+            self.event(2, "a.key", &self.values_aside(), ", objsync_aside a", &format!("o.key = a.key AND {changed}")),
+            self.touch(&format!("key = {}", self.class.key_of("NEW"))),
             table = self.table,
         )
     }
 
     fn insert_removes(&self) -> String {
-        let gone = format!("NOT EXISTS (SELECT 1 FROM {} t WHERE t.{} = a.key)", self.table, self.key);
+        let gone = format!("NOT {}", self.has_row("a.key"));
         format!(
             "AFTER INSERT ON {table} WHEN EXISTS (SELECT 1 FROM objsync_aside a WHERE a.class = {class} AND {gone}) BEGIN\n{}END",
             // The row that keeps its key stays aside for the other triggers, which fire after this one.
             self.remove(&gone)
-                + &format!(
-                    "DELETE FROM objsync_aside WHERE NOT EXISTS (SELECT 1 FROM {table} t WHERE t.{key} = objsync_aside.key);\n",
-                    table = self.table,
-                    key = self.key,
-                ),
+                + &format!("DELETE FROM objsync_aside WHERE NOT {};\n", self.has_row("objsync_aside.key")),
             table = self.table,
             class = self.class.id,
         )
@@ -315,7 +420,7 @@ impl<'a> Sql<'a> {
 
     /// Whether an update could remove another row.
     fn key_or_unique_changes(&self) -> String {
-        let mut any = vec![format!("NEW.{0} IS NOT OLD.{0}", self.key)];
+        let mut any: Vec<String> = self.number.iter().map(|key| format!("NEW.{key} IS NOT OLD.{key}")).collect();
         any.extend(self.unique_changes());
         any.join(" OR ")
     }
@@ -324,47 +429,62 @@ impl<'a> Sql<'a> {
         let mut columns: Vec<usize> = self.class.unique.iter().flatten().copied().collect();
         columns.sort_unstable();
         columns.dedup();
-        let changes = |i: &usize| format!("NEW.{0} COLLATE BINARY IS NOT OLD.{0} COLLATE BINARY", self.columns[*i]);
+        let changes =
+            |i: &usize| format!("NEW.{0} COLLATE BINARY IS NOT OLD.{0} COLLATE BINARY", self.column(*i));
         let each: Vec<_> = columns.iter().map(changes).collect();
         (!each.is_empty()).then(|| each.join(" OR "))
     }
 
     fn before_update(&self) -> String {
+        // The row itself is no other one.
+        let other = match &self.number {
+            Some(number) => format!("t.{number} IS NOT OLD.{number}"),
+            None => {
+                let same = |i: &usize| format!("t.{0} = OLD.{0}", self.column(*i));
+                format!("NOT ({})", self.key_places().iter().map(same).collect::<Vec<_>>().join(" AND "))
+            }
+        };
         format!(
             "BEFORE UPDATE ON {table} WHEN {} BEGIN\n{}END",
             self.key_or_unique_changes(),
-            self.keep_aside(&format!("t.{0} IS NOT OLD.{0} AND ({1})", self.key, self.collides())),
+            self.keep_aside(&format!("{other} AND ({})", self.collides())),
             table = self.table,
         )
     }
 
+    /// Whether the row keeps its local number; a key that is content may change like anything else.
+    fn keeps_number(&self) -> String {
+        self.number.as_ref().map_or_else(|| "1".to_owned(), |key| format!("NEW.{key} IS OLD.{key}"))
+    }
+
     fn update(&self) -> String {
         format!(
-            "AFTER UPDATE ON {table} WHEN NEW.{key} IS OLD.{key} AND {} BEGIN\n{}{}{}END",
+            "AFTER UPDATE ON {table} WHEN {} AND {} BEGIN\n{}{}{}END",
+            self.keeps_number(),
             self.differ(&self.row("OLD"), &self.row("NEW")),
             self.bump(""),
-            self.event(2, &format!("NEW.{}", self.key), &self.values("OLD"), "", &format!("o.key = OLD.{}", self.key)),
-            self.touch(&format!("key = OLD.{}", self.key)),
+            self.event(2, "o.key", &self.values("OLD"), "", &self.is_of("OLD")),
+            self.touch(&format!("key = {}", self.class.key_of("OLD"))),
             table = self.table,
-            key = self.key,
         )
     }
 
     fn update_removes(&self) -> String {
         format!(
-            "AFTER UPDATE ON {table} WHEN NEW.{key} IS OLD.{key} AND ({}) AND \
+            "AFTER UPDATE ON {table} WHEN {} AND ({}) AND \
              EXISTS (SELECT 1 FROM objsync_aside a WHERE a.class = {class}) BEGIN\n{}END",
+            self.keeps_number(),
             self.unique_changes().unwrap_or_else(|| "0".to_owned()),
             self.remove("1") + "DELETE FROM objsync_aside;\n",
             table = self.table,
-            key = self.key,
             class = self.class.id,
         )
     }
 
-    /// A new local number is no event by itself: numbers are no part of what is compared.
+    /// A new key. A local number is no event by itself: numbers are no part of what is compared.
     fn rekey(&self) -> String {
-        let (key, objects) = (&self.key, &self.objects);
+        let Some(key) = &self.number else { return self.rename() };
+        let objects = &self.objects;
         let changed = self.differ(&self.row("OLD"), &self.row("NEW"));
         let mut body = self.remove("1") + "DELETE FROM objsync_aside;\n";
         // Before-images up to here name it by the key it had.
@@ -381,16 +501,31 @@ impl<'a> Sql<'a> {
         format!("AFTER UPDATE ON {} WHEN NEW.{key} IS NOT OLD.{key} BEGIN\n{body}END", self.table)
     }
 
-    fn delete(&self) -> String {
-        let condition = format!("o.key = OLD.{}", self.key);
+    /// Another key that is content: the object is found under it from now on. Fires after the event is filed.
+    fn rename(&self) -> String {
+        let places = self.key_places();
+        let set: Vec<String> =
+            places.iter().enumerate().map(|(n, i)| format!("k{n} = NEW.{}", self.column(*i))).collect();
+        let changed = self.differ_in(&mut places.iter().copied(), &self.row("OLD"), &self.row("NEW"));
         format!(
-            "AFTER DELETE ON {table} BEGIN\nDELETE FROM objsync_aside;\n{}{}{}DELETE FROM {objects} WHERE key = OLD.{key};\nEND",
-            self.bump(""),
-            self.event(3, &format!("OLD.{}", self.key), &self.values("OLD"), "", &condition),
-            self.bury(&condition, "", "(SELECT max(pos) FROM objsync_journal)"),
+            "AFTER UPDATE ON {table} WHEN {changed} BEGIN\nUPDATE {objects} SET {} WHERE key = {};\nEND",
+            set.join(", "),
+            self.class.key_of("OLD"),
             table = self.table,
             objects = self.objects,
-            key = self.key,
+        )
+    }
+
+    fn delete(&self) -> String {
+        let condition = self.is_of("OLD");
+        format!(
+            "AFTER DELETE ON {table} BEGIN\nDELETE FROM objsync_aside;\n{}{}{}DELETE FROM {objects} WHERE key = {};\nEND",
+            self.bump(""),
+            self.event(3, "o.key", &self.values("OLD"), "", &condition),
+            self.bury(&condition, "", "(SELECT max(pos) FROM objsync_journal)"),
+            self.class.key_of("OLD"),
+            table = self.table,
+            objects = self.objects,
         )
     }
 }

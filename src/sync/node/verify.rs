@@ -36,12 +36,12 @@ impl Node {
     }
 
     fn read_contents(&self, class: &Class) -> Result<Contents> {
-        let columns: String = class.properties.iter().map(|p| format!(", t.{}", quote(&p.name))).collect();
         let sql = format!(
-            "SELECT o.object, o.key{columns} FROM {} o JOIN {} t ON t.{} = o.key",
+            "SELECT o.object, o.key{} FROM {} o JOIN {} t ON {}",
+            class.values_of("t", "o"),
             class.objects(),
             quote(&class.table),
-            quote(&class.key)
+            class.same_row("t", "o")
         );
         let mut referred: HashMap<(usize, i64), Value> = HashMap::new();
         let mut objects = Vec::new();

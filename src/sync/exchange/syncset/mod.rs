@@ -9,13 +9,14 @@
 //! source (`[node, number]`, nearest first), `number` and `clock` of the source when the set was made, the range of
 //! commits (`start`, `end`], `received` (what the source has of whom, so that acknowledgements travel), `seen` (at which last
 //! commit and clock it saw whom, so that a restored file is found out),
-//! `earlier` (sets prepared for the target and not confirmed, `[id, first, last]`; since format 2), the `classes` with their properties, `created`, and `keys`, which explains the short keys of the object lines:
+//! `earlier` (sets prepared for the target and not confirmed, `[id, first, last]`; since format 2), the `classes` with their properties (`key` is the name of an INTEGER PRIMARY KEY, or the places of a key that is
+//! content; `added` is what a property had before its column was added, `formerly` its former names; since format 3), `created`, and `keys`, which explains the short keys of the object lines:
 //!
 //! | key | meaning |
 //! |---|---|
 //! | `c` | class, its place in `classes` |
 //! | `o` | object: `[node, serial]`; the GUID is the node's 64 bits and the serial |
-//! | `k` | the local number at the source |
+//! | `k` | the local number at the source; missing where the key is content |
 //! | `e` | what happened to it in the range: `+` new, `~` changed, `-` deleted |
 //! | `n` | the commits in the range that filed it; objects that share one are one unit |
 //! | `v` | vector: `[[node, number], …]` |
@@ -43,7 +44,7 @@ pub use write::check_replaceable;
 pub(crate) use write::{Target, Writer};
 
 /// The version of the format that this program writes; it reads this one and those before.
-pub const FORMAT: u64 = 2;
+pub const FORMAT: u64 = 3;
 
 /// The ending of a set's file name.
 pub const EXTENSION: &str = "syncset";

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use crate::sync::data::guid::{Guid, NodeId};
+use crate::sync::data::schema::{Class, Key};
 use crate::sync::data::stamp::Stamp;
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Refusal, Result};
@@ -127,7 +128,12 @@ fn header(line: &HeaderLine) -> Result<Header> {
     let distinct: HashSet<NodeId> = nodes.iter().map(|n| n.guid).collect();
     let class_names: HashSet<&str> = line.classes.iter().map(|c| c.name.as_str()).collect();
     let references = line.classes.iter().flat_map(|c| &c.properties).filter_map(|p| p.references.as_deref());
+    let keyed = |c: &Class| match &c.key {
+        Key::Number(_) => true,
+        Key::Content(places) => !places.is_empty() && places.iter().all(|place| *place < c.properties.len()),
+    };
     let consistent = distinct.len() == nodes.len()
+        && line.classes.iter().all(keyed)
         && line.id > 0
         && line.start <= line.end
         && line.end <= line.number
@@ -205,7 +211,7 @@ fn entry(header: &Header, line: ObjectLine) -> Option<Entry> {
     if entries.is_empty()
         || vector.entries().len() != entries.len()
         || deleted != content.is_none()
-        || (line.k.is_none() && !deleted)
+        || (line.k.is_none() && !deleted && class.has_numbers())
     {
         return None;
     }

@@ -1,0 +1,261 @@
+//! Following what other programs do to the user's tables: columns added or renamed, indexes made or dropped, triggers of
+//! theirs that stand before ours.
+//!
+//! A column that is added gives every state from before its default. What differs from that by the time it is noticed was
+//! written past the journal, so it is filed then, and nothing is lost. A column that another node has added, and this one has
+//! not, is a property all the same: its values are kept beside the table, until the table has it.
+//!
+//! Columns that were dropped or have another type, and tables made anew without our triggers, are refused: what was changed
+//! meanwhile nobody can tell.
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use crate::sync::data::schema::{Class, Property, quote};
+use crate::sync::data::value::Value;
+use crate::sync::error::{Error, Result};
+use crate::sync::node::shape::{self, Column, Shape};
+use crate::sync::node::{Node, store, triggers};
+
+impl Node {
+    /// The classes, brought in line with their tables, all or nothing.
+    pub(crate) fn follow_tables(&self) -> Result<Vec<Class>> {
+        self.conn.execute_batch("SAVEPOINT follow")?;
+        let followed = (|| {
+            for class in store::classes(&self.conn)? {
+                match self.changed_columns(&class)? {
+                    None => triggers::check(&self.conn, &class)?,
+                    Some(changed) => self.follow(&class, changed)?,
+                }
+            }
+            store::classes(&self.conn)
+        })();
+        if followed.is_err() {
+            self.conn.execute_batch("ROLLBACK TO follow")?;
+        }
+        self.conn.execute_batch("RELEASE follow")?;
+        followed
+    }
+
+    /// How the columns of a table differ from those that are recorded; `None`: not at all. Refuses what cannot be followed.
+    fn changed_columns(&self, class: &Class) -> Result<Option<Changed>> {
+        let table = &class.table;
+        let shape = Shape::read(&self.conn, table).map_err(|e| {
+            let what = format!("{}, which {} synchronizes as {}; nothing was changed", e.message(), self.info.name, class.name);
+            Error::storage(what).hint(UNDO)
+        })?;
+        let columns: Vec<&Column> = shape.properties().collect();
+        let find = |p: &Property| columns.iter().copied().find(|c| c.name.eq_ignore_ascii_case(&p.name));
+        let missing: Vec<usize> = class.columns().filter(|(_, p)| find(p).is_none()).map(|(i, _)| i).collect();
+        let known = |c: &&&Column| class.columns().any(|(_, p)| p.name.eq_ignore_ascii_case(&c.name));
+        let unknown: Vec<Column> = columns.iter().filter(|c| !known(c)).map(|c| (*c).clone()).collect();
+        let differs = |p: &Property, c: &Column| p.declared != c.declared || p.not_null != c.not_null;
+        let mut found: Vec<String> = Vec::new();
+        for (_, p) in class.columns() {
+            if let Some(c) = find(p).filter(|c| differs(p, c)) {
+                let told = |declared: &str, not_null| format!("{declared}{}", if not_null { " NOT NULL" } else { "" });
+                let (was, is) = (told(&p.declared, p.not_null), told(&c.declared, c.not_null));
+                found.push(format!("the column {table}.{} was {was} and is {is} now", p.name));
+            }
+        }
+        let recased = class.columns().any(|(_, p)| find(p).is_some_and(|c| c.name != p.name));
+        let journaling = triggers::are_journaling(&self.conn, class)?;
+        // SQLite itself renames a column in our triggers and leaves it in its place, and lets nobody drop one that they read.
+        let pairs: Vec<(usize, Column)> = missing.iter().copied().zip(unknown.iter().cloned()).collect();
+        let renamed = journaling
+            && pairs.len() == missing.len()
+            && pairs.iter().all(|(i, c)| !differs(&class.properties[*i], c));
+        if !renamed {
+            found.extend(missing.iter().map(|i| format!("the column {table}.{} is gone", class.properties[*i].name)));
+        }
+        let renamed = if renamed { pairs } else { Vec::new() };
+        let added: Vec<Column> = unknown[renamed.len()..].to_vec();
+        let key = shape.key(&with_renamed(class, &renamed));
+        if found.is_empty() && key.as_ref().is_none_or(|key| triggers::another_key(key, &class.key)) {
+            found.push(format!("the primary key of {table} is another one now"));
+        }
+        if !journaling && !(missing.is_empty() && unknown.is_empty()) {
+            found.extend(added.iter().map(|c| format!("the column {table}.{} is new", c.name)));
+            found.push("the triggers that fill the journal are gone".to_owned());
+        }
+        if !found.is_empty() {
+            let what = format!("{} was altered behind the journal of {}: {}; nothing was changed", table, self.info.name, found.join("; "));
+            return Err(Error::storage(what).hint(UNDO));
+        }
+        let key_renamed = key.as_ref() != Some(&class.key);
+        let same = renamed.is_empty() && added.is_empty() && !recased && !key_renamed;
+        Ok((!same).then_some(Changed { renamed, added, columns: columns.into_iter().cloned().collect(), shape }))
+    }
+
+    fn follow(&self, class: &Class, changed: Changed) -> Result<()> {
+        let mut properties = with_renamed(class, &changed.renamed);
+        for p in properties.iter_mut().filter(|p| !p.elsewhere) {
+            if let Some(c) = changed.columns.iter().find(|c| c.name.eq_ignore_ascii_case(&p.name)) {
+                p.name.clone_from(&c.name);
+            }
+        }
+        let since: i64 =
+            self.conn.query_row("SELECT coalesce(max(pos), 0) FROM objsync_journal", [], |r| r.get(0))?;
+        let mut places = Vec::new();
+        for column in &changed.added {
+            let default = default_value(&self.conn, column)?;
+            let elsewhere = properties.iter().position(|p| p.elsewhere && p.name.eq_ignore_ascii_case(&column.name));
+            let place = elsewhere.unwrap_or(properties.len());
+            if elsewhere.is_none() {
+                properties.push(Property { added: Some(default.clone()), since, ..column.property() });
+            } else {
+                let p = &mut properties[place];
+                *p = Property { added: p.added.take(), since: p.since, ..column.property() };
+            }
+            places.push((place, default, elsewhere.is_some()));
+        }
+        let key = changed.shape.key(&properties).ok_or_else(|| Error::storage("the key is gone"))?;
+        let mut new = Class { properties, key, ..class.clone() };
+        triggers::drop_all(&self.conn, class)?;
+        store::widen_journal(&self.conn, new.properties.len())?;
+        store::record_shape(&self.conn, &new)?;
+        let linked = store::classes(&self.conn)?.into_iter().find(|c| c.id == class.id);
+        new = linked.ok_or_else(|| Error::storage(format!("the class {} is gone", class.name)))?;
+        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        let filed = self.file_added(class, &new, &places);
+        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
+        filed?;
+        triggers::create(&self.conn, &new)?;
+        self.make_final(&format!("the table {} was altered since", class.table))
+    }
+
+    /// Gives the columns that are new what was kept for them beside the table, and files what was written to them already.
+    fn file_added(&self, old: &Class, new: &Class, added: &[(usize, Value, bool)]) -> Result<()> {
+        let (table, objects) = (quote(&new.table), new.objects());
+        let mut written: Vec<i64> = Vec::new();
+        for (place, default, kept) in added {
+            let name = quote(&new.properties[*place].name);
+            let sql = format!(
+                "SELECT o.key FROM {objects} o JOIN {table} t ON {}
+                 WHERE t.{name} COLLATE BINARY IS NOT ?1 COLLATE BINARY OR typeof(t.{name}) <> typeof(?1)",
+                new.same_row("t", "o")
+            );
+            let keys: Vec<i64> =
+                self.conn.prepare(&sql)?.query_map([default], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
+            if *kept {
+                let sql = format!(
+                    "UPDATE {table} AS t SET {name} = (SELECT {value} FROM {objects} o WHERE {same})
+                     WHERE t.{name} COLLATE BINARY IS ?1 COLLATE BINARY AND typeof(t.{name}) = typeof(?1)
+                       AND EXISTS (SELECT 1 FROM {objects} o WHERE {same})",
+                    value = old.value_of(*place, "t", "o"),
+                    same = new.same_row("t", "o"),
+                );
+                self.conn.prepare(&sql)?.execute([default]).map_err(|e| {
+                    let what = format!("what other nodes have in {}.{name} does not fit the column added here", new.table);
+                    Error::from(e).while_doing(what)
+                })?;
+            }
+            written.extend(keys);
+        }
+        written.sort_unstable();
+        written.dedup();
+        if !new.journaled || written.is_empty() {
+            return Ok(());
+        }
+        let images: String = (0..new.properties.len())
+            .map(|i| match added.iter().find(|(place, ..)| *place == i) {
+                None => format!(", {}", new.value_of(i, "t", "o")),
+                Some((_, _, true)) => format!(", {}", old.value_of(i, "t", "o")),
+                Some((..)) => {
+                    format!(", (SELECT p.added FROM objsync_property p WHERE p.class = {} AND p.place = {i})", new.id)
+                }
+            })
+            .collect();
+        let slots: String = (0..new.properties.len()).map(|i| format!(", v{i}")).collect();
+        self.conn.execute(
+            "UPDATE objsync_state SET number = number + 1, clock = max(clock + 1, ?1)",
+            [(self.clock)()],
+        )?;
+        let event = format!(
+            "INSERT INTO objsync_journal (number, class, object, kind, key, before, previous, own, rest, time, author{slots})
+             SELECT s.number, {}, o.object, 2, o.key, 1, o.last, o.own, o.rest, o.time, o.author{images}
+             FROM objsync_state s, {objects} o JOIN {table} t ON {} WHERE o.key = ?1",
+            new.id,
+            new.same_row("t", "o")
+        );
+        let touch = format!(
+            "UPDATE {objects} SET own = (SELECT number FROM objsync_state), time = (SELECT clock FROM objsync_state),
+             author = (SELECT node FROM objsync_state), last = last_insert_rowid() WHERE key = ?1"
+        );
+        for key in written {
+            self.conn.prepare_cached(&event)?.execute([key])?;
+            self.conn.prepare_cached(&touch)?.execute([key])?;
+        }
+        Ok(())
+    }
+
+    /// Takes in the properties that only the sender's table has so far: their values are kept beside the table.
+    pub(crate) fn take_in_properties(&mut self, theirs: &[Class]) -> Result<()> {
+        let mut any = false;
+        for class in &self.classes {
+            let Some(sender) = theirs.iter().find(|c| c.name == class.name) else { continue };
+            let unknown = |p: &&Property| !class.properties.iter().any(|q| q.name.eq_ignore_ascii_case(&p.name));
+            let new: Vec<&Property> = sender.properties.iter().filter(unknown).collect();
+            if new.is_empty() {
+                continue;
+            }
+            let since: i64 =
+                self.conn.query_row("SELECT coalesce(max(pos), 0) FROM objsync_journal", [], |r| r.get(0))?;
+            let mut properties = class.properties.clone();
+            properties.extend(new.into_iter().map(|p| Property { elsewhere: true, since, ..p.clone() }));
+            let new = Class { properties, ..class.clone() };
+            self.conn.execute_batch(&format!(
+                "CREATE TABLE IF NOT EXISTS {} (object INTEGER PRIMARY KEY)",
+                new.elsewhere()
+            ))?;
+            for (place, _) in new.not_columns().filter(|(place, _)| *place >= class.properties.len()) {
+                self.conn.execute_batch(&format!("ALTER TABLE {} ADD COLUMN v{place}", new.elsewhere()))?;
+            }
+            store::widen_journal(&self.conn, new.properties.len())?;
+            store::record_shape(&self.conn, &new)?;
+            triggers::drop_all(&self.conn, class)?;
+            any = true;
+        }
+        if any {
+            self.classes = store::classes(&self.conn)?;
+            for class in &self.classes {
+                triggers::create(&self.conn, class)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+const UNDO: &str = "undo that change, or put back a copy of the file from before, or make this node anew as a fresh copy of another";
+
+/// What differs between a table and what is recorded of it, and can be followed.
+struct Changed {
+    /// Places of properties, and the columns that they are now.
+    renamed: Vec<(usize, Column)>,
+    added: Vec<Column>,
+    columns: Vec<Column>,
+    shape: Shape,
+}
+
+fn with_renamed(class: &Class, renamed: &[(usize, Column)]) -> Vec<Property> {
+    let mut properties = class.properties.clone();
+    for (place, column) in renamed {
+        let p = &mut properties[*place];
+        let old = std::mem::replace(&mut p.name, column.name.clone());
+        p.formerly.retain(|name| *name != column.name);
+        p.formerly.push(old);
+    }
+    properties
+}
+
+/// What rows that were there have in a column that was added: its default, as the column stores it.
+fn default_value(conn: &Connection, column: &Column) -> Result<Value> {
+    let Some(default) = &column.default else { return Ok(Value::Null) };
+    conn.execute_batch(&format!(
+        "CREATE TEMP TABLE objsync_default (v {} DEFAULT ({default})); INSERT INTO temp.objsync_default DEFAULT VALUES;",
+        shape::type_name(&column.declared)
+    ))?;
+    let value = conn.query_row("SELECT v FROM temp.objsync_default", [], |r| Ok(Value::from_sql(r.get_ref(0)?)))?;
+    conn.execute_batch("DROP TABLE temp.objsync_default")?;
+    Ok(value)
+}

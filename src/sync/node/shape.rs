@@ -1,0 +1,232 @@
+//! The shape of the user's tables, as SQLite tells it: columns, keys, what must be unique, who refers to whom.
+
+use rusqlite::Connection;
+
+use crate::sync::data::schema::{Class, ClassSpec, ForeignKey, Key, Property, quote};
+use crate::sync::error::{Error, Result};
+
+/// A column that rows can be written with.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// Upper case.
+    pub(crate) declared: String,
+    pub(crate) not_null: bool,
+    /// As SQL.
+    pub(crate) default: Option<String>,
+    /// Its place in the primary key, from 1; 0: it is not in it.
+    key: usize,
+}
+
+/// A table.
+pub(crate) struct Shape {
+    /// All columns but those that are generated.
+    pub(crate) columns: Vec<Column>,
+    /// Whether its primary key is an INTEGER PRIMARY KEY, the row's number itself.
+    numbered: bool,
+    strict: bool,
+}
+
+impl Shape {
+    pub(crate) fn read(conn: &Connection, table: &str) -> Result<Shape> {
+        let found: Option<(String, bool)> = conn
+            .prepare("SELECT type, strict FROM pragma_table_list(?1) WHERE schema = 'main'")?
+            .query_map([table], |r| Ok((r.get(0)?, r.get(1)?)))?
+            .next()
+            .transpose()?;
+        let strict = match found {
+            Some((kind, strict)) if kind == "table" => strict,
+            Some((kind, _)) => return Err(Error::usage(format!("`{table}` is a {kind}, not an ordinary table"))),
+            None => return Err(Error::usage(format!("there is no table `{table}`"))),
+        };
+        let columns: Vec<Column> = conn
+            .prepare(
+                "SELECT name, upper(type), \"notnull\", dflt_value, pk FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid",
+            )?
+            .query_map([table], |r| {
+                Ok(Column { name: r.get(0)?, declared: r.get(1)?, not_null: r.get(2)?, default: r.get(3)?, key: r.get(4)? })
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        // Only an INTEGER PRIMARY KEY of a rowid table has no index of its own.
+        let sql = "SELECT EXISTS(SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk')";
+        let indexed: bool = conn.query_row(sql, [table], |r| r.get(0))?;
+        let numbered = !indexed && columns.iter().any(|c| c.key > 0);
+        if !numbered && !indexed {
+            let what = format!("the table `{table}` has no primary key, so nothing tells its rows apart for good: VACUUM renumbers them");
+            return Err(Error::usage(what)
+                .hint("make it anew with a PRIMARY KEY (an INTEGER PRIMARY KEY, or any columns that are unique), then try again"));
+        }
+        Ok(Shape { columns, numbered, strict })
+    }
+
+    /// The key, where the properties are `properties`; `None` where one of its columns is not among them.
+    pub(crate) fn key(&self, properties: &[Property]) -> Option<Key> {
+        let mut columns: Vec<&Column> = self.columns.iter().filter(|c| c.key > 0).collect();
+        columns.sort_by_key(|c| c.key);
+        match (self.numbered, columns.as_slice()) {
+            (true, [key]) => Some(Key::Number(key.name.clone())),
+            _ => {
+                let place = |c: &&Column| properties.iter().position(|p| p.name == c.name);
+                columns.iter().map(place).collect::<Option<Vec<_>>>().map(Key::Content)
+            }
+        }
+    }
+
+    /// The columns that are properties: all but an INTEGER PRIMARY KEY.
+    pub(crate) fn properties(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|c| !(self.numbered && c.key > 0))
+    }
+
+    /// How values of a column are converted when they are stored, as a declared type
+    /// (<https://www.sqlite.org/datatype3.html>, section 3.1; in a STRICT table ANY converts nothing).
+    fn affinity(&self, column: &Column) -> &'static str {
+        let has = |parts: &[&str]| parts.iter().any(|part| column.declared.contains(part));
+        match () {
+            () if self.strict && column.declared == "ANY" => "BLOB",
+            () if has(&["INT"]) => "INTEGER",
+            () if has(&["CHAR", "CLOB", "TEXT"]) => "TEXT",
+            () if has(&["BLOB"]) || column.declared.is_empty() => "BLOB",
+            () if has(&["REAL", "FLOA", "DOUB"]) => "REAL",
+            () => "NUMERIC",
+        }
+    }
+}
+
+impl Column {
+    pub(crate) fn property(&self) -> Property {
+        Property {
+            name: self.name.clone(),
+            declared: self.declared.clone(),
+            not_null: self.not_null,
+            references: None,
+            added: None,
+            formerly: Vec::new(),
+            elsewhere: false,
+            since: i64::MIN,
+        }
+    }
+}
+
+/// A class of a table as it is now. Not linked to others yet.
+pub(crate) fn new_class(conn: &Connection, spec: &ClassSpec) -> Result<Class> {
+    let shape = Shape::read(conn, &spec.table)?;
+    let properties: Vec<Property> = shape.properties().map(Column::property).collect();
+    let key = shape.key(&properties);
+    let key = key.ok_or_else(|| Error::usage(format!("the key of the table `{}` is generated", spec.table)))?;
+    Ok(Class { key, properties, ..Class::bare(0, spec) })
+}
+
+/// Finds out what classes refer to and what must be unique in them.
+pub(crate) fn link(conn: &Connection, classes: &mut [Class]) -> Result<()> {
+    let all = foreign_keys(conn)?;
+    let numbers: Vec<(String, String, String)> = classes
+        .iter()
+        .filter_map(|c| match &c.key {
+            Key::Number(key) => Some((c.name.clone(), c.table.clone(), key.clone())),
+            Key::Content(_) => None,
+        })
+        .collect();
+    // A reference to a local number travels as a GUID; what refers by content travels as it is.
+    let by_number = |f: &ForeignKey| {
+        let to = &f.to;
+        let found = numbers.iter().find(|(_, table, _)| table.eq_ignore_ascii_case(&f.target))?;
+        (to.len() == 1 && to[0].eq_ignore_ascii_case(&found.2)).then(|| found.0.clone())
+    };
+    let tables: Vec<String> = classes.iter().map(|c| c.table.clone()).collect();
+    let is_class = |table: &str| tables.iter().any(|t| t.eq_ignore_ascii_case(table));
+    for class in classes {
+        let own = |f: &&ForeignKey| f.table.eq_ignore_ascii_case(&class.table);
+        class.foreign = all.iter().filter(own).filter(|f| by_number(f).is_none()).cloned().collect();
+        for property in class.properties.iter_mut().filter(|p| !p.elsewhere) {
+            let named = |f: &&ForeignKey| f.columns.len() == 1 && f.columns[0].eq_ignore_ascii_case(&property.name);
+            let found = all.iter().filter(|f| f.table.eq_ignore_ascii_case(&class.table));
+            property.references = found.filter(named).find_map(by_number);
+        }
+        class.named_by = all
+            .iter()
+            .filter(|f| f.target.eq_ignore_ascii_case(&class.table))
+            .filter(|f| by_number(f).is_none() || !is_class(&f.table))
+            .cloned()
+            .collect();
+        (class.unique, class.collations) = unique(conn, class)?.into_iter().unzip();
+    }
+    Ok(())
+}
+
+/// The unique constraints of a table: places among the properties and their collations. One on part of the rows counts as one
+/// on all: what is kept ready for a REPLACE may be too much, never too little. One on an expression or on a generated column
+/// is left to SQLite, which refuses what collides.
+fn unique(conn: &Connection, class: &Class) -> Result<Vec<(Vec<usize>, Vec<String>)>> {
+    let indexes = conn
+        .prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\" = 1 ORDER BY seq")?
+        .query_map([&class.table], |r| r.get::<_, String>(0))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut found = Vec::new();
+    for index in indexes {
+        let columns = conn
+            .prepare("SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno")?
+            .query_map([index], |r| Ok((r.get::<_, Option<String>>(0)?, r.get::<_, String>(1)?)))?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let place = |name: Option<String>| class.columns().find(|(_, p)| Some(&p.name) == name.as_ref()).map(|(i, _)| i);
+        let places: Option<Vec<_>> = columns.into_iter().map(|(name, coll)| Some((place(name)?, coll))).collect();
+        found.extend(places.map(|places| places.into_iter().unzip()));
+    }
+    Ok(found)
+}
+
+/// All foreign keys in the file.
+pub(crate) fn foreign_keys(conn: &Connection) -> Result<Vec<ForeignKey>> {
+    let mut statement = conn.prepare(
+        "SELECT m.name, f.id, f.\"table\", f.\"from\", coalesce(f.\"to\", (SELECT name FROM pragma_table_xinfo(f.\"table\") WHERE pk = f.seq + 1)), f.on_delete
+         FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' ORDER BY m.name, f.id, f.seq",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut found: Vec<(i64, ForeignKey)> = Vec::new();
+    while let Some(r) = rows.next()? {
+        let (table, id, column): (String, i64, String) = (r.get(0)?, r.get(1)?, r.get(3)?);
+        // A key to a table or column that is not there names nothing.
+        let to = r.get::<_, Option<String>>(4)?.unwrap_or_default();
+        match found.last_mut() {
+            Some((last, key)) if *last == id && key.table == table => {
+                key.columns.push(column);
+                key.to.push(to);
+            }
+            _ => {
+                let on_delete: String = r.get(5)?;
+                let acts = !matches!(on_delete.as_str(), "NO ACTION" | "RESTRICT");
+                found.push((id, ForeignKey { table, columns: vec![column], target: r.get(2)?, to: vec![to], acts }));
+            }
+        }
+    }
+    Ok(found.into_iter().map(|(_, key)| key).collect())
+}
+
+/// How the columns of a key that is content are declared beside its objects, so that they are stored and compared alike.
+pub(crate) fn key_columns(conn: &Connection, class: &Class) -> Result<Vec<String>> {
+    let Key::Content(places) = &class.key else { return Ok(Vec::new()) };
+    let shape = Shape::read(conn, &class.table)?;
+    let sql = "SELECT x.name, x.coll FROM pragma_index_list(?1) l, pragma_index_xinfo(l.name) x WHERE l.origin = 'pk' AND x.key = 1";
+    let collations: Vec<(String, String)> = conn
+        .prepare(sql)?
+        .query_map([&class.table], |r| Ok((r.get(0)?, r.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let declared = |place: &usize| {
+        let name = &class.properties[*place].name;
+        let column = shape.columns.iter().find(|c| c.name == *name);
+        let collation = collations.iter().find(|(column, _)| column == name).map_or("BINARY", |(_, c)| c.as_str());
+        format!("{} COLLATE {}", column.map_or("BLOB", |c| shape.affinity(c)), quote(collation))
+    };
+    Ok(places.iter().map(declared).collect())
+}
+
+/// A declared type that can stand in a table of ours, with the same affinity.
+pub(crate) fn type_name(declared: &str) -> String {
+    let plain = declared.chars().all(|c| c.is_ascii_alphanumeric() || " _(),".contains(c));
+    if plain { declared.to_owned() } else { quote(declared) }
+}
+
+/// The key columns of a class that may be NULL, which SQLite allows in all but WITHOUT ROWID tables.
+pub(crate) fn nullable_key(class: &Class) -> Vec<&str> {
+    let Key::Content(places) = &class.key else { return Vec::new() };
+    places.iter().map(|i| &class.properties[*i]).filter(|p| !p.not_null).map(|p| p.name.as_str()).collect()
+}
