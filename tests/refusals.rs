@@ -181,9 +181,13 @@ fn what_is_no_set_is_said_to_be_none() {
         assert!(error.message().contains("not a sync set"), "{error}");
     }
     let text = String::from_utf8(bytes).unwrap();
-    std::fs::write(&file, text.replacen("\"format\":2", "\"format\":3", 1)).unwrap();
+    std::fs::write(
+        &file,
+        text.replacen(&format!("\"format\":{}", syncset::FORMAT), &format!("\"format\":{}", syncset::FORMAT + 1), 1),
+    )
+    .unwrap();
     let error = refused(&mut pair.there, &file, Refusal::NewerFormat);
-    assert!(error.message().contains("format 3"), "{error}");
+    assert!(error.message().contains(&format!("format {}", syncset::FORMAT + 1)), "{error}");
     let before = dump(&pair.there);
     for missing in [pair.dir.path().to_owned(), pair.file("nothing.syncset")] {
         let error = apply(&mut pair.there, &missing).unwrap_err();

@@ -149,7 +149,8 @@ fn what_a_set_says_is_not_believed() {
         forge(&file, &bad, change);
         assert_eq!(pair.refused(&bad).refusal(), Some(Refusal::Damaged), "{what}");
     }
-    forge(&file, &bad, swap(0, "\"format\":2", "\"format\":3"));
+    let [known, newer] = [0, 1].map(|more| format!("\"format\":{}", syncset::FORMAT + more));
+    forge(&file, &bad, swap(0, &known, &newer));
     assert_eq!(pair.refused(&bad).refusal(), Some(Refusal::NewerFormat));
     forge(&file, &bad, swap(0, "\"type\":\"TEXT\"", "\"type\":\"BLOB\""));
     let schema = pair.refused(&bad);

@@ -171,9 +171,7 @@ pub(crate) fn revert(env: &mut Environment, set: &AppliedSet, dry_run: bool, out
                 format!("{name}: reverted set {} as transaction {}; it travels like any change", record.id, grouped(*n))
             }
         };
-        let lines = objects.iter().map(|o| {
-            format!("  {} {}: {}", o.class, o.name(), o.reason)
-        });
+        let lines = objects.iter().map(|o| format!("  {} {}: {}", o.class, o.name(), o.reason));
         [head].into_iter().chain(lines).chain(kept.iter().map(|k| format!("  {k}"))).collect()
     })
 }

@@ -96,7 +96,8 @@ pub(crate) fn history(node: &mut Node, class: &str, text: &str, out: Output<'_>)
             true => entries[0].filed.key.map_or_else(|| text.to_owned(), |n| n.to_string()),
             false => text.to_owned(),
         };
-        let mut lines = vec![format!("{} {name} at {} ({guid}), the present state first", class.name, node.info().name)];
+        let mut lines =
+            vec![format!("{} {name} at {} ({guid}), the present state first", class.name, node.info().name)];
         if !class.journaled {
             lines.push(format!("  {} is not journaled, so only its present state is known", class.name));
             return lines;

@@ -46,7 +46,7 @@ pub fn dump(node: &Node) -> BTreeMap<String, Vec<String>> {
     tables
         .into_iter()
         .map(|table| {
-            let mut statement = conn.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY 1, 2")).unwrap();
+            let mut statement = conn.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
             let columns = statement.column_count();
             let row = |r: &rusqlite::Row<'_>| {
                 let shown = |i| match r.get_ref(i).unwrap() {
@@ -55,7 +55,8 @@ pub fn dump(node: &Node) -> BTreeMap<String, Vec<String>> {
                 };
                 Ok((0..columns).map(shown).collect::<Vec<_>>().join("|"))
             };
-            let rows = statement.query_map([], row).unwrap().map(|r| r.unwrap()).collect();
+            let mut rows: Vec<String> = statement.query_map([], row).unwrap().map(|r| r.unwrap()).collect();
+            rows.sort_unstable();
             drop(statement);
             (table, rows)
         })

@@ -40,6 +40,9 @@ pub struct Class {
     /// Foreign keys of the same kind, or of tables that are no classes, that name rows of this table.
     #[serde(skip)]
     pub(crate) named_by: Vec<ForeignKey>,
+    /// Deleting a row does something with rows that refer to it (`ON DELETE CASCADE` and the like).
+    #[serde(skip)]
+    pub(crate) takes_others_along: bool,
     /// This file's small number for the class.
     #[serde(skip)]
     pub id: i64,
@@ -129,6 +132,7 @@ impl Class {
             collations: Vec::new(),
             foreign: Vec::new(),
             named_by: Vec::new(),
+            takes_others_along: false,
             id,
         }
     }

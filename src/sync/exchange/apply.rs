@@ -144,7 +144,10 @@ impl Node {
         let result = self.transact(keep, |node| {
             // What a foreign statement left aside may name rows that are about to go.
             node.conn.execute("DELETE FROM objsync_aside", [])?;
-            work(node)
+            let away = node.only_users_triggers()?;
+            let done = work(node)?;
+            node.put_triggers_back(away)?;
+            Ok(done)
         });
         self.set_triggers(true)?;
         result

@@ -266,6 +266,9 @@ impl Node {
     fn broken_reference(&self, p: &Pending) -> Result<Option<Obstacle>> {
         let (class, guid) = (&self.classes[p.class], p.guid);
         let Some(current) = self.current(class, guid)? else { return Ok(None) };
+        if let Some(broken) = self.broken_foreign_key(class, &current)? {
+            return Ok(Some(broken));
+        }
         if let Some(values) = &current.state.content {
             for (i, (value, property)) in values.iter().zip(&class.properties).enumerate() {
                 let Some(target) = property.references.as_deref() else { continue };

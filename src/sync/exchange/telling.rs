@@ -231,7 +231,13 @@ impl Node {
     }
 
     /// The row that has the values which a row of `step` is to have in these properties, and what they are.
-    fn holder(&self, class: &Class, places: &[usize], values: &[Value], step: &Step) -> Result<Option<(String, String)>> {
+    fn holder(
+        &self,
+        class: &Class,
+        places: &[usize],
+        values: &[Value],
+        step: &Step,
+    ) -> Result<Option<(String, String)>> {
         let mut wanted = Vec::new();
         for &i in places {
             wanted.push(match &values[i] {

@@ -4,7 +4,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 
 use crate::sync::data::guid::Guid;
 use crate::sync::data::schema::Class;
@@ -13,7 +12,7 @@ use crate::sync::data::value::Value;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::node::Keep;
 use crate::sync::node::Node;
-use crate::sync::node::filing::NewRow;
+use crate::sync::node::filing::{NewRow, Referrer};
 use crate::sync::node::history::{Content, Filed, State};
 
 /// An open commit: everything written through it gets one number.
@@ -122,21 +121,24 @@ impl Edit<'_> {
                 }
             }
         }
-        node.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-        let filed = self.file_steps(&steps, &references);
-        node.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
-        filed?;
+        // Foreign keys are on here, so a row that goes may take others with it, past the journal.
+        for Filing { class, wanted, key, .. } in steps.iter().filter(|s| s.wanted.content.is_none()) {
+            for row in node.referrers(class, key.unwrap_or_default(), i64::MAX)? {
+                if !steps.iter().any(|s| s.class.name == row.class && s.key == Some(row.key)) {
+                    return Err(still_refers(&row, &node.called(class, *key, None, wanted.guid)));
+                }
+            }
+        }
+        node.without_any_trigger(|| {
+            let away = node.only_users_triggers()?;
+            self.file_steps(&steps, &references)?;
+            node.put_triggers_back(away)
+        })?;
         for Filing { class, wanted, key, .. } in &steps {
             if let (None, Some(key)) = (&wanted.content, key)
                 && let Some(row) = node.referrer(class, *key)?
             {
-                return Err(Error::new(
-                    ErrorKind::Constraint,
-                    format!(
-                        "{row} refers to {} {key} ({}), so it cannot be deleted; nothing was changed",
-                        class.name, row.property
-                    ),
-                ));
+                return Err(still_refers(&row, &node.called(class, Some(*key), None, wanted.guid)));
             }
         }
         Ok(())
@@ -180,6 +182,11 @@ impl Edit<'_> {
     }
 }
 
+fn still_refers(row: &Referrer, what: &str) -> Error {
+    let text = format!("{row} refers to {what} ({}), so it cannot be deleted; nothing was changed", row.property);
+    Error::new(ErrorKind::Constraint, text)
+}
+
 /// One object on its way from what it was to what it is to be.
 struct Filing<'a> {
     class: &'a Class,
@@ -189,8 +196,11 @@ struct Filing<'a> {
 }
 
 impl Filing<'_> {
-    /// Whether its unique values change, so that its row makes room for others first.
+    /// Whether its unique values change, so that its row makes room for others first. Not where rows go with it.
     fn moves(&self) -> bool {
+        if self.class.takes_others_along {
+            return false;
+        }
         let old = self.before.as_ref().and_then(|b| b.state.content.as_ref());
         old.zip(self.wanted.content.as_ref()).is_some_and(|(a, b)| self.class.unique_differ(a, b))
     }

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use rusqlite::{OptionalExtension, Statement};
 use rusqlite::config::DbConfig;
+use rusqlite::{OptionalExtension, Statement};
 
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::{Class, Key, quote};
@@ -21,6 +21,15 @@ impl Node {
     pub(crate) fn set_triggers(&self, on: bool) -> Result<()> {
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on)?;
         Ok(self.conn.execute_batch(if on { "PRAGMA foreign_keys = ON" } else { "PRAGMA foreign_keys = OFF" })?)
+    }
+
+    /// Does something without triggers, as part of a transaction; whether they were on before is left as it was.
+    pub(crate) fn without_any_trigger<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let before = self.conn.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER)?;
+        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        let result = work();
+        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, before)?;
+        result
     }
 
     /// Files the event by which `before` becomes `new` as commit `number`, with the row as it stands for its image.
@@ -209,8 +218,7 @@ impl Node {
         if !others.is_empty() {
             let names: String = others.iter().map(|i| format!(", v{i}")).collect();
             let places: String = (0..others.len()).map(|n| format!(", ?{}", n + 2)).collect();
-            let sql =
-                format!("INSERT OR REPLACE INTO {} (object{names}) VALUES (?1{places})", class.elsewhere());
+            let sql = format!("INSERT OR REPLACE INTO {} (object{names}) VALUES (?1{places})", class.elsewhere());
             let mut statement = self.conn.prepare_cached(&sql)?;
             statement.raw_bind_parameter(1, id)?;
             for (n, i) in others.iter().enumerate() {
@@ -280,7 +288,12 @@ impl Node {
                 while let Some(r) = rows.next()? {
                     let key = r.get(0)?;
                     let property = format!("{}.{}", other.table, property.name);
-                    found.push(Referrer { class: other.name.clone(), key, title: self.called_by_key(other, key)?, property });
+                    found.push(Referrer {
+                        class: other.name.clone(),
+                        key,
+                        title: self.called_by_key(other, key)?,
+                        property,
+                    });
                 }
             }
         }

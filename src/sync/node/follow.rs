@@ -9,7 +9,6 @@
 //! meanwhile nobody can tell.
 
 use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 
 use crate::sync::data::schema::{Class, Property, quote};
 use crate::sync::data::value::Value;
@@ -41,7 +40,12 @@ impl Node {
     fn changed_columns(&self, class: &Class) -> Result<Option<Changed>> {
         let table = &class.table;
         let shape = Shape::read(&self.conn, table).map_err(|e| {
-            let what = format!("{}, which {} synchronizes as {}; nothing was changed", e.message(), self.info.name, class.name);
+            let what = format!(
+                "{}, which {} synchronizes as {}; nothing was changed",
+                e.message(),
+                self.info.name,
+                class.name
+            );
             Error::storage(what).hint(UNDO)
         })?;
         let columns: Vec<&Column> = shape.properties().collect();
@@ -62,9 +66,8 @@ impl Node {
         let journaling = triggers::are_journaling(&self.conn, class)?;
         // SQLite itself renames a column in our triggers and leaves it in its place, and lets nobody drop one that they read.
         let pairs: Vec<(usize, Column)> = missing.iter().copied().zip(unknown.iter().cloned()).collect();
-        let renamed = journaling
-            && pairs.len() == missing.len()
-            && pairs.iter().all(|(i, c)| !differs(&class.properties[*i], c));
+        let renamed =
+            journaling && pairs.len() == missing.len() && pairs.iter().all(|(i, c)| !differs(&class.properties[*i], c));
         if !renamed {
             found.extend(missing.iter().map(|i| format!("the column {table}.{} is gone", class.properties[*i].name)));
         }
@@ -79,7 +82,12 @@ impl Node {
             found.push("the triggers that fill the journal are gone".to_owned());
         }
         if !found.is_empty() {
-            let what = format!("{} was altered behind the journal of {}: {}; nothing was changed", table, self.info.name, found.join("; "));
+            let what = format!(
+                "{} was altered behind the journal of {}: {}; nothing was changed",
+                table,
+                self.info.name,
+                found.join("; ")
+            );
             return Err(Error::storage(what).hint(UNDO));
         }
         let key_renamed = key.as_ref() != Some(&class.key);
@@ -94,8 +102,7 @@ impl Node {
                 p.name.clone_from(&c.name);
             }
         }
-        let since: i64 =
-            self.conn.query_row("SELECT coalesce(max(pos), 0) FROM objsync_journal", [], |r| r.get(0))?;
+        let since: i64 = self.conn.query_row("SELECT coalesce(max(pos), 0) FROM objsync_journal", [], |r| r.get(0))?;
         let mut places = Vec::new();
         for column in &changed.added {
             let default = default_value(&self.conn, column)?;
@@ -116,10 +123,7 @@ impl Node {
         store::record_shape(&self.conn, &new)?;
         let linked = store::classes(&self.conn)?.into_iter().find(|c| c.id == class.id);
         new = linked.ok_or_else(|| Error::storage(format!("the class {} is gone", class.name)))?;
-        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-        let filed = self.file_added(class, &new, &places);
-        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
-        filed?;
+        self.without_any_trigger(|| self.file_added(class, &new, &places))?;
         triggers::create(&self.conn, &new)?;
         self.make_final(&format!("the table {} was altered since", class.table))
     }
@@ -146,7 +150,8 @@ impl Node {
                     same = new.same_row("t", "o"),
                 );
                 self.conn.prepare(&sql)?.execute([default]).map_err(|e| {
-                    let what = format!("what other nodes have in {}.{name} does not fit the column added here", new.table);
+                    let what =
+                        format!("what other nodes have in {}.{name} does not fit the column added here", new.table);
                     Error::from(e).while_doing(what)
                 })?;
             }
@@ -167,10 +172,8 @@ impl Node {
             })
             .collect();
         let slots: String = (0..new.properties.len()).map(|i| format!(", v{i}")).collect();
-        self.conn.execute(
-            "UPDATE objsync_state SET number = number + 1, clock = max(clock + 1, ?1)",
-            [(self.clock)()],
-        )?;
+        self.conn
+            .execute("UPDATE objsync_state SET number = number + 1, clock = max(clock + 1, ?1)", [(self.clock)()])?;
         let event = format!(
             "INSERT INTO objsync_journal (number, class, object, kind, key, before, previous, own, rest, time, author{slots})
              SELECT s.number, {}, o.object, 2, o.key, 1, o.last, o.own, o.rest, o.time, o.author{images}
@@ -226,7 +229,8 @@ impl Node {
     }
 }
 
-const UNDO: &str = "undo that change, or put back a copy of the file from before, or make this node anew as a fresh copy of another";
+const UNDO: &str =
+    "undo that change, or put back a copy of the file from before, or make this node anew as a fresh copy of another";
 
 /// What differs between a table and what is recorded of it, and can be followed.
 struct Changed {

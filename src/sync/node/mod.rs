@@ -12,9 +12,11 @@ pub(crate) mod registry;
 pub(crate) mod shape;
 pub(crate) mod store;
 pub(crate) mod triggers;
+pub(crate) mod users_triggers;
 pub(crate) mod verify;
 pub(crate) mod whereabouts;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::Value as SqlValue;
@@ -82,6 +84,8 @@ pub struct Node {
     pub(crate) clock: Clock,
     /// Where the file lay, if that is elsewhere.
     pub(crate) was_at: Option<String>,
+    /// Triggers of the user's that write to classes.
+    writing_triggers: BTreeSet<String>,
     schema_version: i64,
 }
 
@@ -116,8 +120,13 @@ impl Node {
     /// Makes further tables classes. Rows in them become objects, filed as one commit.
     pub fn add_classes(&mut self, specs: &[ClassSpec]) -> Result<()> {
         self.write(|node| {
-            if let Some(there) = specs.iter().find(|s| node.classes.iter().any(|c| c.name == s.name || c.table == s.table)) {
-                let what = format!("{} has the class {} of the table {} already; nothing was changed", node.info.name, there.name, there.table);
+            if let Some(there) =
+                specs.iter().find(|s| node.classes.iter().any(|c| c.name == s.name || c.table == s.table))
+            {
+                let what = format!(
+                    "{} has the class {} of the table {} already; nothing was changed",
+                    node.info.name, there.name, there.table
+                );
                 return Err(Error::usage(what));
             }
             node.conn.execute("UPDATE objsync_state SET number = number + 1", [])?;
@@ -158,6 +167,7 @@ impl Node {
             nodes,
             clock: system_clock(),
             was_at: None,
+            writing_triggers: BTreeSet::new(),
             schema_version: -1,
         };
         node.refresh()?;
@@ -173,6 +183,7 @@ impl Node {
             return Ok(());
         }
         self.classes = self.follow_tables()?;
+        self.writing_triggers = self.triggers_that_write_classes()?;
         self.schema_version = self.conn.query_row("PRAGMA schema_version", [], |r| r.get(0))?;
         Ok(())
     }
@@ -446,8 +457,13 @@ fn adopt_rows(conn: &Connection, class: &Class) -> Result<()> {
         return Ok(());
     }
     if keys.iter().flatten().any(|value| *value == SqlValue::Null) {
-        let what = format!("the table {} has rows without a key ({list} is NULL), so nothing tells them apart; nothing was changed", class.table);
-        return Err(Error::new(ErrorKind::Constraint, what).hint("give each of them a key, or delete them, then try again"));
+        let what = format!(
+            "the table {} has rows without a key ({list} is NULL), so nothing tells them apart; nothing was changed",
+            class.table
+        );
+        return Err(
+            Error::new(ErrorKind::Constraint, what).hint("give each of them a key, or delete them, then try again")
+        );
     }
     conn.execute("UPDATE objsync_state SET number = max(number, 1), clock = max(clock, ?1)", [system_clock()()])?;
     let (names, places): (String, String) = match &class.key {

@@ -52,7 +52,9 @@ impl Shape {
         let indexed: bool = conn.query_row(sql, [table], |r| r.get(0))?;
         let numbered = !indexed && columns.iter().any(|c| c.key > 0);
         if !numbered && !indexed {
-            let what = format!("the table `{table}` has no primary key, so nothing tells its rows apart for good: VACUUM renumbers them");
+            let what = format!(
+                "the table `{table}` has no primary key, so nothing tells its rows apart for good: VACUUM renumbers them"
+            );
             return Err(Error::usage(what)
                 .hint("make it anew with a PRIMARY KEY (an INTEGER PRIMARY KEY, or any columns that are unique), then try again"));
         }
@@ -142,12 +144,9 @@ pub(crate) fn link(conn: &Connection, classes: &mut [Class]) -> Result<()> {
             let found = all.iter().filter(|f| f.table.eq_ignore_ascii_case(&class.table));
             property.references = found.filter(named).find_map(by_number);
         }
-        class.named_by = all
-            .iter()
-            .filter(|f| f.target.eq_ignore_ascii_case(&class.table))
-            .filter(|f| by_number(f).is_none() || !is_class(&f.table))
-            .cloned()
-            .collect();
+        let naming = || all.iter().filter(|f| f.target.eq_ignore_ascii_case(&class.table));
+        class.takes_others_along = naming().any(|f| f.acts);
+        class.named_by = naming().filter(|f| by_number(f).is_none() || !is_class(&f.table)).cloned().collect();
         (class.unique, class.collations) = unique(conn, class)?.into_iter().unzip();
     }
     Ok(())
@@ -167,7 +166,8 @@ fn unique(conn: &Connection, class: &Class) -> Result<Vec<(Vec<usize>, Vec<Strin
             .prepare("SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno")?
             .query_map([index], |r| Ok((r.get::<_, Option<String>>(0)?, r.get::<_, String>(1)?)))?
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        let place = |name: Option<String>| class.columns().find(|(_, p)| Some(&p.name) == name.as_ref()).map(|(i, _)| i);
+        let place =
+            |name: Option<String>| class.columns().find(|(_, p)| Some(&p.name) == name.as_ref()).map(|(i, _)| i);
         let places: Option<Vec<_>> = columns.into_iter().map(|(name, coll)| Some((place(name)?, coll))).collect();
         found.extend(places.map(|places| places.into_iter().unzip()));
     }

@@ -144,7 +144,8 @@ CREATE TABLE objsync_former_key (
 ";
 
 /// What brings a file of format 1 to format 2, of 2 to 3, and so on.
-const UPGRADES: [&str; 2] = ["
+const UPGRADES: [&str; 2] = [
+    "
 ALTER TABLE objsync_set ADD COLUMN first_own INTEGER;
 ALTER TABLE objsync_set ADD COLUMN last_own INTEGER;
 ALTER TABLE objsync_set ADD COLUMN undo TEXT;
@@ -164,7 +165,8 @@ CREATE TABLE objsync_former_key (
     class INTEGER NOT NULL, key INTEGER NOT NULL, until INTEGER NOT NULL, object INTEGER NOT NULL,
     PRIMARY KEY (class, key, until, object)
 ) WITHOUT ROWID;
-", "
+",
+    "
 ALTER TABLE objsync_class ADD COLUMN key TEXT NOT NULL DEFAULT 'null';
 CREATE TABLE objsync_property (
     class INTEGER NOT NULL, place INTEGER NOT NULL,
@@ -172,7 +174,8 @@ CREATE TABLE objsync_property (
     since INTEGER, added, elsewhere INTEGER NOT NULL DEFAULT 0, refers TEXT, formerly TEXT NOT NULL DEFAULT '[]',
     PRIMARY KEY (class, place)
 ) WITHOUT ROWID;
-"];
+",
+];
 
 /// Settings of every connection of ours. WAL lets the window read while another program writes.
 pub(crate) fn configure(conn: &Connection) -> Result<()> {

@@ -40,7 +40,8 @@ pub(crate) fn drop_all(conn: &Connection, class: &Class) -> Result<()> {
 
 /// The triggers on a table, oldest first: names and texts.
 fn found(conn: &Connection, class: &Class) -> Result<Vec<(String, String)>> {
-    let sql = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(?1) ORDER BY rowid";
+    let sql =
+        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = lower(?1) ORDER BY rowid";
     let found = conn
         .prepare(sql)?
         .query_map([&class.table], |r| Ok((r.get(0)?, r.get(1)?)))?
@@ -322,7 +323,9 @@ impl<'a> Sql<'a> {
 
     fn keep_aside(&self, condition: &str) -> String {
         let values: String = (0..self.class.properties.len())
-            .map(|i| if self.class.properties[i].elsewhere { ", NULL".to_owned() } else { format!(", t.{}", self.column(i)) })
+            .map(|i| {
+                if self.class.properties[i].elsewhere { ", NULL".to_owned() } else { format!(", t.{}", self.column(i)) }
+            })
             .collect();
         format!(
             "DELETE FROM objsync_aside;\n\
@@ -429,8 +432,7 @@ impl<'a> Sql<'a> {
         let mut columns: Vec<usize> = self.class.unique.iter().flatten().copied().collect();
         columns.sort_unstable();
         columns.dedup();
-        let changes =
-            |i: &usize| format!("NEW.{0} COLLATE BINARY IS NOT OLD.{0} COLLATE BINARY", self.column(*i));
+        let changes = |i: &usize| format!("NEW.{0} COLLATE BINARY IS NOT OLD.{0} COLLATE BINARY", self.column(*i));
         let each: Vec<_> = columns.iter().map(changes).collect();
         (!each.is_empty()).then(|| each.join(" OR "))
     }

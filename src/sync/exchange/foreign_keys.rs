@@ -1,0 +1,96 @@
+//! Foreign keys whose values are content (they name a text, or a row of a table that is no class), judged when everything that
+//! can be applied stands, as deferred constraints are. References to local numbers are judged in `settle.rs`.
+
+use rusqlite::OptionalExtension;
+
+use crate::sync::data::schema::{Class, ForeignKey, Key, quote};
+use crate::sync::error::Result;
+use crate::sync::exchange::requeue::{Cause, Obstacle};
+use crate::sync::node::Node;
+use crate::sync::node::history::Filed;
+
+impl Node {
+    /// A foreign key that an object's present row, or what became of its row before, leaves without the row it names.
+    pub(crate) fn broken_foreign_key(&self, class: &Class, current: &Filed) -> Result<Option<Obstacle>> {
+        if current.state.content.is_some() {
+            for key in class.foreign.iter().filter(|key| names_columns(key)) {
+                if let Some(text) = self.names_nothing(class, key, current.key)? {
+                    return Ok(Some(Obstacle { cause: Cause::UnknownReference, text }));
+                }
+            }
+        }
+        for key in class.named_by.iter().filter(|key| names_columns(key)) {
+            let Some(pos) = current.pos else { continue };
+            if self.leaves_behind(class, key, pos)? {
+                let text = format!(
+                    "rows of the table {} here refer to what it was (foreign key {}); change or delete these here, or bring it back at its source",
+                    key.table,
+                    told(key)
+                );
+                return Ok(Some(Obstacle { cause: Cause::StillReferredTo, text }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the row of an object names by a foreign key, where that is not there.
+    fn names_nothing(&self, class: &Class, key: &ForeignKey, row: Option<i64>) -> Result<Option<String>> {
+        let columns: Vec<String> = key.columns.iter().map(|c| format!("c.{}", quote(c))).collect();
+        let set = columns.iter().map(|c| format!("{c} IS NOT NULL")).collect::<Vec<_>>().join(" AND ");
+        // The compared-to side stands first, so that its collation counts (<https://www.sqlite.org/foreignkeys.html>).
+        let same = key.to.iter().zip(&columns).map(|(to, c)| format!("p.{} = {c}", quote(to)));
+        let sql = format!(
+            "SELECT {shown} FROM {table} c WHERE {at} AND {set} AND NOT EXISTS (SELECT 1 FROM {target} p WHERE {same})",
+            shown = columns.iter().map(|c| format!("quote({c})")).collect::<Vec<_>>().join(" || ', ' || "),
+            table = quote(&class.table),
+            at = class.row_at("c", "?1"),
+            target = quote(&key.target),
+            same = same.collect::<Vec<_>>().join(" AND "),
+        );
+        let value: Option<String> = self.conn.prepare_cached(&sql)?.query_row([row], |r| r.get(0)).optional()?;
+        Ok(value.map(|value| {
+            format!(
+                "its {} is {value}, and the table {} at {} has no such row (foreign key {}); it goes through once that is there, or once it has another at its source",
+                key.columns.join(", "),
+                key.target,
+                self.info.name,
+                told(key)
+            )
+        }))
+    }
+
+    /// Whether rows refer to what an object was before the event at a journal position, and nothing is that any more.
+    fn leaves_behind(&self, class: &Class, key: &ForeignKey, pos: i64) -> Result<bool> {
+        let was: Option<Vec<String>> = key
+            .to
+            .iter()
+            .map(|to| match &class.key {
+                Key::Number(number) if number.eq_ignore_ascii_case(to) => Some("j.key".to_owned()),
+                _ => class.property(to).map(|place| format!("j.v{place}")),
+            })
+            .collect();
+        let Some(was) = was else { return Ok(false) };
+        let same = |alias: &str, columns: &[String]| {
+            let each = columns.iter().zip(&was).map(|(c, was)| format!("{alias}.{} = {was}", quote(c)));
+            each.collect::<Vec<_>>().join(" AND ")
+        };
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM objsync_journal j WHERE j.pos = ?1 AND j.before = 1
+               AND NOT EXISTS (SELECT 1 FROM {} p WHERE {}) AND EXISTS (SELECT 1 FROM {} c WHERE {}))",
+            quote(&class.table),
+            same("p", &key.to),
+            quote(&key.table),
+            same("c", &key.columns)
+        );
+        Ok(self.conn.prepare_cached(&sql)?.query_row([pos], |r| r.get(0))?)
+    }
+}
+
+/// A key to a table or column that is not there names nothing.
+fn names_columns(key: &ForeignKey) -> bool {
+    key.to.iter().all(|to| !to.is_empty())
+}
+
+fn told(key: &ForeignKey) -> String {
+    format!("{}.{}", key.table, key.columns.join(", "))
+}

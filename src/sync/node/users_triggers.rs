@@ -1,0 +1,105 @@
+//! The user's own triggers while the engine writes.
+//!
+//! What they write to tables that are no classes (an index for searching, a total, a log) belongs to this file alone, so they
+//! run here as they do for anybody who writes; so do those that only check. What they write to classes was journaled where
+//! the change was made and travels with it: run again here, it would be done twice, and never come to rest. So while the engine
+//! writes, a trigger that writes to a class is out of the way, as ours are.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+
+use crate::sync::data::schema::{Class, Key, quote};
+use crate::sync::error::Result;
+use crate::sync::node::Node;
+
+/// Triggers that are out of the way, to be made again in this order.
+pub(crate) struct OutOfTheWay(Vec<String>);
+
+impl Node {
+    /// As part of a transaction: of all triggers only those stay on that may run while the engine writes.
+    pub(crate) fn only_users_triggers(&self) -> Result<OutOfTheWay> {
+        let all: Vec<(String, String, String)> = self
+            .conn
+            .prepare_cached("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid")?
+            .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        let ours = |name: &str| name.starts_with("objsync_");
+        let on_class = |table: &str| self.classes.iter().any(|c| c.table.eq_ignore_ascii_case(table));
+        let stays = |name: &str| !ours(name) && !self.writing_triggers.contains(name);
+        if !all.iter().any(|(name, table, _)| on_class(table) && stays(name)) {
+            return Ok(OutOfTheWay(Vec::new()));
+        }
+        let mut away = Vec::new();
+        for (name, _, sql) in all.into_iter().filter(|(name, ..)| !stays(name)) {
+            self.conn.execute_batch(&format!("DROP TRIGGER {}", quote(&name)))?;
+            away.push(sql);
+        }
+        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
+        Ok(OutOfTheWay(away))
+    }
+
+    /// Puts back what [`Node::only_users_triggers`] took away, and switches triggers off again.
+    pub(crate) fn put_triggers_back(&self, away: OutOfTheWay) -> Result<()> {
+        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        for sql in away.0 {
+            self.conn.execute_batch(&sql)?;
+        }
+        Ok(())
+    }
+
+    /// Names of the triggers that write to a class when a class is written to, be it by way of other triggers: SQLite tells
+    /// who asks for what when it compiles a statement.
+    pub(crate) fn triggers_that_write_classes(&mut self) -> Result<BTreeSet<String>> {
+        let found: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+        let tables: Vec<String> = self.classes.iter().map(|c| c.table.clone()).collect();
+        let seen = found.clone();
+        self.conn.authorizer(Some(move |context: AuthContext<'_>| {
+            let table = match context.action {
+                AuthAction::Insert { table_name } | AuthAction::Delete { table_name } => table_name,
+                AuthAction::Update { table_name, .. } => table_name,
+                _ => return Authorization::Allow,
+            };
+            if let Some(trigger) = context.accessor
+                && tables.iter().any(|t| t.eq_ignore_ascii_case(table))
+                && let Ok(mut seen) = seen.lock()
+            {
+                seen.insert(trigger.to_owned());
+            }
+            Authorization::Allow
+        }))?;
+        let compiled = self.compile_writes();
+        self.conn.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+        compiled?;
+        Ok(found.lock().map(|found| found.clone()).unwrap_or_default())
+    }
+
+    fn compile_writes(&self) -> Result<()> {
+        let before = self.conn.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER)?;
+        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
+        let compiled = self
+            .classes
+            .iter()
+            .try_for_each(|class| writes(class).iter().try_for_each(|sql| Ok(drop(self.conn.prepare(sql)?))));
+        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, before)?;
+        compiled
+    }
+}
+
+/// Statements that fire every trigger of a class.
+fn writes(class: &Class) -> [String; 3] {
+    let table = quote(&class.table);
+    let number = match &class.key {
+        Key::Number(key) => Some(quote(key)),
+        Key::Content(_) => None,
+    };
+    let columns: Vec<String> = number.into_iter().chain(class.columns().map(|(_, p)| quote(&p.name))).collect();
+    let set: Vec<String> = columns.iter().map(|c| format!("{c} = {c}")).collect();
+    [
+        format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), vec!["NULL"; columns.len()].join(", ")),
+        format!("UPDATE {table} SET {}", set.join(", ")),
+        format!("DELETE FROM {table}"),
+    ]
+}
