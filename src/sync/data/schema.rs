@@ -295,6 +295,22 @@ pub(crate) fn differences(ours: &[Class], theirs: &[Class]) -> Vec<String> {
     found
 }
 
+/// The commands that make up for columns that were renamed at one side only.
+pub(crate) fn renames(ours: &[Class], here: &str, theirs: &[Class], there: &str) -> Vec<String> {
+    let missing = |class: &Class, renamed: &Class, at: &str| -> Vec<String> {
+        let pairs = class.properties.iter().filter_map(|p| {
+            let q = renamed
+                .properties
+                .iter()
+                .find(|q| q.formerly.contains(&p.name) && class.property(&q.name).is_none())?;
+            Some(format!("at {at} ALTER TABLE {} RENAME COLUMN {} TO {}", class.table, p.name, q.name))
+        });
+        pairs.collect()
+    };
+    let both = ours.iter().filter_map(|a| Some((a, theirs.iter().find(|b| b.name == a.name)?)));
+    both.flat_map(|(a, b)| [missing(a, b, here), missing(b, a, there)].concat()).collect()
+}
+
 /// Whether a class still has a property under a name that it had before: that difference is told with the other one.
 fn renamed_from(p: &Property, class: &Class) -> bool {
     p.formerly.iter().any(|name| class.properties.iter().any(|q| q.name == *name))

@@ -191,11 +191,15 @@ impl Node {
                     ),
                 })
                 .collect();
-            let hint = match switched.len() == differences.len() {
-                true => {
+            let renames = schema::renames(&self.classes, &us.name, &header.classes, &source.name);
+            let hint = match differences.len() {
+                n if n == switched.len() => {
                     format!("journal the same classes at both ({}), then prepare the set again", switched.join("; "))
                 }
-                false => "make the tables and classes of both nodes alike, then prepare the set again".to_owned(),
+                n if n == renames.len() => {
+                    format!("rename at the other, too, then apply again: {}", renames.join("; "))
+                }
+                _ => "make the tables and classes of both nodes alike, then prepare the set again".to_owned(),
             };
             return Err(Error::refused(Refusal::Schema, what).hint(hint));
         }

@@ -342,7 +342,7 @@ impl Node {
             if !self.conn.is_autocommit() {
                 self.conn.execute_batch("ROLLBACK")?;
             }
-            self.nodes = Registry::read(&self.conn)?;
+            self.read_anew()?;
         }
         end?;
         result
@@ -364,8 +364,16 @@ impl Node {
         if !self.conn.is_autocommit() {
             self.conn.execute_batch("ROLLBACK")?;
         }
-        self.nodes = Registry::read(&self.conn)?;
+        self.read_anew()?;
         result
+    }
+
+    /// What is known of the file, after changes to it were taken back.
+    fn read_anew(&mut self) -> Result<()> {
+        self.nodes = Registry::read(&self.conn)?;
+        self.classes = store::classes(&self.conn)?;
+        self.schema_version = -1;
+        Ok(())
     }
 
     /// One consistent reading: every statement of `work` sees the same moment.
