@@ -150,7 +150,7 @@ fn what_a_set_says_is_not_believed() {
         assert_eq!(pair.refused(&bad).refusal(), Some(Refusal::Damaged), "{what}");
     }
     let [known, newer] = [0, 1].map(|more| format!("\"format\":{}", syncset::FORMAT + more));
-    forge(&file, &bad, swap(0, &known, &newer));
+    forge(&file, &bad, move |lines: &mut Vec<String>| lines[0] = lines[0].replacen(&known, &newer, 1));
     assert_eq!(pair.refused(&bad).refusal(), Some(Refusal::NewerFormat));
     forge(&file, &bad, swap(0, "\"type\":\"TEXT\"", "\"type\":\"BLOB\""));
     let schema = pair.refused(&bad);

@@ -21,15 +21,26 @@ use crate::sync::Rule;
 #[derive(Debug, Parser)]
 #[command(name = "objsync", version, verbatim_doc_comment, after_help = EXIT_CODES)]
 pub struct Args {
-    /// The environment's folder [default: OBJSYNC_DIR, or objsync in your data folder]
-    #[arg(long, global = true, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
+    /// Where the nodes are
+    #[command(flatten)]
+    pub place: Place,
     /// Answer with one JSON value on standard output
     #[arg(long, global = true)]
     pub json: bool,
     /// What to do; none: open the window
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// Where the nodes are: a folder with an environment, or single files.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Place {
+    /// The environment's folder [default: OBJSYNC_DIR, or objsync in your data folder]
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "db")]
+    pub dir: Option<PathBuf>,
+    /// A node's file instead of an environment; several times for several nodes
+    #[arg(long, global = true, value_name = "FILE")]
+    pub db: Vec<PathBuf>,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done (conflicts decided and units waiting are no failure), 1 only from verify: they differ, \
@@ -67,9 +78,9 @@ pub enum Command {
     },
     /// Add sample data to a node
     Populate {
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
         /// How many items
         #[arg(long, default_value_t = 0)]
         items: u32,
@@ -90,9 +101,9 @@ pub enum Command {
     Status,
     /// Insert random orders, one transaction each
     RandomOrder {
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
         /// How many
         #[arg(long, default_value_t = 1)]
         count: u32,
@@ -108,16 +119,17 @@ pub enum Command {
     },
     /// Write a sync set: what one node has not yet sent to another
     Prepare {
-        /// The node that sends
+        /// The node that sends [default: the only one]
         #[arg(long)]
-        node: String,
-        /// The node that is to apply it
+        node: Option<String>,
+        /// The node that is to apply it [default: the only peer]
         #[arg(long)]
-        to: String,
-        /// The set's number at this node, above 0
+        to: Option<String>,
+        /// The set's number at this node, above 0 [default: the next one]
         #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
-        id: i64,
-        /// A file, or a folder (existing, or ending in /) for the default name [default: DIR/sets/syncFromNODE-ID.syncset]
+        id: Option<i64>,
+        /// A file, or a folder (existing, or ending in /) for the default name [default: DIR/sets/syncFromNODE-ID.syncset, or beside
+        /// the file that --db names]
         #[arg(long, value_name = "FILE or FOLDER/")]
         out: Option<PathBuf>,
         /// After which transaction it starts: what was last `sent`, or what the other has `acknowledged`, which repairs a lost set
@@ -140,9 +152,9 @@ pub enum Command {
     Apply {
         /// The set's file
         file: PathBuf,
-        /// The node
+        /// The node [default: the one here that the set is addressed to]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
         /// Decides conflicts this time [default: what `objsync rules` says]
         #[arg(long)]
         rule: Option<RuleArg>,
@@ -151,9 +163,9 @@ pub enum Command {
     Preview {
         /// The set's file
         file: PathBuf,
-        /// The node
+        /// The node [default: the one here that the set is addressed to]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
         /// Decides conflicts this time [default: what `objsync rules` says]
         #[arg(long)]
         rule: Option<RuleArg>,
@@ -190,9 +202,9 @@ pub enum Command {
     Resolve {
         /// The record's number at the node
         record: i64,
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
         /// Take what was here
         #[arg(long)]
         ours: bool,
@@ -208,16 +220,16 @@ pub enum Command {
     },
     /// The conflict records of a node: those to be decided first, then the newest
     Conflicts {
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
         /// At most how many
         #[arg(long, default_value_t = 10_000)]
         limit: usize,
     },
     /// What waits at a node because it could not be applied yet; try it again, or give it up
     Requeue {
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long, global = true)]
         node: Option<String>,
         /// What to do; none: list
@@ -226,9 +238,9 @@ pub enum Command {
     },
     /// A node's journal: every filing event, newest first
     Journal {
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
         /// Events of this object only
         #[command(flatten)]
         object: ObjectArgs,
@@ -249,9 +261,9 @@ pub enum Command {
         /// Its class
         #[arg(long, default_value = "Order")]
         class: String,
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
     },
     /// Look into a set: a file, or one that a node has sent or applied
     #[command(group(clap::ArgGroup::new("which").required(true).args(["file", "id"])))]
@@ -259,9 +271,9 @@ pub enum Command {
         /// The set's file
         file: Option<PathBuf>,
         /// The set's number, prepared at the node; with --from, applied there
-        #[arg(long, requires = "node")]
+        #[arg(long)]
         id: Option<i64>,
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
         node: Option<String>,
         /// The node that sent it
@@ -273,18 +285,18 @@ pub enum Command {
     },
     /// The sets that a node has prepared and applied, newest first
     Sets {
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
         /// At most how many
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
     /// How far a node and its peers have heard of each other
     SyncTimes {
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
     },
     /// Compare what all nodes hold, row by row; exit code 1 where journaled classes differ
     Verify,
@@ -313,9 +325,9 @@ pub enum Command {
     },
     /// Forget journal, old states and deleted objects that every peer has confirmed
     Purge {
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
         /// Nothing after this transaction
         #[arg(long, value_name = "TRANSACTION")]
         upto: Option<u64>,
@@ -325,15 +337,43 @@ pub enum Command {
     },
     /// Say that a node's file was only moved: there is no other copy that goes on as this node
     Moved {
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
     },
     /// Make a copied or restored file a new node, so that it can exchange sets again
     Rejoin {
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
+    },
+    /// Make a database that is there a node: its tables are synchronized from now on
+    Track {
+        /// The database's file
+        file: PathBuf,
+        /// Tables to synchronize; those they refer to by number get identities [default: all that can be]
+        tables: Vec<String>,
+        /// Its namespace: letters, digits, - and _ [default: the file's name]
+        #[arg(long, value_parser = namespace)]
+        name: Option<String>,
+        /// Its role, which some rules for conflicts ask for
+        #[arg(long, default_value = "master", value_parser = ["master", "client"])]
+        role: String,
+    },
+    /// Make another node from a node's file: a client, level with it at once
+    Copy {
+        /// The node's file
+        file: PathBuf,
+        /// The file to be made
+        copy: PathBuf,
+        /// Its namespace: letters, digits, - and _ [default: the new file's name]
+        #[arg(long, value_parser = namespace)]
+        name: Option<String>,
+    },
+    /// Write a sample database with several related tables, to try `track` with; no node yet
+    Sample {
+        /// The file to be made
+        file: PathBuf,
     },
     /// A scenario told in the terminal, on a temporary environment
     Tour {
@@ -348,9 +388,9 @@ pub enum Command {
 pub struct AppliedSet {
     /// The set's number at its source
     pub id: i64,
-    /// The node where it was applied
+    /// The node where it was applied [default: the only one]
     #[arg(long)]
-    pub node: String,
+    pub node: Option<String>,
     /// The node that sent it [default: whoever sent the last one of that number]
     #[arg(long)]
     pub from: Option<String>,
@@ -432,24 +472,24 @@ pub enum OrderCommand {
     Get {
         /// Its number at the node
         number: i64,
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
     },
     /// List orders, the highest numbers first
     List {
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
         /// At most how many
         #[arg(long, default_value_t = 20)]
         limit: usize,
     },
     /// Make an order; it gets the next number
     New {
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
         /// Its properties
         #[command(flatten)]
         properties: Properties,
@@ -458,9 +498,9 @@ pub enum OrderCommand {
     Put {
         /// Its number at the node
         number: i64,
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
         /// What to change
         #[command(flatten)]
         properties: Properties,
@@ -470,9 +510,9 @@ pub enum OrderCommand {
         /// Their numbers at the node
         #[arg(required = true)]
         numbers: Vec<i64>,
-        /// The node's namespace
+        /// The node's namespace [default: the only one]
         #[arg(long)]
-        node: String,
+        node: Option<String>,
     },
 }
 

@@ -1,13 +1,13 @@
 //! Carrying out the commands: each opens the environment, does one thing, and says what came of it.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::args::{Command, OrderCommand};
-use crate::cli::{decide, dir_or_default, inspect, nodes, output};
+use crate::cli::args::{Command, OrderCommand, Place};
+use crate::cli::{decide, dir_or_default, inspect, nodes, output, track};
 use crate::demo::edit::{change_order, delete_orders, new_order};
 use crate::demo::install::{Installation, install};
 use crate::demo::model::{Order, OrderDraft};
@@ -15,37 +15,49 @@ use crate::demo::populate::{Amounts, populate, random_order, rng};
 use crate::demo::scenario::{SCENARIOS, TOUR, conflict_lines, report_lines};
 use crate::demo::{query, tables};
 use crate::sync::{
-    ApplyOptions, Environment, Error, ErrorKind, Guid, Node, PrepareOptions, RecordState, Result, Since,
+    ApplyOptions, Environment, Error, ErrorKind, Guid, Node, NodeId, PrepareOptions, RecordState, Result, Since,
 };
 
 /// Runs one command.
-pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<ExitCode> {
-    let given = dir.clone();
-    let out = output::Output { json, dir: given.as_deref() };
-    if let Command::Tour { scenario } = &command {
-        return tour(scenario, out);
+pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCode> {
+    let out = output::Output { json, place };
+    match &command {
+        Command::Tour { scenario } => return tour(scenario, out),
+        Command::Track { file, tables, name, role } => return track::track(file, tables, name.as_deref(), role, out),
+        Command::Copy { file, copy, name } => return track::copy(file, copy, name.as_deref(), out),
+        Command::Sample { file } => return track::sample(file, out),
+        _ => {}
     }
     // A file can be looked into anywhere.
     if let Command::Show { file: Some(file), object, .. } = &command {
         let which = inspect::Which { file: Some(file.clone()), id: 0, node: None, from: None };
         return inspect::show(None, which, object.as_deref(), out);
     }
-    let dir = dir_or_default(dir)?;
     if let Command::Install { master, client, items, customers, employees, orders, seed, overwrite } = command {
         let amounts = Amounts { items, customers, employees, orders };
+        let dir = dir_or_default(place.dir.clone())?;
         let mut env = install(&dir, &Installation { master, client, amounts, seed, overwrite })?;
         let status = env.status()?;
         return out.done(&status, || output::status(&status));
     }
-    let mut env = Environment::open(&dir)?;
+    let mut env = match place.db.as_slice() {
+        [] => Environment::open(&dir_or_default(place.dir.clone())?)?,
+        files => Environment::open_files(files)?,
+    };
     match command {
-        Command::Install { .. } | Command::Tour { .. } => Ok(ExitCode::SUCCESS), // above
+        Command::Install { .. }
+        | Command::Tour { .. }
+        | Command::Track { .. }
+        | Command::Copy { .. }
+        | Command::Sample { .. } => {
+            Ok(ExitCode::SUCCESS) // above
+        }
         Command::Populate { node, items, customers, employees, orders, seed } => {
             let amounts = Amounts { items, customers, employees, orders };
             if [items, customers, employees, orders] == [0; 4] {
                 return Err(Error::new(ErrorKind::Usage, "say how much to add, such as --orders 100"));
             }
-            let node = demo_node(&mut env, &node)?;
+            let node = demo_node(&mut env, node.as_deref())?;
             populate(node, amounts, &mut rng(seed))?;
             let classes = node.class_counts()?;
             let name = node.info().name.clone();
@@ -58,7 +70,7 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
             out.done(&status, || output::status(&status))
         }
         Command::RandomOrder { node, count, seed } => {
-            let node = demo_node(&mut env, &node)?;
+            let node = demo_node(&mut env, node.as_deref())?;
             let mut rng = rng(seed);
             let orders = (0..count).map(|_| random_order(node, &mut rng)).collect::<Result<Vec<_>>>()?;
             let name = node.info().name.clone();
@@ -69,32 +81,31 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
         }
         Command::Order { command } => order(&mut env, command, out),
         Command::Prepare { node, to, id, out: path, since, from, upto, no_update, overwrite } => {
-            let (source, target) = (env.index(&node)?, env.index(&to)?);
+            let source = place_of(&env, node.as_deref())?;
+            let (peer, here) = target(&mut env, source, to.as_deref())?;
+            let id = id.map_or_else(|| env.nodes[source].next_set_id(), Ok)?;
             let file = env.set_file(path.as_deref(), source, id)?;
             let since = match from {
                 Some(first) => Since::Number(first - 1),
                 None if since == "acknowledged" => Since::Acknowledged,
                 None => Since::Sent,
             };
-            let prepared = env.prepare(
-                source,
-                target,
-                &PrepareOptions { id, file, since, upto, overwrite, update_sync_time: !no_update },
-            )?;
-            out.done(&prepared, || output::prepared(&prepared))
+            let options = PrepareOptions { id, file, since, upto, overwrite, update_sync_time: !no_update };
+            let prepared = env.nodes[source].prepare(peer, &options)?;
+            out.done(&prepared, || output::prepared(&prepared, here))
         }
         Command::Apply { file, node, rule } => {
-            let report =
-                env.node(&node)?.apply(&file, ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() })?;
-            let here = env.node(&node)?;
+            let here = addressed(&mut env, node.as_deref(), &file)?;
+            let report = here.apply(&file, ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() })?;
+            let name = here.info().name.clone();
             let mut records = report.objects.iter().filter_map(|o| o.conflict);
             let open = records.any(|id| here.conflict(id).is_ok_and(|record| record.state == RecordState::Open));
-            let next = open.then(|| format!("to decide: objsync conflicts --node {node}"));
+            let next = open.then(|| format!("to decide: objsync conflicts --node {name}"));
             out.done(&report, || report_lines(&report).into_iter().chain(next).collect())
         }
         Command::Preview { file, node, rule } => {
             let options = ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() };
-            let node = env.node(&node)?;
+            let node = addressed(&mut env, node.as_deref(), &file)?;
             let preview = node.preview(&file, options)?;
             out.done(&preview, || output::preview(node, &preview))
         }
@@ -104,34 +115,33 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
             out.done(&reports, || reports.iter().flat_map(report_lines).chain(output::left_to_do(&status)).collect())
         }
         Command::Conflicts { node, limit } => {
-            let node = &*env.node(&node)?;
+            let node = &*at(&mut env, node.as_deref())?;
             let records = node.conflicts(limit)?;
             out.done(&records, || match records.is_empty() {
                 true => vec!["no conflicts were found here".to_owned()],
                 false => records.iter().flat_map(|record| conflict_lines(node, record)).collect(),
             })
         }
-        Command::Requeue { node, command } => {
-            let named = node.ok_or_else(|| Error::new(ErrorKind::Usage, "say at which node: --node NAME"))?;
-            decide::requeue(env.node(&named)?, command, out)
-        }
+        Command::Requeue { node, command } => decide::requeue(at(&mut env, node.as_deref())?, command, out),
         Command::Rules { command } => decide::rules(&mut env, command, out),
         Command::Resolve { record, node, ours, theirs: _, set, confirm } => {
-            decide::resolve(env.node(&node)?, record, (ours, set), confirm, out)
+            decide::resolve(at(&mut env, node.as_deref())?, record, (ours, set), confirm, out)
         }
         Command::TakeBack { set } => decide::take_back(&mut env, &set, out),
         Command::Revert { set, dry_run } => decide::revert(&mut env, &set, dry_run, out),
         Command::Journal { node, object, after, upto, limit } => {
-            inspect::journal(env.node(&node)?, &object, (after, upto, limit), out)
+            inspect::journal(at(&mut env, node.as_deref())?, &object, (after, upto, limit), out)
         }
-        Command::History { object, class, node } => inspect::history(env.node(&node)?, &class, &object, out),
+        Command::History { object, class, node } => {
+            inspect::history(at(&mut env, node.as_deref())?, &class, &object, out)
+        }
         Command::Show { file, id, node, from, object } => {
             let which = inspect::Which { file, id: id.unwrap_or_default(), node, from };
             inspect::show(Some(&mut env), which, object.as_deref(), out)
         }
-        Command::Sets { node, limit } => inspect::sets(env.node(&node)?, limit, out),
+        Command::Sets { node, limit } => inspect::sets(at(&mut env, node.as_deref())?, limit, out),
         Command::SyncTimes { node } => {
-            let place = env.index(&node)?;
+            let place = place_of(&env, node.as_deref())?;
             inspect::sync_times(&mut env, place, out)
         }
         Command::AddClient { name, from } => {
@@ -149,20 +159,20 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
         }
         Command::Classes { command } => nodes::classes(&mut env, command, out),
         Command::Retire { peer, node } => nodes::retire(&mut env, &peer, node, out),
-        Command::Purge { node, upto, keep } => nodes::purge(env.node(&node)?, upto, keep, out),
+        Command::Purge { node, upto, keep } => nodes::purge(at(&mut env, node.as_deref())?, upto, keep, out),
         Command::Verify => {
             let found = env.verify()?;
             out.done(&found, || output::verification(&found))?;
             Ok(ExitCode::from(u8::from(!found.equal)))
         }
         Command::Moved { node } => {
-            let node = env.node(&node)?;
+            let node = at(&mut env, node.as_deref())?;
             node.moved()?;
             let (name, file) = (node.info().name.clone(), node.path().display().to_string());
             out.done(&json!({"node": name, "file": file}), || vec![format!("{name} lives in {file} from now on")])
         }
         Command::Rejoin { node } => {
-            let info = env.node(&node)?.rejoin()?;
+            let info = at(&mut env, node.as_deref())?.rejoin()?;
             out.done(&info, || {
                 vec![format!("{} is a new node now: {}. Its peers learn of it with its next set, or when they prepare one for it.", info.name, info.guid)]
             })
@@ -170,30 +180,71 @@ pub(crate) fn run(command: Command, dir: Option<PathBuf>, json: bool) -> Result<
     }
 }
 
+/// Whom a set is for: the node of that name here or among the peers, or the only peer; and whether that one is here.
+fn target(env: &mut Environment, source: usize, to: Option<&str>) -> Result<(NodeId, bool)> {
+    let others: Vec<usize> = (0..env.nodes.len()).filter(|i| *i != source).collect();
+    let here = match (to, others.as_slice()) {
+        (Some(name), _) => env.nodes.iter().position(|n| n.info().name.eq_ignore_ascii_case(name)),
+        (None, [only]) => Some(*only),
+        (None, _) => None,
+    };
+    if here == Some(source) {
+        return Err(Error::new(ErrorKind::Usage, "a node does not send sets to itself; nothing was changed"));
+    }
+    if let Some(place) = here {
+        let identity = env.nodes[place].identity()?;
+        env.nodes[source].meet(&identity)?;
+        return Ok((identity.info.guid, true));
+    }
+    let node = &env.nodes[source];
+    let peers = node.peers()?;
+    let peer = match (to, peers.as_slice()) {
+        (Some(name), _) => match node.peer(name) {
+            Ok(info) => info.guid,
+            // Where there is no peer to name, the nodes that are here are the better answer.
+            Err(_) if env.nodes.len() > 1 => {
+                return Err(env.index(name).err().unwrap_or_else(|| Error::new(ErrorKind::Usage, name)));
+            }
+            Err(e) => return Err(e),
+        },
+        (None, [only]) => *only,
+        (None, _) => {
+            let names: Vec<String> = peers.iter().map(|p| node.name_of(*p)).collect();
+            let known = if names.is_empty() {
+                "it knows no peer yet".to_owned()
+            } else {
+                format!("one of {}", names.join(", "))
+            };
+            return Err(Error::new(ErrorKind::Usage, format!("say for whom: --to NAME, {known}")));
+        }
+    };
+    Ok((peer, false))
+}
+
 fn order(env: &mut Environment, command: OrderCommand, out: output::Output<'_>) -> Result<ExitCode> {
     match command {
         OrderCommand::Get { number, node } => {
-            let found = shown(demo_node(env, &node)?, number)?;
+            let found = shown(demo_node(env, node.as_deref())?, number)?;
             out.done(&found, || output::order(&found))
         }
         OrderCommand::List { node, limit } => {
-            let orders = query::orders(demo_node(env, &node)?, limit)?;
+            let orders = query::orders(demo_node(env, node.as_deref())?, limit)?;
             out.done(&json!({"orders": orders}), || output::orders(&orders))
         }
         OrderCommand::New { node, properties } => {
-            let node = demo_node(env, &node)?;
+            let node = demo_node(env, node.as_deref())?;
             let number = new_order(node, &properties.into())?;
             let found = shown(node, number)?;
             out.done(&found, || output::order(&found))
         }
         OrderCommand::Put { number, node, properties } => {
-            let node = demo_node(env, &node)?;
+            let node = demo_node(env, node.as_deref())?;
             change_order(node, number, &OrderDraft::from(properties))?;
             let found = shown(node, number)?;
             out.done(&found, || output::order(&found))
         }
         OrderCommand::Delete { numbers, node } => {
-            let node = demo_node(env, &node)?;
+            let node = demo_node(env, node.as_deref())?;
             delete_orders(node, &numbers)?;
             let name = node.info().name.clone();
             let list: Vec<_> = numbers.iter().map(i64::to_string).collect();
@@ -215,9 +266,41 @@ fn shown(node: &Node, number: i64) -> Result<ShownOrder> {
     Ok(ShownOrder { guid: node.guid_of(node.class(tables::ORDER)?, number)?, order })
 }
 
+/// The place of the node of that name, or of the only one.
+pub(crate) fn place_of(env: &Environment, name: Option<&str>) -> Result<usize> {
+    match (name, env.nodes.len()) {
+        (Some(name), _) => env.index(name),
+        (None, 1) => Ok(0),
+        (None, _) => {
+            let names: Vec<&str> = env.nodes.iter().map(|n| n.info().name.as_str()).collect();
+            let what = format!("say at which node: --node NAME, one of {}", names.join(", "));
+            Err(Error::new(ErrorKind::Usage, what))
+        }
+    }
+}
+
+/// The node of that name, or the only one.
+pub(crate) fn at<'a>(env: &'a mut Environment, name: Option<&str>) -> Result<&'a mut Node> {
+    let place = place_of(env, name)?;
+    Ok(&mut env.nodes[place])
+}
+
+/// The node of that name, or that a set is addressed to.
+fn addressed<'a>(env: &'a mut Environment, name: Option<&str>, file: &Path) -> Result<&'a mut Node> {
+    match name {
+        Some(name) => env.node(name),
+        // The only one there is says itself what is wrong with a set for another.
+        None if env.nodes.len() == 1 => Ok(&mut env.nodes[0]),
+        None => {
+            let place = env.addressee(file)?;
+            Ok(&mut env.nodes[place])
+        }
+    }
+}
+
 /// The node of that name, which must hold the demo's tables.
-fn demo_node<'a>(env: &'a mut Environment, name: &str) -> Result<&'a mut Node> {
-    let node = env.node(name)?;
+fn demo_node<'a>(env: &'a mut Environment, name: Option<&str>) -> Result<&'a mut Node> {
+    let node = at(env, name)?;
     for spec in tables::classes() {
         node.class(&spec.name).map_err(|e| e.hint("this command is for the demo's tables"))?;
     }

@@ -135,7 +135,7 @@ pub(crate) fn requeue(node: &mut Node, command: Option<RequeueCommand>, out: Out
 
 /// The record of an applied set.
 fn applied(env: &mut Environment, set: &AppliedSet) -> Result<(usize, SetRecord)> {
-    let place = env.index(&set.node)?;
+    let place = crate::cli::commands::place_of(env, set.node.as_deref())?;
     let node = &env.nodes[place];
     let mut records = node.sets_of(set.id, false, set.from.as_deref())?;
     // One that was taken back and applied again stands there twice.

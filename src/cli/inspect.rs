@@ -242,8 +242,8 @@ fn header(set: &SyncSet, record: Option<&SetRecord>, out: Output<'_>) -> Result<
 }
 
 fn object_title(set: &SyncSet, o: &syncset::SetObject) -> String {
-    let number = o.key.map_or_else(|| o.guid.to_string(), |n| n.to_string());
-    format!("{} {number}", set.header.classes[o.class].name)
+    let class = &set.header.classes[o.class];
+    format!("{} {}", class.name, o.name(class))
 }
 
 fn object_json(set: &SyncSet, o: &syncset::SetObject) -> Json {
@@ -259,7 +259,8 @@ fn object_json(set: &SyncSet, o: &syncset::SetObject) -> Json {
 }
 
 fn one_object(set: &SyncSet, text: &str, out: Output<'_>) -> Result<ExitCode> {
-    let found = set.objects.iter().find(|o| o.key.is_some_and(|k| k.to_string() == text) || o.guid.to_string() == text);
+    let called = |o: &&syncset::SetObject| o.name(&set.header.classes[o.class]) == text || o.guid.to_string() == text;
+    let found = set.objects.iter().find(called);
     let Some(o) = found else {
         return Err(Error::new(ErrorKind::Usage, format!("the set carries no object {text}")));
     };

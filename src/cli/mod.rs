@@ -1,5 +1,5 @@
 //! The command line: [`args`] says what can be asked, `commands` does it (`decide` what decides, `inspect` what looks
-//! inside), `output` says what came of it.
+//! inside, `track` makes nodes of other databases), `output` says what came of it.
 //!
 //! Invariant: with `--json`, standard output holds one JSON value, or nothing on failure; messages go to standard error.
 //! Exit codes: 0 done, 1 only from `verify` (they differ), 2 wrong use, 3 refused or failed and nothing changed.
@@ -10,6 +10,7 @@ mod decide;
 mod inspect;
 mod nodes;
 mod output;
+mod track;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,13 +28,16 @@ use crate::sync::{Error, ErrorKind, Result};
 pub fn run() -> ExitCode {
     let args = args::Args::parse();
     let outcome = match args.command {
-        None => window(args.dir.clone()),
-        Some(command) => commands::run(command, args.dir.clone(), args.json),
+        None if !args.place.db.is_empty() => {
+            Err(Error::new(ErrorKind::Usage, "the window shows environments; name one with --dir"))
+        }
+        None => window(args.place.dir.clone()),
+        Some(command) => commands::run(command, &args.place, args.json),
     };
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            output::error(&error, args.dir.as_deref());
+            output::error(&error, &args.place);
             ExitCode::from(match error.kind() {
                 ErrorKind::Usage | ErrorKind::NotFound => 2,
                 _ => 3,
@@ -62,7 +66,7 @@ fn window(dir: Option<PathBuf>) -> Result<ExitCode> {
     let dir = dir_or_default(dir)?;
     if let Some(why) = crate::app::cannot_show() {
         eprintln!("{why}\n\nThe same demo, told in the terminal:\n");
-        return commands::tour(TOUR.name, output::Output { json: false, dir: None });
+        return commands::tour(TOUR.name, output::Output { json: false, place: &args::Place::default() });
     }
     if !Environment::exists(&dir) {
         eprintln!("Making the demo environment in {}", dir.display());
@@ -75,7 +79,7 @@ fn window(dir: Option<PathBuf>) -> Result<ExitCode> {
             eprintln!(
                 "Check that DISPLAY or WAYLAND_DISPLAY names a display that runs.\n\nThe same demo, told in the terminal:\n"
             );
-            commands::tour(TOUR.name, output::Output { json: false, dir: None })
+            commands::tour(TOUR.name, output::Output { json: false, place: &args::Place::default() })
         }
     }
 }
@@ -85,5 +89,5 @@ fn window(_dir: Option<PathBuf>) -> Result<ExitCode> {
     eprintln!(
         "This objsync was built without its window (cargo feature `app`).\n`objsync --help` lists the commands.\n\nThe demo, told in the terminal:\n"
     );
-    commands::tour(TOUR.name, output::Output { json: false, dir: None })
+    commands::tour(TOUR.name, output::Output { json: false, place: &args::Place::default() })
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use serde::Serialize;
 
-use crate::cli::args;
+use crate::cli::args::{self, Place};
 use crate::cli::commands::ShownOrder;
 use crate::demo::model::Order;
 use crate::demo::scenario::{conflict_lines, report_lines};
@@ -20,18 +20,24 @@ use crate::words::{count, grouped, local_time};
 #[derive(Clone, Copy)]
 pub(crate) struct Output<'a> {
     pub(crate) json: bool,
-    /// The folder that was named; the commands that an answer proposes name it, too.
-    pub(crate) dir: Option<&'a Path>,
+    /// The folder or files that were named; the commands that an answer proposes name them, too.
+    pub(crate) place: &'a Place,
 }
 
-/// Commands in a text, made ready to be run in the same folder: `objsync sync` becomes `objsync --dir demo sync`.
-fn runnable(text: &str, dir: Option<&Path>) -> String {
-    let Some(dir) = dir else { return text.to_owned() };
-    let dir = dir.to_string_lossy();
-    let quoted = match dir.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) {
-        true => dir.into_owned(),
-        false => format!("'{}'", dir.replace('\'', "'\\''")),
+/// Commands in a text, made ready to be run in the same place: `objsync sync` becomes `objsync --dir demo sync`.
+fn runnable(text: &str, place: &Place) -> String {
+    let quoted = |path: &Path| {
+        let path = path.to_string_lossy();
+        match path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) {
+            true => path.into_owned(),
+            false => format!("'{}'", path.replace('\'', "'\\''")),
+        }
     };
+    let named = place.dir.iter().map(|dir| ("--dir", dir)).chain(place.db.iter().map(|file| ("--db", file)));
+    let named: String = named.map(|(option, path)| format!("{option} {} ", quoted(path))).collect();
+    if named.is_empty() {
+        return text.to_owned();
+    }
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("objsync ") {
@@ -40,9 +46,10 @@ fn runnable(text: &str, dir: Option<&Path>) -> String {
         // A command, not the program's name in a sentence.
         let word: String = after.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
         if args::Args::command().find_subcommand(&word).is_some()
-            && !after.lines().next().unwrap_or("").contains("--dir")
+            && !["tour", "track", "copy", "sample"].contains(&word.as_str())
+            && !["--dir", "--db"].iter().any(|option| after.lines().next().unwrap_or("").contains(option))
         {
-            out.push_str(&format!("--dir {quoted} "));
+            out.push_str(&named);
         }
         rest = after;
     }
@@ -54,7 +61,7 @@ impl Output<'_> {
     pub(crate) fn done(self, value: &impl Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<ExitCode> {
         let text = match self.json {
             true => serde_json::to_string_pretty(value).map_err(|e| Error::new(ErrorKind::Storage, e.to_string()))?,
-            false => runnable(&lines().join("\n"), self.dir),
+            false => runnable(&lines().join("\n"), self.place),
         };
         match writeln!(std::io::stdout().lock(), "{text}") {
             Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -66,8 +73,8 @@ impl Output<'_> {
 }
 
 /// Says what went wrong, on standard error.
-pub(crate) fn error(error: &Error, dir: Option<&Path>) {
-    let _ = writeln!(std::io::stderr().lock(), "objsync: {}", runnable(&error.to_string(), dir));
+pub(crate) fn error(error: &Error, place: &Place) {
+    let _ = writeln!(std::io::stderr().lock(), "objsync: {}", runnable(&error.to_string(), place));
 }
 
 /// `transaction 5`, `transactions 5 to 7`.
@@ -146,7 +153,11 @@ fn waits(node: &NodeStatus) -> String {
 }
 
 pub(crate) fn status(status: &Status) -> Vec<String> {
-    let mut lines = vec![format!("{}: {}", status.dir.display(), if status.equal { "in sync" } else { "not in sync" })];
+    let heading = match status.nodes.as_slice() {
+        [alone] => format!("{} alone; what its peers have is known by their sets only", alone.name),
+        _ => format!("{}: {}", status.dir.display(), if status.equal { "in sync" } else { "not in sync" }),
+    };
+    let mut lines = vec![heading];
     for node in &status.nodes {
         lines.push(format!(
             "{} ({}, {}), transaction {}, {}",
@@ -164,8 +175,9 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
         lines.push(format!("  {}", counts.join(", ")));
         for peer in &node.peers {
             lines.push(format!(
-                "  to {}: {} in {} to send; sent up to {}, acknowledged {}; has {}'s up to {}",
+                "  to {}{}: {} in {} to send; sent up to {}, acknowledged {}; has {}'s up to {}",
                 peer.name,
+                if peer.elsewhere { ", whose file is elsewhere" } else { "" },
                 count(peer.to_send.objects, "object"),
                 count(peer.to_send.transactions, "transaction"),
                 grouped(peer.sent),
@@ -190,7 +202,8 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
     lines
 }
 
-pub(crate) fn prepared(p: &Prepared) -> Vec<String> {
+/// `here`: the node that is to apply it is at hand, too.
+pub(crate) fn prepared(p: &Prepared, here: bool) -> Vec<String> {
     let range = match p.first_transaction > p.last_transaction {
         true => format!(
             "nothing new since {}'s transaction {}; it carries the acknowledgement",
@@ -207,7 +220,10 @@ pub(crate) fn prepared(p: &Prepared) -> Vec<String> {
     vec![
         format!("set {} from {} to {}: {range}, {} bytes", p.id, p.source, p.target, grouped(p.bytes)),
         format!("{}", p.file.display()),
-        format!("next: objsync apply {} --node {}", p.file.display(), p.target),
+        match here {
+            true => format!("next: objsync apply {} --node {}", p.file.display(), p.target),
+            false => format!("next: take it to where {} is, and apply it there", p.target),
+        },
     ]
 }
 
@@ -243,8 +259,9 @@ pub(crate) fn verification(found: &Verification) -> Vec<String> {
         }
         let names: Vec<&String> = class.digests.keys().collect();
         for difference in class.differences.iter().take(20) {
-            let numbers = difference.numbers.iter().zip(&names).map(|(number, node)| match number {
-                Some(n) => format!("{node} {n}"),
+            let called = difference.names();
+            let numbers = called.iter().zip(&names).map(|(name, node)| match name {
+                Some(name) => format!("{node} {name}"),
                 None => format!("not at {node}"),
             });
             lines.push(format!("  {}: {}", difference.guid, numbers.collect::<Vec<_>>().join(", ")));
@@ -290,12 +307,15 @@ mod tests {
     #[test]
     fn proposed_commands_name_the_folder_that_was_named() {
         let said = "it waits: objsync requeue --node A (or objsync conflicts --node A); objsync is a program";
-        assert_eq!(runnable(said, None), said);
+        let at = |dir: &str| Place { dir: Some(dir.into()), db: Vec::new() };
+        assert_eq!(runnable(said, &Place::default()), said);
         assert_eq!(
-            runnable(said, Some(Path::new("demo"))),
+            runnable(said, &at("demo")),
             "it waits: objsync --dir demo requeue --node A (or objsync --dir demo conflicts --node A); objsync is a program"
         );
-        assert_eq!(runnable("hint: objsync sync", Some(Path::new("my files"))), "hint: objsync --dir 'my files' sync");
-        assert_eq!(runnable("objsync install --dir x", Some(Path::new("x"))), "objsync install --dir x");
+        assert_eq!(runnable("hint: objsync sync", &at("my files")), "hint: objsync --dir 'my files' sync");
+        assert_eq!(runnable("objsync install --dir x", &at("x")), "objsync install --dir x");
+        let files = Place { dir: None, db: vec!["a.db".into(), "b.db".into()] };
+        assert_eq!(runnable("objsync sync", &files), "objsync --db a.db --db b.db sync");
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::sync::data::guid::NodeId;
 use crate::sync::decisions::rule::Rule;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::exchange::apply::ApplyOptions;
@@ -12,7 +13,7 @@ use crate::sync::exchange::report::Report;
 use crate::sync::exchange::sync_times::Since;
 use crate::sync::exchange::syncset;
 use crate::sync::node::verify::{self, Verification};
-use crate::sync::node::{Node, Role};
+use crate::sync::node::{Identity, Node, Role};
 
 /// The folder for sets inside an environment's folder.
 pub const SETS: &str = "sets";
@@ -23,6 +24,7 @@ const ROUNDS: usize = 3;
 /// An open environment: the master first, then the clients by name.
 pub struct Environment {
     dir: PathBuf,
+    sets: PathBuf,
     /// The nodes.
     pub nodes: Vec<Node>,
 }
@@ -94,6 +96,8 @@ pub struct PeerStatus {
     pub to_send: ToSend,
     /// One of the two has given the other up: nothing is exchanged any more.
     pub retired: bool,
+    /// Its file is not at hand: what it has is known by its sets only.
+    pub elsewhere: bool,
 }
 
 impl Environment {
@@ -120,7 +124,26 @@ impl Environment {
         }
         sort(&mut nodes);
         let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-        Ok(Environment { dir, nodes })
+        Ok(Environment { sets: dir.join(SETS), dir, nodes })
+    }
+
+    /// Opens single node files, which may lie anywhere. Sets are written beside the first.
+    pub fn open_files(files: &[PathBuf]) -> Result<Environment> {
+        let mut nodes = files.iter().map(|file| Node::open(file)).collect::<Result<Vec<_>>>()?;
+        let first = nodes.first().ok_or_else(|| Error::usage("no file was named"))?;
+        let dir = first.path().parent().unwrap_or(Path::new(".")).to_owned();
+        sort(&mut nodes);
+        if let Some(twice) = nodes.windows(2).find(|w| w[0].info().guid == w[1].info().guid) {
+            let what = format!(
+                "{} and {} are one node, {}",
+                twice[0].path().display(),
+                twice[1].path().display(),
+                twice[0].info().name
+            );
+            return Err(Error::usage(what)
+                .hint("name two nodes; a file that was copied by hand becomes one by `objsync rejoin`"));
+        }
+        Ok(Environment { sets: dir.clone(), dir, nodes })
     }
 
     /// Whether a folder seems to hold an environment: it holds a database file.
@@ -140,7 +163,7 @@ impl Environment {
 
     /// The folder for sets.
     pub fn sets(&self) -> PathBuf {
-        self.dir.join(SETS)
+        self.sets.clone()
     }
 
     /// The place of the node of that name, compared without case.
@@ -287,6 +310,10 @@ impl Environment {
             return Ok(());
         }
         let (dir, name) = (self.dir.display(), &self.nodes[0].info().name);
+        if self.sets == self.dir {
+            let what = format!("only {name} is at hand; nothing was changed");
+            return Err(Error::usage(what).hint("name the other node's file as well, or exchange sets as files"));
+        }
         Err(Error::storage(format!(
             "{dir} holds one node only, {name}; the file of any other is missing or no node; nothing was changed"
         ))
@@ -339,7 +366,13 @@ impl Environment {
                     received,
                     to_send: if retired { ToSend::default() } else { node.to_send(identity.info.guid, sent)? },
                     retired,
+                    elsewhere: false,
                 });
+            }
+            let here: Vec<NodeId> = self.nodes.iter().map(|n| n.info().guid).collect();
+            let node = &mut self.nodes[i];
+            for peer in node.peers()?.into_iter().filter(|peer| !here.contains(peer)) {
+                peers.extend(node.distant_peer(peer)?);
             }
             let node = &self.nodes[i];
             let requeued = node.requeue()?.len();
@@ -362,6 +395,27 @@ impl Environment {
 }
 
 impl Node {
+    /// How a peer stands whose file is not at hand. Not one that was given up, nor one that this node itself was before.
+    fn distant_peer(&mut self, peer: NodeId) -> Result<Option<PeerStatus>> {
+        let was_this = self.lineage_of(self.info.guid)?.iter().any(|(ancestor, _)| *ancestor == peer);
+        let identity = self.nodes.find(peer).cloned().map(|info| (info, self.lineage_of(peer)));
+        let Some((info, lineage)) = identity.filter(|_| !was_this) else { return Ok(None) };
+        if self.is_retired(peer)? {
+            return Ok(None);
+        }
+        let sent = self.start_for(peer, Since::Sent)?;
+        Ok(Some(PeerStatus {
+            name: info.name.clone(),
+            guid: peer.to_string(),
+            sent,
+            acknowledged: self.start_for(peer, Since::Acknowledged)?,
+            received: self.has_of(&Identity { info, lineage: lineage? }, i64::MAX as u64)?,
+            to_send: self.to_send(peer, sent)?,
+            retired: false,
+            elsewhere: true,
+        }))
+    }
+
     /// How many objects each class has.
     pub fn class_counts(&self) -> Result<Vec<ClassStatus>> {
         self.classes()

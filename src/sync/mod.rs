@@ -44,7 +44,7 @@ mod exchange;
 mod node;
 
 pub use data::guid::{Guid, NodeId};
-pub use data::schema::{Class, ClassSpec, Property};
+pub use data::schema::{Class, ClassSpec, Key, Property};
 pub use data::stamp::{Clock, DOUBTFUL_AHEAD, Stamp, system_clock};
 pub use data::value::Value;
 pub use data::vector::Vector;
@@ -68,5 +68,6 @@ pub use node::edit::{Edit, Wanted};
 pub use node::history::{Content, Filed, State};
 pub use node::inspect::{EventKind, HistoryEntry, JournalEntry, JournalQuery, Through};
 pub use node::purge::{Confirmed, Purged};
+pub use node::track::Tracked;
 pub use node::verify::{ClassVerification, Contents, ObjectDifference, Verification, verify};
 pub use node::{Identity, Node, NodeInfo, Role};

@@ -70,7 +70,7 @@ fn status_says_how_every_node_stands() {
         assert_eq!(classes, expected);
         let peers = node["peers"].as_array().unwrap();
         assert_eq!(peers.len(), 1);
-        keys(&peers[0], &["name", "guid", "sent", "acknowledged", "received", "to_send", "retired"]);
+        keys(&peers[0], &["name", "guid", "sent", "acknowledged", "received", "to_send", "retired", "elsewhere"]);
         keys(&peers[0]["to_send"], &["objects", "transactions"]);
         assert_eq!(
             (peers[0]["to_send"]["objects"].as_i64(), peers[0]["to_send"]["transactions"].as_i64()),
@@ -134,7 +134,6 @@ fn wrong_use_is_2_and_changes_nothing() {
         (&["prepare", "--node", "MASTER", "--to", "CLIENT", "--id", "0"], "id"),
         (&["prepare", "--node", "MASTER", "--to", "CLIENT", "--id", "-5"], ""),
         (&["prepare", "--node", "MASTER", "--to", "CLIENT", "--id", "x"], "x"),
-        (&["prepare", "--node", "MASTER", "--to", "CLIENT"], "--id"),
         (&["prepare", "--node", "MASTER", "--to", "CLIENT", "--id", "1", "--since", "yesterday"], "acknowledged"),
         (&["sync", "--rule", "loudest-wins"], "client-wins"),
         (&["order", "put", "1", "--node", "MASTER", "--quantity", "1001"], "between 0 and 1000"),

@@ -5,3 +5,4 @@ mod commands;
 mod decisions;
 mod demo;
 mod nodes;
+mod track;

@@ -7,6 +7,7 @@ use rusqlite::OptionalExtension;
 use serde::Serialize;
 
 use crate::sync::data::guid::{Guid, NodeId};
+use crate::sync::data::schema::Key;
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::sync_times::{Since, SyncTimes};
@@ -336,6 +337,13 @@ impl Node {
             (Some(now), Change::Changed) => {
                 let before = self.image(class, outgoing.first_pos)?.1;
                 before.into_iter().enumerate().filter(|(i, old)| now[*i] != *old).collect()
+            }
+            // A deletion says by what key it was known, where that is content.
+            (None, _) if !class.has_numbers() => {
+                let before = filed.pos.map(|pos| self.replaced_at(class, pos)).transpose()?.flatten();
+                let old = before.and_then(|state| state.content).unwrap_or_default();
+                let is_key = |i: &usize| matches!(&class.key, Key::Content(places) if places.contains(i));
+                old.into_iter().enumerate().filter(|(i, _)| is_key(i)).collect()
             }
             _ => Vec::<(usize, Value)>::new(),
         };

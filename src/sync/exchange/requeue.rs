@@ -233,24 +233,26 @@ impl Node {
             .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
         let (pending, _) = self.waiting()?;
-        Ok(pending
+        pending
             .into_iter()
             .zip(reasons)
-            .map(|(p, (reason, cause))| Waiting {
-                id: p.id.unwrap_or_default(),
-                class: self.classes[p.class].name.clone(),
-                guid: p.guid,
-                key: self.key_text(&self.classes[p.class], p.state.content.as_deref()),
-                source_number: p.key,
-                source: self.nodes.name(p.peer),
-                set: p.set,
-                transaction: p.number,
-                deletion: p.state.content.is_none(),
-                cause: Cause::parse(&cause),
-                reason,
-                vector: p.state.vector,
+            .map(|(p, (reason, cause))| {
+                Ok(Waiting {
+                    id: p.id.unwrap_or_default(),
+                    class: self.classes[p.class].name.clone(),
+                    guid: p.guid,
+                    key: self.pending_key(&p)?,
+                    source_number: p.key,
+                    source: self.nodes.name(p.peer),
+                    set: p.set,
+                    transaction: p.number,
+                    deletion: p.state.content.is_none(),
+                    cause: Cause::parse(&cause),
+                    reason,
+                    vector: p.state.vector,
+                })
             })
-            .collect())
+            .collect()
     }
 
     /// A set that holds nothing new: every object of it was received before.

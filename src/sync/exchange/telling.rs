@@ -51,6 +51,19 @@ impl Node {
         self.called(&self.classes[p.class], p.key, p.state.content.as_deref(), p.guid)
     }
 
+    /// The key of what came where that is content; of a deletion, the key it has here.
+    pub(crate) fn pending_key(&self, p: &Pending) -> Result<Option<String>> {
+        let class = &self.classes[p.class];
+        if class.has_numbers() {
+            return Ok(None);
+        }
+        let content = match &p.state.content {
+            Some(values) => Some(values.clone()),
+            None => self.current(class, p.guid)?.and_then(|filed| filed.state.content),
+        };
+        Ok(self.key_text(class, content.as_deref()))
+    }
+
     /// `Order 1004`, `Country DE`; by its GUID where neither number nor content is known.
     pub(crate) fn called(&self, class: &Class, key: Option<i64>, content: Option<&[Value]>, guid: Guid) -> String {
         let name = class.number_shown(key).map(|n| n.to_string()).or_else(|| self.key_text(class, content));
@@ -89,7 +102,7 @@ impl Node {
         Ok(ObjectReport {
             class: class.name.clone(),
             guid: p.guid,
-            key: self.key_text(class, p.state.content.as_deref()),
+            key: self.pending_key(p)?,
             number: class.number_shown(number),
             source_number: p.key,
             outcome,
@@ -164,6 +177,7 @@ impl Node {
             }
         };
         let mut line = self.line(p, step.key, outcome, reason)?;
+        line.key = line.key.or_else(|| self.key_text(class, old.map(Vec::as_slice)));
         (line.conflict, line.row_changed) = (conflict, step.row_changed);
         Ok(line)
     }

@@ -245,14 +245,15 @@ pub(crate) struct NewRow<'a> {
 impl NewRow<'_> {
     /// Binds the value of a property; a reference as the local key it has here.
     fn bind(&self, statement: &mut Statement<'_>, parameter: usize, place: usize) -> Result<()> {
-        Ok(match &self.values[place] {
+        match &self.values[place] {
             Value::Reference(guid) => {
                 let key = self.references.get(guid);
                 let key = key.ok_or_else(|| Error::new(ErrorKind::Constraint, format!("{guid} is unknown here")))?;
-                statement.raw_bind_parameter(parameter, key)?
+                statement.raw_bind_parameter(parameter, key)?;
             }
             value => statement.raw_bind_parameter(parameter, value)?,
-        })
+        }
+        Ok(())
     }
 }
 

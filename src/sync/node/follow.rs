@@ -77,7 +77,8 @@ impl Node {
         if found.is_empty() && key.as_ref().is_none_or(|key| triggers::another_key(key, &class.key)) {
             found.push(format!("the primary key of {table} is another one now"));
         }
-        if !journaling && !(missing.is_empty() && unknown.is_empty()) {
+        let as_before = missing.is_empty() && unknown.is_empty();
+        if !journaling && !as_before {
             found.extend(added.iter().map(|c| format!("the column {table}.{} is new", c.name)));
             found.push("the triggers that fill the journal are gone".to_owned());
         }

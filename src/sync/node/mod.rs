@@ -11,6 +11,7 @@ pub(crate) mod purge;
 pub(crate) mod registry;
 pub(crate) mod shape;
 pub(crate) mod store;
+pub(crate) mod track;
 pub(crate) mod triggers;
 pub(crate) mod users_triggers;
 pub(crate) mod verify;
@@ -433,7 +434,7 @@ impl Node {
     }
 }
 
-fn open_file(path: &Path) -> Result<Connection> {
+pub(crate) fn open_file(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags).map_err(|e| Error::from(e).while_doing(path.display()))
 }

@@ -79,6 +79,12 @@ impl Shape {
         self.columns.iter().filter(|c| !(self.numbered && c.key > 0))
     }
 
+    /// Whether its rows are numbered by just these columns.
+    pub(crate) fn is_numbered_by(&self, columns: &[String]) -> bool {
+        let key = self.columns.iter().find(|c| self.numbered && c.key > 0);
+        matches!((key, columns), (Some(key), [one]) if key.name.eq_ignore_ascii_case(one))
+    }
+
     /// How values of a column are converted when they are stored, as a declared type
     /// (<https://www.sqlite.org/datatype3.html>, section 3.1; in a STRICT table ANY converts nothing).
     fn affinity(&self, column: &Column) -> &'static str {

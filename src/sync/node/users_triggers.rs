@@ -79,12 +79,9 @@ impl Node {
     fn compile_writes(&self) -> Result<()> {
         let before = self.conn.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER)?;
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
-        let compiled = self
-            .classes
-            .iter()
-            .try_for_each(|class| writes(class).iter().try_for_each(|sql| Ok(drop(self.conn.prepare(sql)?))));
+        let compiled = self.classes.iter().flat_map(writes).try_for_each(|sql| self.conn.prepare(&sql).map(drop));
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, before)?;
-        compiled
+        Ok(compiled?)
     }
 }
 

@@ -25,8 +25,11 @@ type Held = (i64, [u8; 16]);
 pub struct ObjectDifference {
     /// The object.
     pub guid: Guid,
-    /// Its local number at each node, in their order; `None`: not there.
+    /// Its local number at each node, in their order; `None`: not there, or its key is content.
     pub numbers: Vec<Option<i64>>,
+    /// Its key at each node, where that is content; `None`: not there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Option<String>>,
 }
 
 impl Node {
@@ -104,10 +107,23 @@ impl Contents {
         let mut differences: Vec<_> = seen
             .into_iter()
             .filter(|(_, found)| differs(found))
-            .map(|(guid, found)| ObjectDifference { guid, numbers: found.iter().map(|f| f.map(|f| f.0)).collect() })
+            .map(|(guid, found)| {
+                let numbers = found.iter().map(|f| f.map(|f| f.0)).collect();
+                ObjectDifference { guid, numbers, keys: Vec::new() }
+            })
             .collect();
         differences.sort_by_key(|d| d.guid);
         differences
+    }
+}
+
+impl ObjectDifference {
+    /// What it is called at each node: its number, or its key; `None`: not there.
+    pub fn names(&self) -> Vec<Option<String>> {
+        match self.keys.is_empty() {
+            true => self.numbers.iter().map(|number| number.map(|n| n.to_string())).collect(),
+            false => self.keys.clone(),
+        }
     }
 }
 
@@ -140,7 +156,15 @@ pub fn verify(nodes: &mut [Node]) -> Result<Verification> {
     for class in first.classes().to_vec() {
         let contents = nodes.iter_mut().map(|n| n.contents(&class.name)).collect::<Result<Vec<_>>>()?;
         let digests = nodes.iter().zip(&contents).map(|(n, c)| (n.info().name.clone(), json!(c.digest()))).collect();
-        let differences = Contents::differences(&contents);
+        let mut differences = Contents::differences(&contents);
+        for difference in differences.iter_mut().filter(|_| !class.has_numbers()) {
+            for node in nodes.iter() {
+                let class = node.class(&class.name)?;
+                let content = node.current(class, difference.guid)?.and_then(|filed| filed.state.content);
+                difference.keys.push(node.key_text(class, content.as_deref()));
+            }
+            difference.numbers.fill(None);
+        }
         classes.push(ClassVerification { name: class.name, journaled: class.journaled, digests, differences });
     }
     Ok(Verification { equal: classes.iter().all(|c| !c.journaled || c.differences.is_empty()), classes })

@@ -22,7 +22,7 @@
 //! | `v` | vector: `[[node, number], …]` |
 //! | `t`, `a` | stamp: microseconds since 1970 UTC, author |
 //! | `p` | values in the order of the class's properties; a reference is `[node, serial]`; missing: deleted |
-//! | `w` | old values of what changed: `[[place, value], …]` |
+//! | `w` | old values of what changed, of a deletion those of a key that is content: `[[place, value], …]` |
 //!
 //! A line with `c`, `o` and `n` only is a tie: an object that is not sent, because it came unchanged from the target, but
 //! shared a commit with one that is.
@@ -34,8 +34,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::sync::data::guid::{Guid, NodeId};
-use crate::sync::data::schema::Class;
+use crate::sync::data::schema::{Class, Key};
 use crate::sync::data::value::Value;
+use crate::sync::exchange::report::object_name;
 use crate::sync::node::NodeInfo;
 use crate::sync::node::history::State;
 
@@ -126,8 +127,23 @@ pub struct SetObject {
     pub commits: Vec<u64>,
     /// Its state.
     pub state: State,
-    /// Old values of what changed: place of the property, value.
+    /// Old values of what changed, of a deletion those of a key that is content: place of the property, value.
     pub was: Vec<(usize, Value)>,
+}
+
+impl SetObject {
+    /// What people call it beside its class: its number at the source, its key, or its GUID.
+    pub fn name(&self, class: &Class) -> String {
+        let value = |place: &usize| match &self.state.content {
+            Some(values) => values.get(*place).map(Value::shown),
+            None => self.was.iter().find(|(i, _)| i == place).map(|(_, value)| value.shown()),
+        };
+        let key = match &class.key {
+            Key::Content(places) => places.iter().map(value).collect::<Option<Vec<String>>>().map(|k| k.join(", ")),
+            Key::Number(_) => None,
+        };
+        object_name(self.key, key.as_deref(), &self.guid)
+    }
 }
 
 /// An object that is not sent but shared a commit with one that is.

@@ -12,7 +12,7 @@ use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Result};
 use crate::sync::exchange::syncset::{
-    Change, ClosingLine, FORMAT, Header, HeaderLine, NodeLine, ObjectLine, SetObject, Tie, legend,
+    ClosingLine, FORMAT, Header, HeaderLine, NodeLine, ObjectLine, SetObject, Tie, legend,
 };
 
 /// Where a set's file goes.
@@ -136,7 +136,7 @@ impl Writer {
             t: Some(state.stamp.time),
             a: Some(self.place(state.stamp.author)?),
             p: values.transpose()?,
-            w: if object.change == Change::Changed { was.collect::<Result<_>>()? } else { Vec::new() },
+            w: was.collect::<Result<_>>()?,
         };
         self.objects += 1;
         self.commits.extend(&object.commits);

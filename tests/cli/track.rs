@@ -1,0 +1,102 @@
+//! Databases that nobody made for objsync: track, copy, and the commands on single files.
+
+use rusqlite::Connection;
+
+use crate::demo::Demo;
+
+/// The workshop and a van, each a file of its own.
+fn workshop() -> Demo {
+    let demo = Demo::empty();
+    for args in [vec!["sample", "w.db"], vec!["track", "w.db"], vec!["copy", "w.db", "van.db"]] {
+        let answer = demo.bare(&args);
+        assert_eq!((answer.code, answer.stderr.as_str()), (0, ""), "{}", answer.args);
+    }
+    demo
+}
+
+fn sql(demo: &Demo, file: &str, sql: &str) {
+    Connection::open(demo.home.path().join(file)).unwrap().execute_batch(sql).unwrap();
+}
+
+#[test]
+fn a_database_is_tracked_copied_and_synchronized_by_file() {
+    let demo = workshop();
+    let at = |file: &str, args: &[&str]| demo.bare(&[args, &["--json", "--db", file]].concat());
+    sql(&demo, "w.db", "UPDATE stock SET quantity = 1 WHERE van = 'north'; INSERT INTO job VALUES (500, 'new', 1, 0)");
+    sql(&demo, "van.db", "UPDATE stock SET quantity = 2 WHERE van = 'north' AND sku = 'OIL-5'");
+    let status = at("w.db", &["status"]).ok();
+    assert_eq!(
+        (&status["nodes"][0]["peers"][0]["name"], &status["nodes"][0]["peers"][0]["elsewhere"]),
+        (&"VAN".into(), &true.into())
+    );
+    assert_eq!(status["nodes"][0]["peers"][0]["to_send"]["objects"], 3);
+    let both = ["--db", "w.db", "--db", "van.db"];
+    assert_eq!(demo.bare(&[&["verify"], &both[..]].concat()).code, 1);
+    let text = demo.bare(&[&["verify"], &both[..]].concat()).stdout;
+    assert!(text.contains("W north, OIL-5, VAN north, OIL-5") && text.contains("W 500, not at VAN"), "{text}");
+    // For the only peer, under the next number, beside the file.
+    let prepared = at("w.db", &["prepare"]).ok();
+    assert_eq!((&prepared["id"], &prepared["target"], &prepared["objects"]), (&1000.into(), &"VAN".into(), &3.into()));
+    let set = demo.home.path().join("syncFromW-1000.syncset");
+    let set = set.to_str().unwrap();
+    let preview = at("van.db", &["preview", set]).ok();
+    let applied = at("van.db", &["apply", set]).ok();
+    assert_eq!(preview["report"], applied);
+    assert_eq!((&applied["inserted"], &applied["updated"], &applied["conflicts"]), (&1.into(), &1.into(), &1.into()));
+    let records = at("van.db", &["conflicts"]).ok();
+    assert_eq!((&records[0]["key"], &records[0]["number"]), (&"north, OIL-5".into(), &serde_json::Value::Null));
+    assert_eq!(at("van.db", &["resolve", "1", "--theirs"]).ok()["record"]["result"]["quantity"], 2);
+    let history = at("van.db", &["history", "--class", "stock", "north, OIL-5"]).ok();
+    assert_eq!(history["states"][0]["content"]["quantity"], 1);
+    assert_eq!(at("van.db", &["history", "--class", "stock", "north, NIX"]).code, 2);
+
+    assert_eq!(demo.bare(&[&["sync"], &both[..]].concat()).code, 0);
+    assert_eq!(demo.bare(&[&["verify"], &both[..]].concat()).code, 0);
+    assert_eq!(demo.bare(&[&["status", "--json"], &both[..]].concat()).ok()["equal"], true);
+
+    // What is wrong is said, and names how to go on with these very files.
+    demo.bare(&[&["prepare"], &both[..]].concat()).fails(2, &["say at which node: --node NAME, one of W, VAN"]);
+    at("w.db", &["prepare", "--to", "NOBODY"]).fails(2, &["W knows no peer `NOBODY`; it knows VAN"]);
+    at("w.db", &["apply", set]).fails(3, &["addressed to VAN", "nothing was changed"]);
+    at("w.db", &["verify"]).fails(2, &["only W is at hand"]);
+    demo.bare(&["status", "--db", "w.db", "--dir", "x"]).fails(2, &["cannot be used with"]);
+    demo.bare(&["--db", "w.db"]).fails(2, &["name one with --dir"]);
+    demo.bare(&["order", "list", "--db", "w.db"]).fails(2, &["W has no class", "demo's tables"]);
+    demo.bare(&["status", "--db", "nothing.db"]).fails(2, &["there is no file"]);
+    std::fs::copy(demo.home.path().join("w.db"), demo.home.path().join("w2.db")).unwrap();
+    demo.bare(&["sync", "--db", "w.db", "--db", "w2.db"]).fails(2, &["are one node, W", "rejoin"]);
+    at("w2.db", &["prepare"]).fails(3, &["moved or copied", "objsync --db w2.db rejoin"]);
+    assert_eq!(at("w2.db", &["rejoin"]).code, 0);
+    assert_eq!(demo.bare(&["sync", "--db", "w.db", "--db", "w2.db"]).code, 0);
+}
+
+#[test]
+fn what_can_be_tracked_is_and_what_must_go_along_is_named() {
+    let demo = Demo::empty();
+    demo.bare(&["track", "w.db"]).fails(2, &["there is no file", "nothing was changed"]);
+    assert_eq!(demo.bare(&["sample", "w.db"]).code, 0);
+    demo.bare(&["sample", "w.db"]).fails(3, &["exists already"]);
+    demo.bare(&["track", "w.db", "nix"]).fails(2, &["there is no table `nix`; nothing was changed"]);
+    demo.bare(&["track", "w.db", "open_jobs"]).fails(2, &["no primary key", "make it anew with a PRIMARY KEY"]);
+    demo.bare(&["track", "w.db", "job"])
+        .fails(2, &["rows of job_part are changed or deleted when rows of job are", "name job_part as well"]);
+    demo.bare(&["copy", "w.db", "van.db"]).fails(2, &["not a node"]);
+    demo.bare(&["track", "w.db", "part", "--name", "a b"]).fails(2, &["letters, digits"]);
+    // Parts alone; then, in the same file, jobs, whose mechanics only get identities.
+    let tracked = demo.bare(&["track", "w.db", "PART", "--role", "client", "--name", "SHOP", "--json"]).ok();
+    assert_eq!(
+        (&tracked["tracked"]["journaled"], &tracked["node"]["name"]),
+        (&serde_json::json!(["part"]), &"SHOP".into())
+    );
+    let more = demo.bare(&["track", "w.db", "job", "job_part", "--json"]).ok();
+    assert_eq!(more["tracked"]["identified"], serde_json::json!(["mechanic"]));
+    assert_eq!(more["tracked"]["was_node"], true);
+    demo.bare(&["track", "w.db", "job"]).fails(2, &["tracked already"]);
+    let rest = demo.bare(&["track", "w.db", "--json"]).ok();
+    assert_eq!(rest["tracked"]["journaled"], serde_json::json!(["country", "stock"]));
+    assert_eq!(rest["tracked"]["left_out"][0][0], "open_jobs");
+    demo.bare(&["copy", "w.db", "shop.db"]).fails(2, &["knows a node SHOP already", "--name NAME"]);
+    assert_eq!(demo.bare(&["copy", "w.db", "van.db", "--name", "VAN"]).code, 0);
+    assert_eq!(demo.bare(&["verify", "--db", "w.db", "--db", "van.db"]).code, 0);
+    demo.bare(&["copy", "w.db", "van.db", "--name", "OTHER"]).fails(3, &["exists already"]);
+}
