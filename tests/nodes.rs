@@ -157,13 +157,12 @@ fn a_set_of_the_first_format_is_still_read() {
     let options = world.options(Since::Sent);
     let file = world.prepare("MASTER", "CLIENT", &options).unwrap();
     let text = std::fs::read_to_string(&file).unwrap();
-    let old = text.replacen("\"format\":2", "\"format\":1", 1).replacen("\"earlier\":[],", "", 1);
-    assert_ne!(old, text);
-    let (body, closing) = old.trim_end().rsplit_once('\n').unwrap();
-    let body = format!("{body}\n");
-    let digest = blake3::hash(body.as_bytes()).to_hex();
-    let (head, _) = closing.split_once("\"blake3\":").unwrap();
-    std::fs::write(&file, format!("{body}{head}\"blake3\":\"{digest}\"}}\n")).unwrap();
+    let known = format!("\"format\":{}", syncset::FORMAT);
+    let old = common::forge(&text, |lines| {
+        assert!(lines[0].contains(&known) && lines[0].contains("\"earlier\":[],"));
+        lines[0] = lines[0].replacen(&known, "\"format\":1", 1).replacen("\"earlier\":[],", "", 1);
+    });
+    std::fs::write(&file, old).unwrap();
     assert_eq!(world.apply("CLIENT", &file).unwrap().updated, 1);
 }
 

@@ -315,6 +315,15 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<ClassesCommand>,
     },
+    /// By which public keys nodes are known, and whether only sets signed with these are taken
+    Keys {
+        /// The node's namespace [default: every node here]
+        #[arg(long, global = true)]
+        node: Option<String>,
+        /// What to do; none: list
+        #[command(subcommand)]
+        command: Option<KeysCommand>,
+    },
     /// Give up a peer: no sets to and from it any more, and nothing is kept for it
     Retire {
         /// The peer's namespace or GUID
@@ -428,6 +437,22 @@ pub enum ClassesCommand {
         #[arg(long)]
         node: Option<String>,
     },
+}
+
+/// What can be done with keys.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Know a node by a public key from now on
+    Trust {
+        /// The peer's namespace, or any node's GUID
+        peer: String,
+        /// Its public key, as `objsync keys` tells it there
+        key: String,
+    },
+    /// Take only sets that are signed with the key that their sender is known by, each once
+    Require,
+    /// Take any set whose signature, if it has one, is right
+    AcceptAny,
 }
 
 /// What can be done with rules.

@@ -158,6 +158,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             })
         }
         Command::Classes { command } => nodes::classes(&mut env, command, out),
+        Command::Keys { node, command } => nodes::keys(&mut env, node.as_deref(), command, out),
         Command::Retire { peer, node } => nodes::retire(&mut env, &peer, node, out),
         Command::Purge { node, upto, keep } => nodes::purge(at(&mut env, node.as_deref())?, upto, keep, out),
         Command::Verify => {

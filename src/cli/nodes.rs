@@ -1,12 +1,12 @@
-//! Commands about the nodes themselves: giving one up, and forgetting what all have confirmed.
+//! Commands about the nodes themselves: classes, keys, giving one up, and forgetting what all have confirmed.
 
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::cli::args::ClassesCommand;
+use crate::cli::args::{ClassesCommand, KeysCommand};
 use crate::cli::output::Output;
-use crate::sync::{Environment, Error, ErrorKind, Node, Result};
+use crate::sync::{Environment, Error, ErrorKind, KnownKey, Node, NodeId, PublicKey, Result};
 use crate::words::{count, grouped};
 
 pub(crate) fn classes(env: &mut Environment, command: Option<ClassesCommand>, out: Output<'_>) -> Result<ExitCode> {
@@ -63,6 +63,59 @@ fn list_classes(env: &Environment, out: Output<'_>) -> Result<ExitCode> {
             }));
         }
         lines.push("Change it: objsync classes journal CLASS, objsync classes stop CLASS".to_owned());
+        lines
+    })
+}
+
+pub(crate) fn keys(
+    env: &mut Environment,
+    node: Option<&str>,
+    command: Option<KeysCommand>,
+    out: Output<'_>,
+) -> Result<ExitCode> {
+    let places: Vec<usize> = match node {
+        Some(name) => vec![env.index(name)?],
+        None => (0..env.nodes.len()).collect(),
+    };
+    for &place in &places {
+        let node = &mut env.nodes[place];
+        match &command {
+            None => {}
+            Some(KeysCommand::Require) => node.require_signed(true)?,
+            Some(KeysCommand::AcceptAny) => node.require_signed(false)?,
+            Some(KeysCommand::Trust { peer, key }) => {
+                let key: PublicKey = key.parse()?;
+                let guid = match peer.parse::<NodeId>() {
+                    Ok(guid) => guid,
+                    // Where several nodes are meant, the peer itself is not.
+                    Err(_) if places.len() > 1 && node.info().name.eq_ignore_ascii_case(peer) => continue,
+                    Err(_) => node.peer(peer)?.guid,
+                };
+                node.trust(guid, key)?;
+            }
+        }
+    }
+    let nodes = places.iter().map(|&place| {
+        let node = &env.nodes[place];
+        Ok((node.info().clone(), node.requires_signed()?, node.known_keys()?))
+    });
+    let nodes = nodes.collect::<Result<Vec<_>>>()?;
+    let value: Vec<_> = nodes
+        .iter()
+        .map(|(info, required, known)| json!({"node": info.name, "requires_signed": required, "known": known}))
+        .collect();
+    out.done(&value, || {
+        let mut lines = Vec::new();
+        for (info, required, known) in &nodes {
+            let takes =
+                if *required { "takes only sets signed with these keys" } else { "takes signed and unsigned sets" };
+            lines.push(format!("{} {takes}", info.name));
+            for KnownKey { node, key } in known {
+                let own = if node.guid == info.guid { " (its own)" } else { "" };
+                let key = key.map_or_else(|| "no key is known".to_owned(), |key| key.to_string());
+                lines.push(format!("  {:12} {}  {key}{own}", node.name, node.guid));
+            }
+        }
         lines
     })
 }

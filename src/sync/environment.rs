@@ -409,7 +409,7 @@ impl Node {
             guid: peer.to_string(),
             sent,
             acknowledged: self.start_for(peer, Since::Acknowledged)?,
-            received: self.has_of(&Identity { info, lineage: lineage? }, i64::MAX as u64)?,
+            received: self.has_of(&Identity { info, lineage: lineage?, key: None }, i64::MAX as u64)?,
             to_send: self.to_send(peer, sent)?,
             retired: false,
             elsewhere: true,

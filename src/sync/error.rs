@@ -49,6 +49,8 @@ pub enum Refusal {
     Purged,
     /// The other node was given up here.
     Retired,
+    /// Not signed by a known key, or a repeated set where none is taken twice.
+    Signature,
     /// The node's file lies elsewhere than before, or is another one: perhaps a copy.
     Moved,
 }

@@ -61,6 +61,7 @@ pub use exchange::prepare::{PrepareOptions, Prepared, ToSend};
 pub use exchange::report::{ObjectReport, Outcome, Report};
 pub use exchange::requeue::{Cause, Waiting};
 pub use exchange::set_record::SetRecord;
+pub use exchange::signature::{KnownKey, PublicKey};
 pub use exchange::sync_times::{Since, SyncTimes};
 pub use exchange::syncset;
 pub use node::classes::Switched;

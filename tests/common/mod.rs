@@ -77,3 +77,18 @@ pub fn assert_same(now: &BTreeMap<String, Vec<String>>, before: &BTreeMap<String
     }
     assert!(odd.is_empty(), "{what}:\n{}", odd.join("\n"));
 }
+
+/// A set's lines but the last, changed; closed with the right digest, and unsigned, as whoever has not the sender's key would.
+pub fn forge(text: &str, change: impl FnOnce(&mut Vec<String>)) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let closing = lines.pop().unwrap();
+    let mut header: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+    for node in header["nodes"].as_array_mut().unwrap() {
+        node.as_object_mut().unwrap().remove("key");
+    }
+    lines[0] = header.to_string();
+    change(&mut lines);
+    let body: String = lines.iter().map(|l| format!("{l}\n")).collect();
+    let at = closing.find("\"blake3\":\"").unwrap() + 10;
+    format!("{body}{}{}\"}}\n", &closing[..at], blake3::hash(body.as_bytes()).to_hex())
+}

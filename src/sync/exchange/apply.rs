@@ -20,7 +20,7 @@ use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::report::{Outcome, Report};
 use crate::sync::exchange::requeue::Pending;
 use crate::sync::exchange::sync_times::{Since, SyncTimes};
-use crate::sync::exchange::syncset::{self, SyncSet};
+use crate::sync::exchange::syncset::{self, Header, SyncSet};
 use crate::sync::node::{Identity, Keep, Node};
 
 /// Asks the application whether an object may be touched now; a reason makes its whole unit wait.
@@ -69,7 +69,7 @@ impl Node {
         let set = syncset::read(file)?;
         let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
         let (report, records, has) = self.without_triggers(Keep::No, |node| {
-            let source = Identity { info: set.header.source.clone(), lineage: set.header.lineage.clone() };
+            let source = Identity { info: set.header.source.clone(), lineage: set.header.lineage.clone(), key: None };
             let has = node.has_of(&source, set.header.number)?;
             let report = node.apply_set(&set, &file, options)?;
             let records =
@@ -168,6 +168,7 @@ impl Node {
             }));
         }
         self.check_not_retired(source)?;
+        self.check_signature(header, &set.digest)?;
         let differences = schema::differences(&self.classes, &header.classes);
         if !differences.is_empty() {
             let what = format!(
@@ -304,12 +305,20 @@ impl Node {
         for info in &set.header.nodes {
             self.note_node(info, false)?;
         }
-        self.note_peer(&Identity { info: set.header.source.clone(), lineage: set.header.lineage.clone() })
+        let Header { source, lineage, key, .. } = &set.header;
+        self.note_peer(&Identity { info: source.clone(), lineage: lineage.clone(), key: None })?;
+        // Whom a known key vouches for is known by the key it says. What a stranger says of keys, its own included, proves nothing.
+        if key.is_some() && self.public_key(source.guid)? == *key {
+            for (node, key) in &set.header.keys {
+                self.note_key(*node, Some(*key))?;
+            }
+        }
+        Ok(())
     }
 
     fn check_no_gap(&self, set: &SyncSet) -> Result<u64> {
         let header = &set.header;
-        let source = Identity { info: header.source.clone(), lineage: header.lineage.clone() };
+        let source = Identity { info: header.source.clone(), lineage: header.lineage.clone(), key: None };
         let have = self.has_of(&source, header.number)?;
         if header.start > have {
             let (us, them) = (&self.info.name, &source.info.name);

@@ -119,7 +119,7 @@ impl Node {
                 let (class, guid) = (node.place(&header, outgoing.class)?, node.nodes.object(outgoing.object)?);
                 writer.tie(&Tie { class, guid, commits: outgoing.commits })?;
             }
-            let written = writer.finish(&target)?;
+            let written = writer.finish(&target, &node.signing()?)?;
             let times = node.sync_times(peer)?;
             if options.update_sync_time {
                 node.set_sync_times(peer, SyncTimes { sent: times.sent.max(end), ..times })?;
@@ -245,6 +245,8 @@ impl Node {
             seen,
             earlier: self.unconfirmed_sets(peer)?,
             classes: self.classes.clone(),
+            key: self.public_key(self.info.guid)?,
+            keys: self.known_keys()?.into_iter().filter_map(|known| Some((known.node.guid, known.key?))).collect(),
         })
     }
 

@@ -9,6 +9,7 @@ use rusqlite::{Connection, MAIN_DB};
 use crate::sync::data::guid::NodeId;
 use crate::sync::data::schema::quote;
 use crate::sync::error::{Error, Result};
+use crate::sync::exchange::signature;
 use crate::sync::node::registry::push_entry;
 use crate::sync::node::store;
 use crate::sync::node::{Node, NodeInfo, Role};
@@ -115,6 +116,9 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64) -> Result<(
         (old, certain, clock),
     )?;
     conn.execute("UPDATE objsync_state SET node = ?1, serial = 0, path = NULL", [new])?;
+    // The old node's key must not be left in this file, not even in a page that is free.
+    conn.execute_batch("PRAGMA secure_delete = ON")?;
+    signature::make_key(conn)?;
     let tables: Vec<String> = conn
         .prepare("SELECT table_name FROM objsync_class")?
         .query_map([], |r| r.get(0))?

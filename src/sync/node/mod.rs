@@ -28,6 +28,7 @@ use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::{Class, ClassSpec, Key, quote};
 use crate::sync::data::stamp::{Clock, system_clock};
 use crate::sync::error::{Error, ErrorKind, Result};
+use crate::sync::exchange::signature::{self, PublicKey};
 use crate::sync::node::registry::Registry;
 
 /// What a node is in the exchange. A node keeps its role for good.
@@ -73,6 +74,8 @@ pub struct Identity {
     pub info: NodeInfo,
     /// Of which node the file was a copy, and at which of that node's commits; nearest first.
     pub lineage: Vec<(NodeId, u64)>,
+    /// The public key that it signs with, where that is known.
+    pub key: Option<PublicKey>,
 }
 
 /// An open node. Every method that writes is one SQLite transaction.
@@ -113,6 +116,7 @@ impl Node {
             (info.guid.0 as i64, &info.name, info.role.name()),
         )?;
         tx.execute("INSERT INTO objsync_state (id, format, node) VALUES (1, ?1, 1)", [store::FORMAT])?;
+        signature::make_key(&tx)?;
         add_classes(&tx, specs)?;
         tx.commit()?;
         Node::from_connection(conn, path)
@@ -235,7 +239,8 @@ impl Node {
 
     /// Who this node is and of what it is a copy.
     pub fn identity(&self) -> Result<Identity> {
-        Ok(Identity { info: self.info.clone(), lineage: self.lineage_of(self.info.guid)? })
+        let node = self.info.guid;
+        Ok(Identity { info: self.info.clone(), lineage: self.lineage_of(node)?, key: self.public_key(node)? })
     }
 
     /// Empty, too, for a node that is not known here.
@@ -254,7 +259,8 @@ impl Node {
         self.refresh()?;
         let known = self.peers()?.contains(&peer.info.guid)
             && self.nodes.find(peer.info.guid) == Some(&peer.info)
-            && self.lineage_of(peer.info.guid)? == peer.lineage;
+            && self.lineage_of(peer.info.guid)? == peer.lineage
+            && (peer.key.is_none() || self.public_key(peer.info.guid)?.is_some());
         if peer.info.guid == self.info.guid || known {
             return Ok(());
         }
@@ -263,6 +269,7 @@ impl Node {
 
     pub(crate) fn note_peer(&mut self, peer: &Identity) -> Result<()> {
         self.note_node(&peer.info, true)?;
+        self.note_key(peer.info.guid, peer.key)?;
         let n = self.nodes.number(peer.info.guid)?;
         self.conn.execute("INSERT OR IGNORE INTO objsync_sync_time (peer) VALUES (?1)", [n])?;
         for (place, (ancestor, number)) in peer.lineage.iter().enumerate() {

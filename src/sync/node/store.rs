@@ -28,6 +28,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::sync::data::schema::{Class, ClassSpec, Key, Property, quote};
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Result};
+use crate::sync::exchange::signature;
 use crate::sync::node::{shape, triggers};
 
 /// The format of the tables below. A file with an older one is upgraded when it is opened, one with a newer one refused.
@@ -46,13 +47,16 @@ CREATE TABLE objsync_state (
     serial INTEGER NOT NULL DEFAULT 0,  -- last object made here
     clock INTEGER NOT NULL DEFAULT 0,   -- hybrid logical clock, microseconds since 1970
     floor INTEGER NOT NULL DEFAULT 0,   -- commits up to here are purged
-    path TEXT, device INTEGER, inode INTEGER -- where the file lies
+    path TEXT, device INTEGER, inode INTEGER,-- where the file lies
+    secret BLOB,                        -- this node's Ed25519 key
+    signed_only INTEGER NOT NULL DEFAULT 0 -- 1: takes only sets signed by known keys
 );
 CREATE TABLE objsync_node (
     n INTEGER PRIMARY KEY,
     guid INTEGER NOT NULL UNIQUE,
     name TEXT NOT NULL,
-    role TEXT NOT NULL
+    role TEXT NOT NULL,
+    public BLOB                         -- its Ed25519 key; NULL: not known
 );
 CREATE TABLE objsync_lineage (
     node INTEGER NOT NULL, place INTEGER NOT NULL, ancestor INTEGER NOT NULL, number INTEGER NOT NULL,
@@ -168,6 +172,9 @@ CREATE TABLE objsync_former_key (
 ",
     "
 ALTER TABLE objsync_class ADD COLUMN key TEXT NOT NULL DEFAULT 'null';
+ALTER TABLE objsync_state ADD COLUMN secret BLOB;
+ALTER TABLE objsync_state ADD COLUMN signed_only INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE objsync_node ADD COLUMN public BLOB;
 CREATE TABLE objsync_property (
     class INTEGER NOT NULL, place INTEGER NOT NULL,
     name TEXT NOT NULL, declared TEXT NOT NULL, not_null INTEGER NOT NULL,
@@ -214,6 +221,7 @@ pub(crate) fn upgrade(conn: &Connection) -> Result<()> {
         }
         tx.execute("UPDATE objsync_state SET format = ?1", [FORMAT])?;
         if found < 3 {
+            signature::make_key(&tx)?;
             for (id, spec) in specs(&tx)? {
                 record_shape(&tx, &Class { id, ..shape::new_class(&tx, &spec)? })?;
             }

@@ -5,7 +5,10 @@
 //! the header; elsewhere they are places in that list. The file is byte-exact: a missing final newline, a changed letter
 //! case or anything after the end is damage.
 //!
-//! Header: `objsync` (always `syncset`), `format`, `id`, `nodes` (GUID, name, role), `source` and `target`, `lineage` of the
+//! The closing line also has a `signature` where the header has the source's public `key` (among `nodes`): Ed25519 over the
+//! bytes `objsync syncset`, a zero byte, and the digest; both as lower-case hexadecimal digits.
+//!
+//! Header: `objsync` (always `syncset`), `format`, `id`, `nodes` (GUID, name, role, and the public key where the source knows it), `source` and `target`, `lineage` of the
 //! source (`[node, number]`, nearest first), `number` and `clock` of the source when the set was made, the range of
 //! commits (`start`, `end`], `received` (what the source has of whom, so that acknowledgements travel), `seen` (at which last
 //! commit and clock it saw whom, so that a restored file is found out),
@@ -37,6 +40,7 @@ use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::{Class, Key};
 use crate::sync::data::value::Value;
 use crate::sync::exchange::report::object_name;
+use crate::sync::exchange::signature::PublicKey;
 use crate::sync::node::NodeInfo;
 use crate::sync::node::history::State;
 
@@ -84,6 +88,10 @@ pub struct Header {
     pub earlier: Vec<(i64, u64, u64)>,
     /// The source's classes.
     pub classes: Vec<Class>,
+    /// The source's public key, with which the set is signed; sets of formats before 3 are not.
+    pub key: Option<PublicKey>,
+    /// Public keys by which the source knows nodes, its own among them.
+    pub keys: Vec<(NodeId, PublicKey)>,
 }
 
 impl Header {
@@ -205,6 +213,8 @@ struct NodeLine {
     guid: String,
     name: String,
     role: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -236,6 +246,8 @@ struct ClosingLine {
     ties: usize,
     transactions: usize,
     blake3: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
 }
 
 fn legend() -> Json {

@@ -12,6 +12,7 @@ use crate::sync::data::schema::{Class, Key};
 use crate::sync::data::stamp::Stamp;
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Refusal, Result};
+use crate::sync::exchange::signature::{PublicKey, is_signature};
 use crate::sync::exchange::syncset::{ClosingLine, FORMAT, Header, HeaderLine, ObjectLine, SetObject, SyncSet, Tie};
 use crate::sync::node::history::State;
 use crate::sync::node::store::SERIAL_BITS;
@@ -64,9 +65,15 @@ fn read_lines(mut input: impl BufRead) -> Result<SyncSet> {
             Entry::Tie(tie) => ties.push(tie),
         }
     };
-    let digest = hasher.finalize().to_hex().to_string();
-    let expected =
-        ClosingLine { objects: objects.len(), ties: ties.len(), transactions: commits.len(), blake3: digest.clone() };
+    let hash = hasher.finalize();
+    let digest = hash.to_hex().to_string();
+    let expected = ClosingLine {
+        objects: objects.len(),
+        ties: ties.len(),
+        transactions: commits.len(),
+        blake3: digest.clone(),
+        signature: closing.signature.clone(),
+    };
     let mut exact = serde_json::to_vec(&expected).map_err(damaged)?;
     exact.push(b'\n');
     if closing.blake3 != digest {
@@ -77,6 +84,13 @@ fn read_lines(mut input: impl BufRead) -> Result<SyncSet> {
     }
     if next_line(&mut input, &mut bytes)?.is_some() {
         return Err(damaged("something follows its end"));
+    }
+    let signed = match (&header.key, &closing.signature) {
+        (Some(key), Some(signature)) => is_signature(signature, &hash, key),
+        (key, signature) => key.is_none() && signature.is_none(),
+    };
+    if !signed {
+        return Err(damaged("its signature is not its sender's"));
     }
     Ok(SyncSet { header, objects, ties, transactions: commits.len(), digest, bytes })
 }
@@ -148,9 +162,18 @@ fn header(line: &HeaderLine) -> Result<Header> {
     let pairs = |list: &[(usize, u64)]| -> Result<Vec<(NodeId, u64)>> {
         list.iter().map(|(place, number)| Ok((node(*place)?.guid, *number))).collect()
     };
+    let mut keys = Vec::new();
+    for (info, line) in nodes.iter().zip(&line.nodes) {
+        if let Some(key) = &line.key {
+            keys.push((info.guid, key.parse::<PublicKey>().map_err(|_| wrong())?));
+        }
+    }
+    let source = node(line.source)?;
     Ok(Header {
+        key: keys.iter().find(|(node, _)| *node == source.guid).map(|(_, key)| *key),
+        keys,
         id: line.id,
-        source: node(line.source)?,
+        source,
         target: node(line.target)?,
         lineage: pairs(&line.lineage)?,
         number: line.number,

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Result};
+use crate::sync::exchange::signature::Signing;
 use crate::sync::exchange::syncset::{
     ClosingLine, FORMAT, Header, HeaderLine, NodeLine, ObjectLine, SetObject, Tie, legend,
 };
@@ -70,7 +71,12 @@ impl Writer {
             nodes: header
                 .nodes
                 .iter()
-                .map(|n| NodeLine { guid: n.guid.to_string(), name: n.name.clone(), role: n.role.name().to_owned() })
+                .map(|n| NodeLine {
+                    guid: n.guid.to_string(),
+                    name: n.name.clone(),
+                    role: n.role.name().to_owned(),
+                    key: header.keys.iter().find(|(node, _)| *node == n.guid).map(|(_, key)| key.to_string()),
+                })
                 .collect(),
             source: writer.place(header.source.guid)?,
             target: writer.place(header.target.guid)?,
@@ -163,10 +169,17 @@ impl Writer {
     }
 
     /// Closes the file, syncs it and puts it in its place, all or nothing.
-    pub(crate) fn finish(mut self, target: &Target<'_>) -> Result<Written> {
-        let digest = self.hasher.finalize().to_hex().to_string();
+    pub(crate) fn finish(mut self, target: &Target<'_>, signing: &Signing) -> Result<Written> {
+        let hash = self.hasher.finalize();
+        let digest = hash.to_hex().to_string();
         let transactions = self.commits.len();
-        let closing = ClosingLine { objects: self.objects, ties: self.ties, transactions, blake3: digest.clone() };
+        let closing = ClosingLine {
+            objects: self.objects,
+            ties: self.ties,
+            transactions,
+            blake3: digest.clone(),
+            signature: Some(signing.sign(&hash)),
+        };
         self.line(&closing)?;
         let temporary = self.out.into_inner().map_err(|e| cannot_write(target.file, e.error()))?;
         temporary.as_file().sync_all().map_err(|e| cannot_write(target.file, &e))?;
