@@ -49,7 +49,7 @@ impl World {
     fn options(&mut self, since: Since) -> PrepareOptions {
         self.sets += 1;
         let file = self.dir.path().join(format!("{}.syncset", self.sets));
-        PrepareOptions { id: self.sets, file, since, upto: None, overwrite: false, update_sync_time: true }
+        PrepareOptions { id: self.sets, file, since, upto: None, overwrite: false, compress: false, update_sync_time: true }
     }
 
     fn prepare(&mut self, from: &str, to: &str, options: &PrepareOptions) -> Result<PathBuf> {
@@ -125,7 +125,7 @@ fn ranges_are_given_and_a_gap_names_the_set_that_is_missing() {
     }
     let number = world.node("MASTER").number().unwrap();
     // An extra copy does not count as sent.
-    let options = PrepareOptions { update_sync_time: false, ..world.options(Since::Sent) };
+    let options = PrepareOptions { compress: false, update_sync_time: false, ..world.options(Since::Sent) };
     world.prepare("MASTER", "CLIENT", &options).unwrap();
     // Up to an earlier transaction: the state as of then.
     let options = PrepareOptions { upto: Some(number - 1), ..world.options(Since::Sent) };

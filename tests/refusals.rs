@@ -57,7 +57,7 @@ impl Pair {
         };
         source.meet(&target.identity().unwrap()).unwrap();
         let options =
-            PrepareOptions { id: self.sets, file, since, upto: None, overwrite: false, update_sync_time: true };
+            PrepareOptions { id: self.sets, file, since, upto: None, overwrite: false, compress: false, update_sync_time: true };
         source.prepare(target.info().guid, &options).unwrap().file
     }
 
@@ -370,7 +370,7 @@ fn still_works(node: &mut Node, what: &str) {
     let file = node.path().with_extension("works");
     let id = node.next_set_id().unwrap();
     let options =
-        PrepareOptions { id, file, since: Since::Acknowledged, upto: None, overwrite: true, update_sync_time: true };
+        PrepareOptions { id, file, since: Since::Acknowledged, upto: None, overwrite: true, compress: false, update_sync_time: true };
     node.prepare(peer, &options).unwrap_or_else(|e| panic!("{what}: {e}"));
     Node::open(node.path()).unwrap_or_else(|e| panic!("{what}: {e}"));
 }
@@ -475,7 +475,7 @@ fn a_set_that_cannot_be_written_does_not_count_as_sent() {
         since: Since::Sent,
         upto: None,
         overwrite: false,
-        update_sync_time: true,
+        compress: false, update_sync_time: true,
     };
     let error = pair.here.prepare(peer, &options).unwrap_err();
     assert!(error.message().contains("nothing counts as sent") && !error.what_next().is_empty(), "{error}");
@@ -503,7 +503,7 @@ fn a_folder_that_cannot_be_written_is_told() {
     }
     let file = folder.join("1.syncset");
     let options =
-        PrepareOptions { id: 1, file, since: Since::Sent, upto: None, overwrite: false, update_sync_time: true };
+        PrepareOptions { id: 1, file, since: Since::Sent, upto: None, overwrite: false, compress: false, update_sync_time: true };
     let error = pair.here.prepare(pair.there.info().guid, &options).unwrap_err();
     assert!(error.message().contains("nothing counts as sent"), "{error}");
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();

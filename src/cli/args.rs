@@ -141,6 +141,9 @@ pub enum Command {
         /// The last transaction it covers [default: the last one there is]
         #[arg(long, value_name = "TRANSACTION")]
         upto: Option<u64>,
+        /// Pack the file (zstd); it is recognised when it is read
+        #[arg(long)]
+        zstd: bool,
         /// Leave "last sent" as it is, so that the next set covers the same again
         #[arg(long)]
         no_update: bool,

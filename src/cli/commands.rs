@@ -80,7 +80,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             })
         }
         Command::Order { command } => order(&mut env, command, out),
-        Command::Prepare { node, to, id, out: path, since, from, upto, no_update, overwrite } => {
+        Command::Prepare { node, to, id, out: path, since, from, upto, zstd, no_update, overwrite } => {
             let source = place_of(&env, node.as_deref())?;
             let (peer, here) = target(&mut env, source, to.as_deref())?;
             let id = id.map_or_else(|| env.nodes[source].next_set_id(), Ok)?;
@@ -90,7 +90,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
                 None if since == "acknowledged" => Since::Acknowledged,
                 None => Since::Sent,
             };
-            let options = PrepareOptions { id, file, since, upto, overwrite, update_sync_time: !no_update };
+            let options = PrepareOptions { id, file, since, upto, overwrite, compress: zstd, update_sync_time: !no_update };
             let prepared = env.nodes[source].prepare(peer, &options)?;
             out.done(&prepared, || output::prepared(&prepared, here))
         }

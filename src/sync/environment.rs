@@ -278,7 +278,7 @@ impl Environment {
         let prepared = self.prepare(
             source,
             target,
-            &PrepareOptions { id, file, since, upto: None, overwrite: false, update_sync_time: true },
+            &PrepareOptions { id, file, since, upto: None, overwrite: false, compress: false, update_sync_time: true },
         )?;
         self.nodes[target].apply(&prepared.file, ApplyOptions { rule, ..ApplyOptions::default() })
     }

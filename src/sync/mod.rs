@@ -29,7 +29,7 @@
 //!
 //! north.connection().execute("INSERT INTO notes (text) VALUES ('hello')", [])?;
 //! let file = dir.path().join("syncFromNORTH-1000.syncset");
-//! let options = PrepareOptions { id: 1000, file: file.clone(), since: Since::Sent, upto: None, overwrite: false, update_sync_time: true };
+//! let options = PrepareOptions { id: 1000, file: file.clone(), since: Since::Sent, upto: None, overwrite: false, compress: false, update_sync_time: true };
 //! north.prepare(south.info().guid, &options)?;
 //! let report = south.apply(&file, ApplyOptions::default())?;
 //! assert_eq!(report.inserted, 1);

@@ -78,7 +78,7 @@ impl World {
         self.nodes[source].meet(&identity).unwrap();
         let file = self.dir.path().join(format!("{}.syncset", self.sets));
         let options =
-            PrepareOptions { id: self.sets, file: file.clone(), since, upto, overwrite: false, update_sync_time: true };
+            PrepareOptions { id: self.sets, file: file.clone(), since, upto, overwrite: false, compress: false, update_sync_time: true };
         match self.nodes[source].prepare(identity.info.guid, &options) {
             Ok(_) => Some(Sent { target, file }),
             Err(e) => {

@@ -144,7 +144,7 @@ impl FromStr for Rule {
 /// # let mut north = Node::create(&north, info, &[ClassSpec { name: "Item".into(), table: "items".into(), journaled: true }])?;
 /// # let mut south = north.fresh_copy(&dir.path().join("south.db"), "SOUTH", Role::Client)?;
 /// # let file = dir.path().join("1.syncset");
-/// # let options = PrepareOptions { id: 1, file: file.clone(), since: Since::Sent, upto: None, overwrite: false, update_sync_time: true };
+/// # let options = PrepareOptions { id: 1, file: file.clone(), since: Since::Sent, upto: None, overwrite: false, compress: false, update_sync_time: true };
 /// north.connection().execute("UPDATE items SET stock = 7", [])?;
 /// south.connection().execute("UPDATE items SET stock = 9", [])?;
 /// north.prepare(south.info().guid, &options)?;

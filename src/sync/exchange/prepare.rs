@@ -1,6 +1,6 @@
 //! Preparing a set: the net state of every object filed in a range of commits, less what came unchanged from the peer.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use rusqlite::OptionalExtension;
@@ -27,6 +27,8 @@ pub struct PrepareOptions {
     pub upto: Option<u64>,
     /// Whether a used id or a file that is there may be replaced.
     pub overwrite: bool,
+    /// Whether the file is packed (zstd). It is recognised when it is read.
+    pub compress: bool,
     /// Whether "last sent" moves on. Without, the set is an extra copy: the next one covers its range again.
     pub update_sync_time: bool,
 }
@@ -64,10 +66,9 @@ pub struct ToSend {
 }
 
 /// An object filed in a range.
-#[derive(Clone, Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) class: i64,
-    pub(crate) object: i64,
+struct Outgoing {
+    class: i64,
+    object: i64,
     first_pos: i64,
     /// What was there before its first event in the range, as `objsync_journal.before` has it.
     before: i64,
@@ -106,19 +107,24 @@ impl Node {
             node.check_unused(options)?;
             let (start, end) = node.range(&info, options, durable)?;
             let header = node.header(&info, options.id, start, end)?;
-            let target = Target { file: &options.file, overwrite: options.overwrite };
+            let target = Target { file: &options.file, compress: options.compress, overwrite: options.overwrite };
             let mut writer = Writer::new(&target, &header)?;
-            let (mut sent, tied) = node.outgoing(peer, start, end)?;
-            sent.sort_by_key(|o| o.last_pos);
-            for outgoing in &sent {
-                if let Some(object) = node.set_object(&header, outgoing, end)? {
+            let echo = node.nodes.number(peer)?;
+            node.filed_in(start, end, "ORDER BY max(pos)", |outgoing| {
+                if outgoing.origin != Some(echo)
+                    && let Some(object) = node.set_object(&header, &outgoing, end)?
+                {
                     writer.object(&object)?;
                 }
-            }
-            for outgoing in tied {
-                let (class, guid) = (node.place(&header, outgoing.class)?, node.nodes.object(outgoing.object)?);
-                writer.tie(&Tie { class, guid, commits: outgoing.commits })?;
-            }
+                Ok(())
+            })?;
+            node.filed_in(start, end, "ORDER BY max(pos)", |outgoing| {
+                if outgoing.origin == Some(echo) && node.is_tied(&outgoing)? {
+                    let (class, guid) = (node.place(&header, outgoing.class)?, node.nodes.object(outgoing.object)?);
+                    writer.tie(&Tie { class, guid, commits: outgoing.commits })?;
+                }
+                Ok(())
+            })?;
             let written = writer.finish(&target, &node.signing()?)?;
             let times = node.sync_times(peer)?;
             if options.update_sync_time {
@@ -287,43 +293,82 @@ impl Node {
         Ok(low)
     }
 
-    /// What was filed in (start, end]: what is to be sent to `peer`, and the ties to what is not.
-    pub(crate) fn outgoing(&self, peer: NodeId, start: u64, end: u64) -> Result<(Vec<Outgoing>, Vec<Outgoing>)> {
-        let mut filed: HashMap<i64, Outgoing> = HashMap::new();
-        let mut shared: HashMap<u64, usize> = HashMap::new();
-        let mut events = self.conn.prepare_cached(
-            "SELECT pos, number, class, object, origin, before FROM objsync_journal WHERE pos >= ?1 ORDER BY pos",
-        )?;
-        let mut rows = events.query([self.first_pos_after(start)?])?;
+    /// Every object filed in (start, end], in that order. Classes that are switched off do not travel; on again, their baseline
+    /// covers what was left out.
+    fn filed_in(
+        &self,
+        start: u64,
+        end: u64,
+        order: &str,
+        mut each: impl FnMut(Outgoing) -> Result<()>,
+    ) -> Result<()> {
+        let (first, last) = (self.first_pos_after(start)?, self.first_pos_after(end)?);
+        // Reads the journal in order and sorts by object; SQLite keeps to its cache and goes on on disk.
+        let mut objects = self.conn.prepare_cached(&format!(
+            "SELECT object, class, min(pos), max(pos) FROM objsync_journal WHERE pos >= ?1 AND pos < ?2 GROUP BY object {order}"
+        ))?;
+        let mut rows = objects.query((first, last))?;
         while let Some(r) = rows.next()? {
-            let (pos, number, object): (i64, u64, i64) = (r.get(0)?, r.get(1)?, r.get(3)?);
-            if number > end {
-                break;
-            }
-            let (class, origin, before) = (r.get(2)?, r.get(4)?, r.get(5)?);
-            // A class that is switched off does not travel; on again, its baseline covers what was left out.
-            if !self.class_by_id(class)?.journaled {
-                continue;
-            }
-            let entry = filed.entry(object).or_insert_with(|| Outgoing {
-                class,
-                object,
-                first_pos: pos,
-                before,
-                last_pos: pos,
-                origin,
-                commits: Vec::new(),
-            });
-            (entry.last_pos, entry.origin) = (pos, origin);
-            if entry.commits.last() != Some(&number) {
-                entry.commits.push(number);
-                *shared.entry(number).or_default() += 1;
+            let (object, class, first_pos, last_pos) = (r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?);
+            if self.class_by_id(class)?.journaled {
+                each(self.outgoing(object, class, (first_pos, last_pos))?)?;
             }
         }
-        let echo = self.nodes.number(peer)?;
-        let (sent, rest): (Vec<_>, Vec<_>) = filed.into_values().partition(|o| o.origin != Some(echo));
-        let tied = rest.into_iter().filter(|o| o.commits.iter().any(|n| shared[n] > 1)).collect();
-        Ok((sent, tied))
+        Ok(())
+    }
+
+    /// Its events in the range, from the last back to the first: each points to the one before.
+    fn outgoing(&self, object: i64, class: i64, (first_pos, last_pos): (i64, i64)) -> Result<Outgoing> {
+        let mut found = Outgoing { class, object, first_pos, before: 0, last_pos, origin: None, commits: Vec::new() };
+        let mut event =
+            self.conn.prepare_cached("SELECT number, origin, before, previous FROM objsync_journal WHERE pos = ?1")?;
+        let mut at = Some(last_pos);
+        while let Some(pos) = at.filter(|pos| *pos >= first_pos) {
+            let (number, origin, before, previous): (u64, Option<i64>, i64, Option<i64>) =
+                event.query_row([pos], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))?;
+            if pos == last_pos {
+                found.origin = origin;
+            }
+            found.before = before;
+            if found.commits.last() != Some(&number) {
+                found.commits.push(number);
+            }
+            at = previous;
+        }
+        found.commits.reverse();
+        Ok(found)
+    }
+
+    /// Whether one of an object's commits filed another object, too: events of one commit stand together.
+    fn is_tied(&self, outgoing: &Outgoing) -> Result<bool> {
+        for step in ["pos > ?1 ORDER BY pos", "pos < ?1 ORDER BY pos DESC"] {
+            let sql = format!("SELECT pos, number, object, class FROM objsync_journal WHERE {step} LIMIT 1");
+            let mut neighbour = self.conn.prepare_cached(&sql)?;
+            for (mut pos, number) in self.events_of(outgoing)? {
+                loop {
+                    let found = neighbour.query_row([pos], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)));
+                    let found: Option<(i64, u64, i64, i64)> = found.optional()?;
+                    let Some((next, n, object, class)) = found.filter(|f| f.1 == number) else { break };
+                    if n == number && object != outgoing.object && self.class_by_id(class)?.journaled {
+                        return Ok(true);
+                    }
+                    pos = next;
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Positions and commits of an object's events in the range.
+    fn events_of(&self, outgoing: &Outgoing) -> Result<Vec<(i64, u64)>> {
+        let mut event = self.conn.prepare_cached("SELECT number, previous FROM objsync_journal WHERE pos = ?1")?;
+        let (mut events, mut at) = (Vec::new(), Some(outgoing.last_pos));
+        while let Some(pos) = at.filter(|pos| *pos >= outgoing.first_pos) {
+            let (number, previous) = event.query_row([pos], |r| Ok((r.get(0)?, r.get(1)?)))?;
+            events.push((pos, number));
+            at = previous;
+        }
+        Ok(events)
     }
 
     fn set_object(&self, header: &Header, outgoing: &Outgoing, end: u64) -> Result<Option<SetObject>> {
@@ -363,20 +408,31 @@ impl Node {
     /// The objects of a class that a set for `peer` that starts after commit `start` would carry.
     pub fn objects_to_send(&mut self, class: &str, peer: NodeId, start: u64) -> Result<Vec<Guid>> {
         self.read(|node| {
-            let id = node.class(class)?.id;
-            let (sent, _) = node.outgoing(peer, start, node.number()?)?;
-            sent.iter().filter(|o| o.class == id).map(|o| node.nodes.object(o.object)).collect()
+            let (id, echo) = (node.class(class)?.id, node.nodes.number(peer)?);
+            let mut guids = Vec::new();
+            node.filed_in(start, node.number()?, "", |outgoing| {
+                if outgoing.class == id && outgoing.origin != Some(echo) {
+                    guids.push(node.nodes.object(outgoing.object)?);
+                }
+                Ok(())
+            })?;
+            Ok(guids)
         })
     }
 
     /// What a set for `peer` that starts after commit `start` would carry. Reads the journal from there, no tables.
     pub fn to_send(&mut self, peer: NodeId, start: u64) -> Result<ToSend> {
         self.read(|node| {
-            let (sent, _) = node.outgoing(peer, start, node.number()?)?;
-            let mut commits: Vec<u64> = sent.iter().flat_map(|o| o.commits.iter().copied()).collect();
-            commits.sort_unstable();
-            commits.dedup();
-            Ok(ToSend { objects: sent.len(), transactions: commits.len() })
+            let echo = node.nodes.number(peer)?;
+            let (mut objects, mut commits) = (0, BTreeSet::new());
+            node.filed_in(start, node.number()?, "", |outgoing| {
+                if outgoing.origin != Some(echo) {
+                    objects += 1;
+                    commits.extend(outgoing.commits);
+                }
+                Ok(())
+            })?;
+            Ok(ToSend { objects, transactions: commits.len() })
         })
     }
 }

@@ -8,6 +8,8 @@
 //! The closing line also has a `signature` where the header has the source's public `key` (among `nodes`): Ed25519 over the
 //! bytes `objsync syncset`, a zero byte, and the digest; both as lower-case hexadecimal digits.
 //!
+//! The whole may be packed as one zstd frame (RFC 8878), whatever the file is called; the digest is over what it unpacks to.
+//!
 //! Header: `objsync` (always `syncset`), `format`, `id`, `nodes` (GUID, name, role, and the public key where the source knows it), `source` and `target`, `lineage` of the
 //! source (`[node, number]`, nearest first), `number` and `clock` of the source when the set was made, the range of
 //! commits (`start`, `end`], `received` (what the source has of whom, so that acknowledgements travel), `seen` (at which last
@@ -44,12 +46,16 @@ use crate::sync::exchange::signature::PublicKey;
 use crate::sync::node::NodeInfo;
 use crate::sync::node::history::State;
 
-pub use read::read;
+pub use read::{read, read_header};
+pub(crate) use read::{Entry, Whole, check_transactions, read_entry, read_through, repeated};
 pub use write::check_replaceable;
 pub(crate) use write::{Target, Writer};
 
 /// The version of the format that this program writes; it reads this one and those before.
 pub const FORMAT: u64 = 3;
+
+/// The longest line that is written and read, bytes.
+const LONGEST_LINE: u64 = 1 << 28;
 
 /// The ending of a set's file name.
 pub const EXTENSION: &str = "syncset";

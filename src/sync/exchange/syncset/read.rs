@@ -13,64 +13,126 @@ use crate::sync::data::stamp::Stamp;
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::signature::{PublicKey, is_signature};
-use crate::sync::exchange::syncset::{ClosingLine, FORMAT, Header, HeaderLine, ObjectLine, SetObject, SyncSet, Tie};
+use crate::sync::exchange::syncset::{ClosingLine, FORMAT, Header, HeaderLine, LONGEST_LINE, ObjectLine, SetObject, SyncSet, Tie};
 use crate::sync::node::history::State;
 use crate::sync::node::store::SERIAL_BITS;
 use crate::sync::node::{NodeInfo, Role};
 
-/// The longest line that is read, bytes: SQLite's own limit for a row is of this size.
-const LONGEST_LINE: u64 = 1 << 30;
+/// A set's file as it was found whole, without what its lines say.
+pub(crate) struct Whole {
+    pub(crate) header: Header,
+    pub(crate) digest: String,
+    /// The size of the file.
+    pub(crate) bytes: u64,
+    pub(crate) objects: usize,
+    /// In how many commits the objects were filed, as the closing line says: to be compared with what was found.
+    pub(crate) transactions: usize,
+}
 
-/// Reads a set from a file and checks that it is whole. Errors: not there, no set, newer format, damaged.
+/// Reads a set from a file, whole into memory, and checks that it is whole. Errors: not there, no set, newer format, damaged.
 pub fn read(file: &Path) -> Result<SyncSet> {
-    let opened = File::open(file).and_then(|f| match f.metadata()?.is_dir() {
-        true => Err(std::io::Error::other("it is a folder")),
-        false => Ok(f),
-    });
-    let input = opened.map_err(|e| {
-        let what = format!("the set cannot be read, nothing was changed: {e}: {}", file.display());
-        Error::storage(what).hint("check the path; `objsync prepare` says where it wrote the set")
-    })?;
-    read_lines(BufReader::new(input)).map_err(|e| e.while_doing(file.display()))
-}
-
-fn damaged(what: impl std::fmt::Display) -> Error {
-    Error::refused(Refusal::Damaged, format!("the set is damaged or incomplete ({what}); nothing was changed"))
-        .hint("copy the file again, or prepare the set again at its source (--since acknowledged)")
-}
-
-fn read_lines(mut input: impl BufRead) -> Result<SyncSet> {
-    let mut hasher = blake3::Hasher::new();
-    let mut bytes = 0;
-    let mut line = next_line(&mut input, &mut bytes)?.unwrap_or_default();
-    let header_line = header_line(&line)?;
-    let header = header(&header_line)?;
     let (mut objects, mut ties, mut commits, mut named) = (Vec::new(), Vec::new(), HashSet::new(), HashSet::new());
-    let closing = loop {
-        hasher.update(&line);
-        line = next_line(&mut input, &mut bytes)?.ok_or_else(|| damaged("it ends early"))?;
-        if line.starts_with(b"{\"objects\":") {
-            break serde_json::from_slice::<ClosingLine>(&line).map_err(|_| damaged("the closing line"))?;
-        }
-        let number = objects.len() + ties.len() + 2;
-        let object: ObjectLine = serde_json::from_slice(&line).map_err(|_| damaged(format!("line {number}")))?;
-        match entry(&header, object).ok_or_else(|| damaged(format!("line {number}")))? {
+    let whole = read_through(file, |_, entry, _| {
+        match entry {
             Entry::Object(object) => {
                 if !named.insert(object.guid) {
-                    return Err(damaged(format!("line {number} repeats an object")));
+                    return Err(repeated(objects.len() + ties.len()));
                 }
                 commits.extend(object.commits.iter().copied());
                 objects.push(object);
             }
             Entry::Tie(tie) => ties.push(tie),
         }
+        Ok(())
+    })?;
+    check_transactions(&whole, commits.len()).map_err(|e| e.while_doing(file.display()))?;
+    let Whole { header, digest, bytes, transactions, .. } = whole;
+    Ok(SyncSet { header, objects, ties, transactions, digest, bytes })
+}
+
+/// The header of a set's file, which may be damaged further on.
+pub fn read_header(file: &Path) -> Result<Header> {
+    let (mut input, _) = open(file)?;
+    let line = next_line(&mut input).and_then(|line| header_line(&line.unwrap_or_default()));
+    line.and_then(|line| header(&line)).map_err(|e| e.while_doing(file.display()))
+}
+
+/// Reads a set from a file line by line and checks that it is whole; that no object comes twice, and the count of the commits,
+/// is left to `each`, which gets every object and tie as it stands in the file, too.
+pub(crate) fn read_through(
+    file: &Path,
+    each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>,
+) -> Result<Whole> {
+    let (mut input, bytes) = open(file)?;
+    let whole = read_lines(&mut input, bytes, each).map_err(|e| e.while_doing(file.display()))?;
+    Ok(whole)
+}
+
+pub(crate) fn check_transactions(whole: &Whole, found: usize) -> Result<()> {
+    if whole.transactions == found { Ok(()) } else { Err(damaged("the closing line")) }
+}
+
+pub(crate) fn repeated(before: usize) -> Error {
+    damaged(format!("line {} repeats an object", before + 2))
+}
+
+/// The bytes of a set, unpacked where they are packed, and the size of the file.
+fn open(file: &Path) -> Result<(Box<dyn BufRead>, u64)> {
+    let opened = File::open(file).and_then(|f| match f.metadata()? {
+        found if found.is_dir() => Err(std::io::Error::other("it is a folder")),
+        found => Ok((BufReader::with_capacity(1 << 16, f), found.len())),
+    });
+    let (mut input, bytes) = opened.map_err(|e| {
+        let what = format!("the set cannot be read, nothing was changed: {e}: {}", file.display());
+        Error::storage(what).hint("check the path; `objsync prepare` says where it wrote the set")
+    })?;
+    let packed = input.fill_buf().is_ok_and(|start| start.starts_with(&ZSTD));
+    if !packed {
+        return Ok((Box::new(input), bytes));
+    }
+    let mut unpacked = zstd::stream::read::Decoder::with_buffer(input).map_err(damaged)?;
+    unpacked.window_log_max(LARGEST_WINDOW).map_err(damaged)?;
+    Ok((Box::new(BufReader::with_capacity(1 << 16, unpacked)), bytes))
+}
+
+/// How a packed set begins (RFC 8878).
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// The memory that unpacking may ask for, as a power of two, bytes.
+const LARGEST_WINDOW: u32 = 23;
+
+fn damaged(what: impl std::fmt::Display) -> Error {
+    Error::refused(Refusal::Damaged, format!("the set is damaged or incomplete ({what}); nothing was changed"))
+        .hint("copy the file again, or prepare the set again at its source (--since acknowledged)")
+}
+
+fn read_lines(
+    input: &mut dyn BufRead,
+    bytes: u64,
+    mut each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>,
+) -> Result<Whole> {
+    let mut hasher = blake3::Hasher::new();
+    let mut line = next_line(input)?.unwrap_or_default();
+    let header_line = header_line(&line)?;
+    let header = header(&header_line)?;
+    let (mut objects, mut ties) = (0, 0);
+    let closing = loop {
+        hasher.update(&line);
+        line = next_line(input)?.ok_or_else(|| damaged("it ends early"))?;
+        if line.starts_with(b"{\"objects\":") {
+            break serde_json::from_slice::<ClosingLine>(&line).map_err(|_| damaged("the closing line"))?;
+        }
+        let entry = read_entry(&header, &line).ok_or_else(|| damaged(format!("line {}", objects + ties + 2)))?;
+        let counted = if matches!(entry, Entry::Object(_)) { &mut objects } else { &mut ties };
+        each(&header, entry, &line)?;
+        *counted += 1;
     };
     let hash = hasher.finalize();
     let digest = hash.to_hex().to_string();
     let expected = ClosingLine {
-        objects: objects.len(),
-        ties: ties.len(),
-        transactions: commits.len(),
+        objects,
+        ties,
+        transactions: closing.transactions,
         blake3: digest.clone(),
         signature: closing.signature.clone(),
     };
@@ -82,7 +144,7 @@ fn read_lines(mut input: impl BufRead) -> Result<SyncSet> {
     if line != exact {
         return Err(damaged("the closing line"));
     }
-    if next_line(&mut input, &mut bytes)?.is_some() {
+    if next_line(input)?.is_some() {
         return Err(damaged("something follows its end"));
     }
     let signed = match (&header.key, &closing.signature) {
@@ -92,13 +154,17 @@ fn read_lines(mut input: impl BufRead) -> Result<SyncSet> {
     if !signed {
         return Err(damaged("its signature is not its sender's"));
     }
-    Ok(SyncSet { header, objects, ties, transactions: commits.len(), digest, bytes })
+    Ok(Whole { header, digest, bytes, objects, transactions: closing.transactions })
 }
 
-fn next_line(input: &mut impl BufRead, bytes: &mut u64) -> Result<Option<Vec<u8>>> {
+/// Reads one line of a set with that header; `None` where it does not fit it.
+pub(crate) fn read_entry(header: &Header, line: &[u8]) -> Option<Entry> {
+    entry(header, serde_json::from_slice(line).ok()?)
+}
+
+fn next_line(input: &mut dyn BufRead) -> Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
-    let read = input.take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(damaged)?;
-    *bytes += read as u64;
+    let read = Read::take(&mut *input, LONGEST_LINE).read_until(b'\n', &mut line).map_err(damaged)?;
     Ok((read > 0).then_some(line))
 }
 
@@ -188,7 +254,9 @@ fn header(line: &HeaderLine) -> Result<Header> {
     })
 }
 
-enum Entry {
+/// What a line says.
+#[allow(clippy::large_enum_variant, reason = "nearly all are objects")]
+pub(crate) enum Entry {
     Object(SetObject),
     Tie(Tie),
 }

@@ -1,37 +1,84 @@
 //! Writing a set: into a temporary file beside its place, synced, and put in place in one step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::json;
+use tempfile::NamedTempFile;
 
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Result};
 use crate::sync::exchange::signature::Signing;
 use crate::sync::exchange::syncset::{
-    ClosingLine, FORMAT, Header, HeaderLine, NodeLine, ObjectLine, SetObject, Tie, legend,
+    ClosingLine, FORMAT, Header, HeaderLine, LONGEST_LINE, NodeLine, ObjectLine, SetObject, Tie, legend,
 };
 
 /// Where a set's file goes.
 pub(crate) struct Target<'a> {
     pub(crate) file: &'a Path,
+    /// Whether it is packed.
+    pub(crate) compress: bool,
     /// Whether a file that is there may be replaced.
     pub(crate) overwrite: bool,
 }
 
 /// Writes line after line and knows the digest so far.
 pub(crate) struct Writer {
-    out: BufWriter<tempfile::NamedTempFile>,
+    out: Out,
     places: BTreeMap<NodeId, usize>,
     hasher: blake3::Hasher,
     objects: usize,
     ties: usize,
-    commits: BTreeSet<u64>,
-    bytes: u64,
+    commits: Distinct,
+}
+
+enum Out {
+    Plain(BufWriter<NamedTempFile>),
+    Packed(Box<zstd::Encoder<'static, BufWriter<NamedTempFile>>>),
+}
+
+impl Out {
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Out::Plain(out) => out.write_all(bytes),
+            Out::Packed(out) => out.write_all(bytes),
+        }
+    }
+
+    fn into_file(self) -> std::io::Result<NamedTempFile> {
+        let out = match self {
+            Out::Plain(out) => out,
+            Out::Packed(out) => out.finish()?,
+        };
+        out.into_inner().map_err(std::io::IntoInnerError::into_error)
+    }
+}
+
+/// How hard to pack. Level 1 is smaller and cheaper than 3 for rows of a journal.
+const LEVEL: i32 = 1;
+
+/// Counts the distinct ones of numbers that lie close together.
+struct Distinct {
+    first: u64,
+    seen: Vec<u64>,
+}
+
+impl Distinct {
+    fn note(&mut self, number: u64) {
+        let at = usize::try_from(number - self.first).unwrap_or(usize::MAX);
+        if self.seen.len() <= at / 64 {
+            self.seen.resize(at / 64 + 1, 0);
+        }
+        self.seen[at / 64] |= 1 << (at % 64);
+    }
+
+    fn count(&self) -> usize {
+        self.seen.iter().map(|bits| bits.count_ones() as usize).sum()
+    }
 }
 
 /// A set's file in place.
@@ -53,15 +100,18 @@ impl Writer {
             .suffix(".part")
             .tempfile_in(folder)
             .map_err(|e| cannot_write(target.file, &e))?;
+        let out = BufWriter::with_capacity(1 << 16, temporary);
         let places = header.nodes.iter().enumerate().map(|(i, n)| (n.guid, i)).collect();
         let mut writer = Writer {
-            out: BufWriter::new(temporary),
+            out: match target.compress {
+                true => Out::Packed(Box::new(zstd::Encoder::new(out, LEVEL)?)),
+                false => Out::Plain(out),
+            },
             places,
             hasher: blake3::Hasher::new(),
             objects: 0,
             ties: 0,
-            commits: BTreeSet::new(),
-            bytes: 0,
+            commits: Distinct { first: header.start, seen: Vec::new() },
         };
         let place = |(node, number): &(NodeId, u64)| Ok((writer.place(*node)?, *number));
         let line = HeaderLine {
@@ -121,8 +171,13 @@ impl Writer {
     fn line(&mut self, line: &impl Serialize) -> Result<()> {
         let mut bytes = serde_json::to_vec(line).map_err(|e| Error::storage(e.to_string()))?;
         bytes.push(b'\n');
+        if bytes.len() as u64 > LONGEST_LINE {
+            return Err(Error::storage(format!(
+                "an object is too large to be sent ({} bytes as text, at most {LONGEST_LINE}); nothing counts as sent",
+                bytes.len()
+            )));
+        }
         self.hasher.update(&bytes);
-        self.bytes += bytes.len() as u64;
         Ok(self.out.write_all(&bytes)?)
     }
 
@@ -145,7 +200,7 @@ impl Writer {
             w: was.collect::<Result<_>>()?,
         };
         self.objects += 1;
-        self.commits.extend(&object.commits);
+        object.commits.iter().for_each(|number| self.commits.note(*number));
         self.line(&line)
     }
 
@@ -172,7 +227,7 @@ impl Writer {
     pub(crate) fn finish(mut self, target: &Target<'_>, signing: &Signing) -> Result<Written> {
         let hash = self.hasher.finalize();
         let digest = hash.to_hex().to_string();
-        let transactions = self.commits.len();
+        let transactions = self.commits.count();
         let closing = ClosingLine {
             objects: self.objects,
             ties: self.ties,
@@ -181,7 +236,7 @@ impl Writer {
             signature: Some(signing.sign(&hash)),
         };
         self.line(&closing)?;
-        let temporary = self.out.into_inner().map_err(|e| cannot_write(target.file, e.error()))?;
+        let temporary = self.out.into_file().map_err(|e| cannot_write(target.file, &e))?;
         temporary.as_file().sync_all().map_err(|e| cannot_write(target.file, &e))?;
         let persisted = match target.overwrite {
             true => temporary.persist(target.file),
@@ -195,7 +250,8 @@ impl Writer {
         #[cfg(unix)]
         File::open(folder_of(target.file))?.sync_all()?;
         let file = target.file.canonicalize()?;
-        Ok(Written { file, digest, bytes: self.bytes, objects: self.objects, transactions })
+        let bytes = file.metadata()?.len();
+        Ok(Written { file, digest, bytes, objects: self.objects, transactions })
     }
 }
 
