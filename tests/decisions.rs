@@ -280,7 +280,7 @@ fn an_applications_own_rule_is_asked_first_and_may_pass() {
     pair.write(CLIENT, "UPDATE people SET name = 'C' WHERE id = 2");
     let file = pair.prepare(CLIENT);
     let mut preview = |own: &dyn OwnRule| {
-        let options = ApplyOptions { rule: Some(Rule::MasterWins), own_rule: Some(own), hold: None };
+        let options = ApplyOptions { rule: Some(Rule::MasterWins), own_rule: Some(own), ..ApplyOptions::default() };
         pair.nodes[MASTER].preview(&file, options)
     };
     // The widest range, for tasks only.

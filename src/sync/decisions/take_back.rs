@@ -30,8 +30,12 @@ pub(crate) struct BeforeApply {
     pub(crate) number: u64,
     received: u64,
     merged: i64,
-    requeue: Requeue,
+    /// `None`: more waits than is remembered.
+    requeue: Option<Requeue>,
 }
+
+/// How many objects may wait for the requeue to be remembered.
+const REMEMBERED: usize = 10_000;
 
 /// The requeue's two tables as JSON.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -61,11 +65,12 @@ pub struct Reverted {
 }
 
 impl BeforeApply {
-    pub(crate) fn into_json(self, node: &Node) -> Result<String> {
-        let now = node.requeue_tables()?;
-        let requeue = Some(self.requeue).filter(|before| *before != now);
+    /// What taking back needs; else why that is not possible.
+    pub(crate) fn undo(self, node: &Node) -> Result<std::result::Result<String, &'static str>> {
+        let Some(before) = self.requeue else { return Ok(Err("too much waited before it to be remembered")) };
+        let requeue = (Some(&before) != node.requeue_tables()?.as_ref()).then_some(before);
         let undo = Undo { received: self.received, merged: self.merged, requeue };
-        serde_json::to_string(&undo).map_err(|e| Error::storage(e.to_string()))
+        serde_json::to_string(&undo).map(Ok).map_err(|e| Error::storage(e.to_string()))
     }
 }
 
@@ -75,12 +80,17 @@ impl Node {
         Ok(BeforeApply { number: self.number()?, received, merged, requeue: self.requeue_tables()? })
     }
 
-    fn requeue_tables(&self) -> Result<Requeue> {
+    /// `None` where it holds more than is remembered.
+    fn requeue_tables(&self) -> Result<Option<Requeue>> {
+        let waiting: usize = self.conn.query_row("SELECT count(*) FROM objsync_waiting", [], |r| r.get(0))?;
+        if waiting > REMEMBERED {
+            return Ok(None);
+        }
         let read = |sql: &str| -> Result<Json> {
             let text: String = self.conn.prepare_cached(sql)?.query_row([], |r| r.get(0))?;
             serde_json::from_str(&text).map_err(|e| Error::storage(e.to_string()))
         };
-        Ok(Requeue {
+        Ok(Some(Requeue {
             waiting: read(
                 "SELECT json_group_array(json_array(id, class, object, peer, set_id, hex(vector), time, author, key, number, content, reason, cause))
                  FROM (SELECT * FROM objsync_waiting ORDER BY id)",
@@ -88,7 +98,7 @@ impl Node {
             bonds: read(
                 "SELECT json_group_array(json_array(bond, object)) FROM (SELECT * FROM objsync_bond ORDER BY bond, object)",
             )?,
-        })
+        }))
     }
 
     fn restore_requeue(&self, requeue: &Requeue) -> Result<()> {

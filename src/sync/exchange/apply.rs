@@ -5,7 +5,6 @@
 //! 3. all that can be applied is applied, unit by unit (`settle.rs`),
 //! 4. object by object as the versions decide (`merge.rs`).
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -18,9 +17,9 @@ use crate::sync::decisions::rule::{OwnRule, Rule};
 use crate::sync::decisions::take_back::BeforeApply;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::report::{Outcome, Report};
-use crate::sync::exchange::requeue::Pending;
+use crate::sync::exchange::spool::Spooled;
 use crate::sync::exchange::sync_times::{Since, SyncTimes};
-use crate::sync::exchange::syncset::{self, Header, SyncSet};
+use crate::sync::exchange::syncset::{self, Header, Whole};
 use crate::sync::node::{Identity, Keep, Node};
 
 /// Asks the application whether an object may be touched now; a reason makes its whole unit wait.
@@ -35,6 +34,9 @@ pub struct ApplyOptions<'a> {
     pub own_rule: Option<&'a dyn OwnRule>,
     /// What the application holds back (class name, object): the unit waits in the requeue with the reason given.
     pub hold: Option<&'a Hold<'a>>,
+    /// How many objects are judged at once; for tests.
+    #[doc(hidden)]
+    pub batch: Option<usize>,
 }
 
 /// What applying a set would do.
@@ -59,27 +61,38 @@ impl Node {
     /// Applies a set from a file. Refusals (see [`Refusal`]) change nothing. What cannot be applied yet waits and is tried
     /// again at the end of every apply.
     pub fn apply(&mut self, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
-        let set = syncset::read(file)?;
-        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-        self.without_triggers(Keep::Yes, |node| node.apply_set(&set, &file, options))
+        self.with_spooled(file, Keep::Yes, |node, set, file| node.apply_set(set, file, options)).map(|(report, _)| report)
     }
 
     /// Says what [`Node::apply`] would do now: the same, taken back in the end. Refused where that would be.
     pub fn preview(&mut self, file: &Path, options: ApplyOptions<'_>) -> Result<Preview> {
-        let set = syncset::read(file)?;
-        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-        let (report, records, has) = self.without_triggers(Keep::No, |node| {
+        let ((report, records, has), set) = self.with_spooled(file, Keep::No, |node, set, file| {
             let source = Identity { info: set.header.source.clone(), lineage: set.header.lineage.clone(), key: None };
             let has = node.has_of(&source, set.header.number)?;
-            let report = node.apply_set(&set, &file, options)?;
+            let report = node.apply_set(set, file, options)?;
             let records =
                 report.objects.iter().filter_map(|o| o.conflict).map(|id| node.conflict(id)).collect::<Result<_>>()?;
             Ok((report, records, has))
         })?;
-        Ok(Preview { report, records, has, header: set.header, digest: set.digest, bytes: set.bytes })
+        let Whole { header, digest, bytes, .. } = set.whole;
+        Ok(Preview { report, records, has, header, digest, bytes })
     }
 
-    fn apply_set(&mut self, set: &SyncSet, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
+    /// Reads a set into the spool, does something with it in a transaction, and empties the spool.
+    fn with_spooled<T>(
+        &mut self,
+        file: &Path,
+        keep: Keep,
+        work: impl FnOnce(&mut Node, &Spooled, &Path) -> Result<T>,
+    ) -> Result<(T, Spooled)> {
+        let set = self.spool(file)?;
+        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        let result = self.without_triggers(keep, |node| work(node, &set, &file));
+        self.empty_spool()?;
+        Ok((result?, set))
+    }
+
+    fn apply_set(&mut self, set: &Spooled, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
         let mut report = Report {
             file: file.to_owned(),
             node: self.info.name.clone(),
@@ -95,16 +108,14 @@ impl Node {
         let times = self.sync_times(source)?;
         let undo = self.before_apply(times.received)?;
         self.follow_clock(set, &mut report)?;
-        let (mut pending, mut bonds) = self.waiting()?;
         let new = set.header.end > have || have == 0;
-        if new {
-            for object in &set.objects {
-                pending.push(Pending::from_set(self, set, object)?);
+        let mut queue = match new {
+            true => self.queue(Some(set))?,
+            false => {
+                self.report_known(set, &mut report)?;
+                self.without_set()?
             }
-            bonds.extend(bonds_of(set));
-        } else {
-            self.report_known(set, &mut report)?;
-        }
+        };
         let latest = set.header.clock > times.seen_clock;
         self.set_sync_times(
             source,
@@ -116,9 +127,9 @@ impl Node {
                 ..times
             },
         )?;
-        self.settle(pending, bonds, options, &mut report)?;
+        self.settle(&mut queue, options, &mut report)?;
         // One that came before and does nothing now leaves no trace: it could not be taken back.
-        if new || set.objects.is_empty() || self.number()? > undo.number {
+        if new || set.objects == 0 || self.number()? > undo.number {
             self.note_applied(set, file, &report, undo)?;
         }
         Ok(report)
@@ -129,8 +140,8 @@ impl Node {
         let node_name = self.info.name.clone();
         self.without_triggers(Keep::Yes, |node| {
             let mut report = Report { node: node_name, ..Report::default() };
-            let (pending, bonds) = node.waiting()?;
-            node.settle(pending, bonds, options, &mut report)?;
+            let mut queue = node.without_set()?;
+            node.settle(&mut queue, options, &mut report)?;
             if report.objects.iter().any(|o| o.outcome != Outcome::Requeued) {
                 node.make_final("what waits was tried again since")?;
             }
@@ -153,7 +164,7 @@ impl Node {
         result
     }
 
-    fn check_acceptable(&mut self, set: &SyncSet) -> Result<()> {
+    fn check_acceptable(&mut self, set: &Spooled) -> Result<()> {
         let header = &set.header;
         let (us, source, target) = (&self.info, &header.source, &header.target);
         if target.guid != us.guid {
@@ -206,7 +217,7 @@ impl Node {
         }
         let number = self.number()?;
         let told = [header.received_from(us.guid), header.saw(us.guid).map_or(0, |(n, _)| n)];
-        let known = set.objects.iter().map(|o| o.state.vector.get(us.guid)).chain(told).max().unwrap_or(0);
+        let known = told.into_iter().chain([self.spool_knows()?]).max().unwrap_or(0);
         if known > number {
             return Err(self.restored(
                 set,
@@ -222,8 +233,7 @@ impl Node {
         }
         // The next object made here would get the identity of one that is here already.
         let made: u64 = self.conn.query_row("SELECT serial FROM objsync_state", [], |r| r.get(0))?;
-        let named = set.objects.iter().map(|o| o.guid).filter(|g| g.node == us.guid).map(|g| g.serial).max();
-        if let Some(named) = named.filter(|named| *named > made) {
+        if let Some(named) = self.spool_names()?.filter(|named| *named > made) {
             let what = format!(
                 "the set knows object {named} of {}, which has made {made}: this file was restored from a backup, or is a copy; nothing was changed",
                 us.name
@@ -234,19 +244,14 @@ impl Node {
         // The sender's numbers went back: it was seen further on at an earlier time, or gives numbers again that it had given.
         let times = self.sync_times(source.guid)?;
         let went_back = header.clock > times.seen_clock && header.number < times.seen_number;
-        let given_again = set.objects.iter().any(|o| {
-            let stamp = o.state.stamp;
-            stamp.author == source.guid
-                && o.state.vector.get(source.guid) <= times.seen_number
-                && stamp.time > times.seen_clock
-        });
+        let given_again = self.spool_gives_again(times.seen_number, times.seen_clock)?;
         if times.seen_number > 0 && (went_back || given_again) {
             return Err(self.source_restored(set, times.seen_number));
         }
         Ok(())
     }
 
-    fn restored(&self, set: &SyncSet, what: &str) -> Error {
+    fn restored(&self, set: &Spooled, what: &str) -> Error {
         let us = &self.info.name;
         let what = format!("{what}: this file was restored from a backup, or is a copy; nothing was changed");
         Error::refused(Refusal::Restored, what).hint(format!(
@@ -290,7 +295,7 @@ impl Node {
             .hint(format!("make it a new node (objsync rejoin --node {us}); nothing in it is lost, and what it lacks comes back from {them}")))
     }
 
-    fn source_restored(&self, set: &SyncSet, seen: u64) -> Error {
+    fn source_restored(&self, set: &Spooled, seen: u64) -> Error {
         let source = &set.header.source.name;
         let what = format!(
             "{source} had reached transaction {seen} and gives numbers up to there a second time (now at {}): its file was restored from a backup, or is a copy; nothing was changed",
@@ -301,7 +306,7 @@ impl Node {
         ))
     }
 
-    fn note_names(&mut self, set: &SyncSet) -> Result<()> {
+    fn note_names(&mut self, set: &Spooled) -> Result<()> {
         for info in &set.header.nodes {
             self.note_node(info, false)?;
         }
@@ -316,7 +321,7 @@ impl Node {
         Ok(())
     }
 
-    fn check_no_gap(&self, set: &SyncSet) -> Result<u64> {
+    fn check_no_gap(&self, set: &Spooled) -> Result<u64> {
         let header = &set.header;
         let source = Identity { info: header.source.clone(), lineage: header.lineage.clone(), key: None };
         let have = self.has_of(&source, header.number)?;
@@ -343,13 +348,12 @@ impl Node {
     }
 
     /// The clock follows what it sees, so that an edit made now is later than what it was made upon.
-    fn follow_clock(&self, set: &SyncSet, report: &mut Report) -> Result<()> {
+    fn follow_clock(&self, set: &Spooled, report: &mut Report) -> Result<()> {
         let limit = (self.clock)().saturating_add(DOUBTFUL_AHEAD);
-        let times = || set.objects.iter().map(|o| o.state.stamp.time);
-        if let Some(seen) = times().filter(|t| *t <= limit).max() {
+        let (latest, doubtful) = self.spool_times(limit)?;
+        if let Some(seen) = latest {
             self.conn.execute("UPDATE objsync_state SET clock = max(clock, ?1)", [seen])?;
         }
-        let doubtful = times().filter(|t| *t > limit).count();
         if doubtful > 0 {
             report.warnings.push(format!(
                 "{doubtful} objects carry times more than 24 hours ahead of this machine's clock; they are kept, but check the clocks at {} and here",
@@ -359,11 +363,13 @@ impl Node {
         Ok(())
     }
 
-    fn note_applied(&self, set: &SyncSet, file: &Path, report: &Report, before: BeforeApply) -> Result<()> {
+    fn note_applied(&self, set: &Spooled, file: &Path, report: &Report, before: BeforeApply) -> Result<()> {
+        let first_own = before.number + 1;
+        let undo = before.undo(self)?;
         let json = serde_json::to_string(report).map_err(|e| Error::storage(e.to_string()))?;
         self.conn.execute(
-            "INSERT INTO objsync_set (sent, peer, id, digest, file, first, last, objects, transactions, bytes, at, report, first_own, last_own, undo)
-             VALUES (0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            "INSERT INTO objsync_set (sent, peer, id, digest, file, first, last, objects, transactions, bytes, at, report, first_own, last_own, undo, final)
+             VALUES (0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             rusqlite::params![
                 self.nodes.number(set.header.source.guid)?,
                 set.header.id,
@@ -371,28 +377,17 @@ impl Node {
                 file.to_string_lossy(),
                 set.header.start + 1,
                 set.header.end,
-                set.objects.len(),
+                set.objects,
                 set.transactions,
                 set.bytes,
                 (self.clock)(),
                 json,
-                before.number + 1,
+                first_own,
                 self.number()?,
-                before.into_json(self)?,
+                undo.as_ref().ok(),
+                undo.as_ref().err(),
             ],
         )?;
         Ok(())
     }
-}
-
-/// The objects that each commit of the sender filed together, where they are more than one.
-fn bonds_of(set: &SyncSet) -> Vec<Vec<Guid>> {
-    let mut commits: BTreeMap<u64, Vec<Guid>> = BTreeMap::new();
-    let objects = set.objects.iter().map(|o| (o.guid, &o.commits));
-    for (guid, numbers) in objects.chain(set.ties.iter().map(|t| (t.guid, &t.commits))) {
-        for number in numbers {
-            commits.entry(*number).or_default().push(guid);
-        }
-    }
-    commits.into_values().filter(|bond| bond.len() > 1).collect()
 }

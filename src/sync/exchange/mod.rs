@@ -9,6 +9,7 @@ pub(crate) mod requeue;
 pub(crate) mod set_record;
 pub(crate) mod settle;
 pub(crate) mod signature;
+pub(crate) mod spool;
 pub(crate) mod sync_times;
 pub mod syncset;
 pub(crate) mod telling;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::sync::data::guid::Guid;
+use crate::words::grouped;
 
 /// The outcome of an apply, or of a retry of what waits.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -33,8 +34,11 @@ pub struct Report {
     pub discarded: usize,
     /// Objects for which nothing had to change.
     pub skipped: usize,
-    /// Every object, in the order of the set.
+    /// The objects, in the order of the set; at most [`Report::LINES`], first those that somebody may have to look at.
     pub objects: Vec<ObjectReport>,
+    /// How many more there were; they are counted above.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_out: usize,
     /// What else somebody should know, such as a doubtful clock.
     pub warnings: Vec<String>,
 }
@@ -102,7 +106,21 @@ pub(crate) fn object_name(number: Option<i64>, key: Option<&str>, guid: &dyn std
     }
 }
 
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+impl Outcome {
+    /// Whether nothing about it is to be decided or looked into.
+    fn is_plain(self) -> bool {
+        matches!(self, Outcome::Inserted | Outcome::Updated | Outcome::Deleted | Outcome::Skipped)
+    }
+}
+
 impl Report {
+    /// How many objects a report lists.
+    pub const LINES: usize = 5_000;
+
     pub(crate) fn add(&mut self, object: ObjectReport) {
         *match object.outcome {
             Outcome::Inserted => &mut self.inserted,
@@ -114,7 +132,25 @@ impl Report {
             Outcome::Discarded => &mut self.discarded,
             Outcome::Skipped => &mut self.skipped,
         } += 1;
-        self.objects.push(object);
+        if self.objects.len() < Self::LINES {
+            self.objects.push(object);
+            return;
+        }
+        self.left_out += 1;
+        if !object.outcome.is_plain()
+            && let Some(plain) = self.objects.iter().rposition(|o| o.outcome.is_plain())
+        {
+            self.objects.remove(plain);
+            self.objects.push(object);
+        }
+    }
+
+    /// Says that not all objects are listed.
+    pub(crate) fn tell_left_out(&mut self) {
+        if self.left_out > 0 {
+            let (listed, more) = (grouped(self.objects.len() as u64), grouped(self.left_out as u64));
+            self.warnings.push(format!("{listed} objects are listed, conflicts and what waits first; {more} more were counted"));
+        }
     }
 
     /// The counts in words: `2 inserted, 1 conflict`; `nothing to do` where there are none.

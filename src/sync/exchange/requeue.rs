@@ -1,13 +1,15 @@
 //! The requeue: units that could not be applied yet, as they came, until they can be.
 
+use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::Property;
 use crate::sync::data::stamp::Stamp;
 use crate::sync::error::{Error, Result};
-use crate::sync::exchange::report::{ObjectReport, Outcome, Report, object_name};
-use crate::sync::exchange::syncset::{SetObject, SyncSet};
+use crate::sync::exchange::report::{Outcome, Report, object_name};
+use crate::sync::exchange::spool::Spooled;
+use crate::sync::exchange::syncset::{Header, SetObject};
 use crate::sync::node::Node;
 use crate::sync::node::history::{State, content_from_text, content_to_json};
 
@@ -49,7 +51,7 @@ impl Cause {
 }
 
 /// What is in the way of a unit, for people.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Obstacle {
     pub(crate) cause: Cause,
     pub(crate) text: String,
@@ -75,8 +77,8 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    pub(crate) fn from_set(node: &Node, set: &SyncSet, object: &SetObject) -> Result<Pending> {
-        let theirs = &set.header.classes[object.class];
+    pub(crate) fn from_set(node: &Node, header: &Header, object: &SetObject) -> Result<Pending> {
+        let theirs = &header.classes[object.class];
         let class = node.classes.iter().position(|c| c.name == theirs.name);
         let class = class.ok_or_else(|| Error::storage(format!("class {} is not known here", theirs.name)))?;
         let mut state = object.state.clone();
@@ -96,8 +98,8 @@ impl Pending {
             class,
             guid: object.guid,
             state,
-            peer: set.header.source.guid,
-            set: set.header.id,
+            peer: header.source.guid,
+            set: header.id,
             key: object.key,
             number: object.commits.last().copied().unwrap_or(0),
             fresh: true,
@@ -144,34 +146,43 @@ impl Waiting {
 }
 
 impl Node {
+    /// What waits under a number.
+    pub(crate) fn waiting_one(&self, id: i64) -> Result<Option<Pending>> {
+        let mut statement = self.conn.prepare_cached(&format!("{WAITING} WHERE id = ?1"))?;
+        let mut rows = statement.query([id])?;
+        rows.next()?.map(|r| self.waiting_row(r)).transpose()
+    }
+
+    fn waiting_row(&self, r: &Row<'_>) -> Result<Pending> {
+        let id: i64 = r.get(0)?;
+        let class = self.classes.iter().position(|c| c.id == id);
+        let class = class.ok_or_else(|| Error::storage(format!("class {id} is not known in this file")))?;
+        let content: Option<String> = r.get(9)?;
+        let state = State {
+            content: content.map(|text| content_from_text(&self.classes[class], &text)).transpose()?,
+            vector: self.nodes.decode(&r.get::<_, Vec<u8>>(4)?)?,
+            stamp: Stamp { time: r.get(5)?, author: self.nodes.guid(r.get(6)?)? },
+        };
+        Ok(Pending {
+            id: Some(r.get(10)?),
+            class,
+            guid: self.nodes.object(r.get(1)?)?,
+            state,
+            peer: self.nodes.guid(r.get(2)?)?,
+            set: r.get(3)?,
+            key: r.get(7)?,
+            number: r.get(8)?,
+            fresh: false,
+        })
+    }
+
     /// What waits, in order, and what was filed together at its origin.
     pub(crate) fn waiting(&self) -> Result<(Vec<Pending>, Vec<Vec<Guid>>)> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT class, object, peer, set_id, vector, time, author, key, number, content, id FROM objsync_waiting ORDER BY id",
-        )?;
+        let mut statement = self.conn.prepare_cached(&format!("{WAITING} ORDER BY id"))?;
         let mut rows = statement.query([])?;
         let mut pending = Vec::new();
         while let Some(r) = rows.next()? {
-            let id: i64 = r.get(0)?;
-            let class = self.classes.iter().position(|c| c.id == id);
-            let class = class.ok_or_else(|| Error::storage(format!("class {id} is not known in this file")))?;
-            let content: Option<String> = r.get(9)?;
-            let state = State {
-                content: content.map(|text| content_from_text(&self.classes[class], &text)).transpose()?,
-                vector: self.nodes.decode(&r.get::<_, Vec<u8>>(4)?)?,
-                stamp: Stamp { time: r.get(5)?, author: self.nodes.guid(r.get(6)?)? },
-            };
-            pending.push(Pending {
-                id: Some(r.get(10)?),
-                class,
-                guid: self.nodes.object(r.get(1)?)?,
-                state,
-                peer: self.nodes.guid(r.get(2)?)?,
-                set: r.get(3)?,
-                key: r.get(7)?,
-                number: r.get(8)?,
-                fresh: false,
-            });
+            pending.push(self.waiting_row(r)?);
         }
         let mut bonds: Vec<(i64, Vec<Guid>)> = Vec::new();
         let mut statement = self.conn.prepare_cached("SELECT bond, object FROM objsync_bond ORDER BY bond")?;
@@ -186,43 +197,56 @@ impl Node {
         Ok((pending, bonds.into_iter().map(|(_, members)| members).collect()))
     }
 
-    /// Stores what waits from now on, each with its reason. What waited before keeps its number.
-    pub(crate) fn store_waiting(&self, waiting: &[(Pending, Obstacle)], bonds: &[Vec<Guid>]) -> Result<()> {
-        let last: i64 = self.conn.query_row("SELECT coalesce(max(id), 0) FROM objsync_waiting", [], |r| r.get(0))?;
-        let mut ids = last + 1..;
-        self.conn.execute_batch("DELETE FROM objsync_waiting; DELETE FROM objsync_bond;")?;
-        for (p, obstacle) in waiting {
-            let class = &self.classes[p.class];
-            self.conn
-                .prepare_cached(
-                    "INSERT INTO objsync_waiting (id, class, object, peer, set_id, vector, time, author, key, number, content, reason, cause)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-                )?
-                .execute(rusqlite::params![
-                    p.id.or_else(|| ids.next()),
-                    class.id,
-                    self.nodes.id(p.guid)?,
-                    self.nodes.number(p.peer)?,
-                    p.set,
-                    self.nodes.encode(p.state.vector.entries().iter().copied())?,
-                    p.state.stamp.time,
-                    self.nodes.number(p.state.stamp.author)?,
-                    p.key,
-                    p.number,
-                    p.state.content.as_ref().map(|values| content_to_json(class, values).to_string()),
-                    obstacle.text,
-                    obstacle.cause.name(),
-                ])?;
+    /// Stores a state that waits from now on, with its reason. One that waited before keeps its number.
+    pub(crate) fn store_waiting(&self, p: &Pending, obstacle: &Obstacle) -> Result<()> {
+        let cause = obstacle.cause.name();
+        if let Some(id) = p.id {
+            let sql = "UPDATE objsync_waiting SET reason = ?2, cause = ?3 WHERE id = ?1 AND (reason, cause) <> (?2, ?3)";
+            self.conn.prepare_cached(sql)?.execute((id, &obstacle.text, cause))?;
+            return Ok(());
         }
-        let waits: std::collections::HashSet<Guid> = waiting.iter().map(|(p, _)| p.guid).collect();
-        for (number, bond) in bonds.iter().filter(|b| b.iter().any(|g| waits.contains(g))).enumerate() {
-            for guid in bond {
+        let class = &self.classes[p.class];
+        self.conn
+            .prepare_cached(
+                "INSERT INTO objsync_waiting (class, object, peer, set_id, vector, time, author, key, number, content, reason, cause)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            )?
+            .execute(rusqlite::params![
+                class.id,
+                self.nodes.id(p.guid)?,
+                self.nodes.number(p.peer)?,
+                p.set,
+                self.nodes.encode(p.state.vector.entries().iter().copied())?,
+                p.state.stamp.time,
+                self.nodes.number(p.state.stamp.author)?,
+                p.key,
+                p.number,
+                p.state.content.as_ref().map(|values| content_to_json(class, values).to_string()),
+                obstacle.text,
+                cause,
+            ])?;
+        Ok(())
+    }
+
+    /// Forgets what waited and does not any more.
+    pub(crate) fn forget_waiting(&self, id: i64) -> Result<()> {
+        self.conn.prepare_cached("DELETE FROM objsync_waiting WHERE id = ?1")?.execute([id])?;
+        Ok(())
+    }
+
+    /// Stores what was filed together, as far as any of it waits.
+    pub(crate) fn store_bonds(&self) -> Result<()> {
+        self.conn.execute("DELETE FROM objsync_bond", [])?;
+        let mut number = 0;
+        self.bonds_left(|members| {
+            for guid in members {
                 self.conn
                     .prepare_cached("INSERT OR IGNORE INTO objsync_bond (bond, object) VALUES (?1, ?2)")?
-                    .execute((number as i64, self.nodes.id(*guid)?))?;
+                    .execute((number, self.nodes.id(*guid)?))?;
             }
-        }
-        Ok(())
+            number += 1;
+            Ok(())
+        })
     }
 
     /// What waits, in order, for people.
@@ -256,25 +280,17 @@ impl Node {
     }
 
     /// A set that holds nothing new: every object of it was received before.
-    pub(crate) fn report_known(&self, set: &SyncSet, report: &mut Report) -> Result<()> {
-        for object in &set.objects {
-            let name = &set.header.classes[object.class].name;
-            let class = self.class(name)?;
-            report.add(ObjectReport {
-                class: name.clone(),
-                guid: object.guid,
-                key: self.key_text(class, object.state.content.as_deref()),
-                number: class.number_shown(self.key_of(class, object.guid)?),
-                source_number: object.key,
-                outcome: Outcome::Skipped,
-                reason: format!(
-                    "received before: {} has all of {}'s transactions up to here",
-                    self.info.name, set.header.source.name
-                ),
-                conflict: None,
-                row_changed: false,
-            });
+    pub(crate) fn report_known(&mut self, set: &Spooled, report: &mut Report) -> Result<()> {
+        let queue = self.queue(Some(set))?;
+        for index in queue.waiting..queue.finished.len() {
+            let Some(p) = self.load(&queue, [index].into_iter())?.pop() else { continue };
+            let (node, source) = (&self.info.name, &set.header.source.name);
+            let reason = format!("received before: {node} has all of {source}'s transactions up to here");
+            report.add(self.line(&p, None, Outcome::Skipped, reason)?);
         }
         Ok(())
     }
 }
+
+const WAITING: &str =
+    "SELECT class, object, peer, set_id, vector, time, author, key, number, content, id FROM objsync_waiting";

@@ -3,6 +3,9 @@
 //! Whether a unit can be applied is judged with the others in place: all are applied first, those that break a constraint
 //! or leave a reference without its object are taken out again, and so on until what stands is sound; then those taken
 //! out are tried once more, until nothing more fits. So units that need each other go through together.
+//!
+//! Where much is to be applied, this goes on in batches of whole units, in the order of the sender, again and again while
+//! anything fits, so that memory is bounded by a batch, or by the largest unit.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,24 +15,188 @@ use crate::sync::error::Result;
 use crate::sync::exchange::apply::ApplyOptions;
 use crate::sync::exchange::report::{ObjectReport, Outcome, Report};
 use crate::sync::exchange::requeue::{Cause, Obstacle, Pending};
+use crate::sync::exchange::spool::Queue;
 use crate::sync::exchange::trial::{Blocked, Settling, Unit};
-use crate::sync::exchange::unit::units;
+use crate::sync::exchange::unit::Units;
 use crate::sync::node::Node;
+
+/// Objects judged at once, if a unit is not larger: bounds the memory that an apply takes.
+const BATCH: usize = 10_000;
+
+/// Units that do not fit by themselves are tried together, too, where they have no more objects than this.
+const TOGETHER: usize = 50_000;
 
 impl Node {
     pub(crate) fn settle(
         &mut self,
-        pending: Vec<Pending>,
-        bonds: Vec<Vec<Guid>>,
+        queue: &mut Queue<'_>,
         options: ApplyOptions<'_>,
         report: &mut Report,
     ) -> Result<()> {
-        let (pending, concurrent) = self.still_news(pending, report)?;
-        let guids: Vec<Guid> = pending.iter().map(|p| p.guid).collect();
-        let all = units(&guids, &bonds);
+        let rivals = self.rivals(queue)?;
+        self.finish_what_is_known(queue, &rivals, report)?;
+        let units = self.units_of(queue, &rivals)?;
+        let size = options.batch.unwrap_or(BATCH);
+        let mut todo: Vec<usize> = (0..units.len()).collect();
+        loop {
+            let before = todo.len();
+            let mut left = Vec::new();
+            let mut batches = 0;
+            let mut at = 0;
+            while at < todo.len() {
+                let start = at;
+                let mut objects = 0;
+                while at < todo.len() && (at == start || objects + units.of(todo[at]).len() <= size) {
+                    objects += units.of(todo[at]).len();
+                    at += 1;
+                }
+                left.extend(self.settle_batch(queue, &units, &todo[start..at], options, report)?);
+                batches += 1;
+            }
+            todo = left;
+            if batches < 2 {
+                break;
+            }
+            if todo.len() == before {
+                // Units that need each other may have been in different batches.
+                if todo.iter().map(|u| units.of(*u).len()).sum::<usize>() <= options.batch.map_or(TOGETHER, |_| usize::MAX) {
+                    todo = self.settle_batch(queue, &units, &todo, options, report)?;
+                }
+                break;
+            }
+        }
+        self.leave_waiting(queue, &units, &todo, size, report)?;
+        report.tell_left_out();
+        Ok(())
+    }
+
+    /// Finishes what is not newer than our state, or than something else that waits.
+    fn finish_what_is_known(
+        &mut self,
+        queue: &mut Queue<'_>,
+        rivals: &[Vec<usize>],
+        report: &mut Report,
+    ) -> Result<()> {
+        let rival: HashMap<usize, &Vec<usize>> = rivals.iter().map(|indexes| (indexes[0], indexes)).collect();
+        let later: HashSet<usize> = rivals.iter().flat_map(|indexes| indexes[1..].iter().copied()).collect();
+        let total = queue.finished.len();
+        for index in (0..total).filter(|index| !later.contains(index)) {
+            let alone = vec![index];
+            let indexes = rival.get(&index).copied().unwrap_or(&alone);
+            let pending = self.load(queue, indexes.iter().copied())?;
+            for ((&index, p), why) in indexes.iter().zip(&pending).zip(self.no_news(&pending)?) {
+                let Some(why) = why else { continue };
+                queue.finished[index] = true;
+                if index < queue.waiting {
+                    p.id.map_or(Ok(()), |id| self.forget_waiting(id))?;
+                }
+                report.add(self.line(p, None, Outcome::Skipped, why.to_owned())?);
+            }
+            self.going_on("looking for news", index, Some(total))?;
+        }
+        Ok(())
+    }
+
+    /// Tries some units at once; gives back those that do not fit, with what is in their way noted in the spool.
+    fn settle_batch(
+        &mut self,
+        queue: &mut Queue<'_>,
+        units: &Units,
+        batch: &[usize],
+        options: ApplyOptions<'_>,
+        report: &mut Report,
+    ) -> Result<Vec<usize>> {
+        let mut indexes: Vec<usize> = batch.iter().flat_map(|u| units.of(*u)).collect();
+        indexes.sort_unstable();
+        let pending = self.load(queue, indexes.iter().copied())?;
+        let place = |index: usize| indexes.binary_search(&index).unwrap_or_default();
+        let all: Vec<Unit> = batch.iter().map(|u| units.of(*u).map(place).collect()).collect();
+        let concurrent = self.concurrent(&pending)?;
+        let (mut done, reasons) = self.try_batch(&pending, &all, &concurrent, options)?;
+        let (mut lines, mut left) = (Vec::new(), Vec::new());
+        for (u, unit) in all.iter().enumerate() {
+            match done.remove(&u) {
+                Some(reports) => {
+                    for &place in unit {
+                        queue.finished[indexes[place]] = true;
+                        if let Some(id) = pending[place].id {
+                            self.forget_waiting(id)?;
+                        }
+                    }
+                    lines.extend(unit.iter().copied().zip(reports));
+                }
+                None => {
+                    let unsaid = Obstacle { cause: Cause::Other, text: "it could not be applied".to_owned() };
+                    let (culprit, obstacle) = reasons.get(&u).cloned().unwrap_or((unit[0], unsaid));
+                    self.note_obstacle(batch[u], indexes[culprit], &obstacle)?;
+                    left.push(batch[u]);
+                }
+            }
+        }
+        lines.sort_by_key(|(place, _)| *place);
+        lines.into_iter().for_each(|(_, line)| report.add(line));
+        let finished = queue.finished.iter().filter(|finished| **finished).count();
+        self.going_on("applying", finished, Some(queue.finished.len()))?;
+        Ok(left)
+    }
+
+    /// What is left waits on, each with its reason.
+    fn leave_waiting(
+        &mut self,
+        queue: &Queue<'_>,
+        units: &Units,
+        left: &[usize],
+        size: usize,
+        report: &mut Report,
+    ) -> Result<()> {
+        for some in left.chunks(size.max(1)) {
+            let mut waiting: Vec<(usize, Pending, Obstacle, ObjectReport)> = Vec::new();
+            for &u in some {
+                let (culprit, obstacle) = self.obstacle(u)?;
+                let indexes: Vec<usize> = units.of(u).collect();
+                let pending = self.load(queue, indexes.iter().copied())?;
+                let title = indexes.iter().position(|i| *i == culprit).map(|at| self.title(&pending[at]));
+                for (index, p) in indexes.iter().copied().zip(pending) {
+                    let (obstacle, said) = if index == culprit {
+                        let whole = if indexes.len() > 1 { "; the whole transaction waits" } else { "" };
+                        (obstacle.clone(), format!("waits: {}{whole}", obstacle.text))
+                    } else {
+                        let text = format!(
+                            "waits with {} of the same transaction, which cannot be applied: {}",
+                            title.as_deref().unwrap_or("another object"),
+                            obstacle.text
+                        );
+                        (Obstacle { cause: Cause::Together, text: text.clone() }, text)
+                    };
+                    let line = self.line(&p, None, Outcome::Requeued, said)?;
+                    waiting.push((index, p, obstacle, line));
+                }
+            }
+            waiting.sort_by_key(|(index, ..)| *index);
+            for (index, p, obstacle, line) in waiting {
+                // What was waiting before and still waits is no news.
+                if p.fresh || report.id == 0 {
+                    report.add(line);
+                }
+                self.store_waiting(&p, &obstacle)?;
+                self.note_waits(queue, index)?;
+            }
+        }
+        self.store_bonds()
+    }
+
+    /// Judges units with all of them in place: what was done with those that fit, and what is in the way of the others.
+    #[allow(clippy::type_complexity)]
+    fn try_batch(
+        &mut self,
+        pending: &[Pending],
+        all: &[Unit],
+        concurrent: &[bool],
+        options: ApplyOptions<'_>,
+    ) -> Result<(HashMap<usize, Vec<ObjectReport>>, HashMap<usize, Blocked>)> {
         let rules = self.rules()?;
         let mut settling = Settling {
-            pending: &pending,
+            pending,
             options,
             arriving: HashMap::new(),
             keys: HashMap::new(),
@@ -49,16 +216,16 @@ impl Node {
                 reasons.insert(u, blocked);
             }
         }
-        self.leave_out_dangling(&all, &pending, &concurrent, &mut reasons)?;
+        self.leave_out_dangling(all, pending, concurrent, &mut reasons)?;
         let mut active: Vec<usize> = (0..all.len()).filter(|u| !reasons.contains_key(u)).collect();
 
         // All together, less those that do not fit, until what stands is sound.
         let mut done: HashMap<usize, Vec<ObjectReport>> = HashMap::new();
         loop {
             self.conn.execute_batch("SAVEPOINT together")?;
-            settling.arrive(&all, &active);
-            let (applied, failed) = self.try_units(&mut settling, &all, &active)?;
-            let unsound = self.unsound(&settling, &all, applied.keys().copied())?;
+            settling.arrive(all, &active);
+            let (applied, failed) = self.try_units(&mut settling, all, &active)?;
+            let unsound = self.unsound(&settling, all, applied.keys().copied())?;
             reasons.extend(failed);
             if unsound.is_empty() {
                 self.conn.execute_batch("RELEASE together")?;
@@ -77,10 +244,10 @@ impl Node {
                     continue;
                 }
                 self.conn.execute_batch("SAVEPOINT alone")?;
-                settling.arrive(&all, &[u]);
-                let tried = self.try_group(&mut settling, &all, &[u])?;
+                settling.arrive(all, &[u]);
+                let tried = self.try_group(&mut settling, all, &[u])?;
                 let broken = match tried {
-                    Ok(reports) => match self.unsound(&settling, &all, [u].into_iter())?.remove(&u) {
+                    Ok(reports) => match self.unsound(&settling, all, [u].into_iter())?.remove(&u) {
                         None => {
                             done.extend(reports);
                             progress = true;
@@ -102,93 +269,47 @@ impl Node {
                 break;
             }
         }
-
-        let mut lines: Vec<(usize, ObjectReport)> = Vec::new();
-        let mut waiting: Vec<(usize, Obstacle)> = Vec::new();
-        for (u, unit) in all.iter().enumerate() {
-            match done.remove(&u) {
-                Some(reports) => lines.extend(unit.iter().copied().zip(reports)),
-                None => {
-                    let unsaid =
-                        || (unit[0], Obstacle { cause: Cause::Other, text: "it could not be applied".to_owned() });
-                    let (culprit, obstacle) = reasons.remove(&u).unwrap_or_else(unsaid);
-                    for &place in unit {
-                        let (obstacle, said) = if place == culprit {
-                            let whole = if unit.len() > 1 { "; the whole transaction waits" } else { "" };
-                            (obstacle.clone(), format!("waits: {}{whole}", obstacle.text))
-                        } else {
-                            let text = format!(
-                                "waits with {} of the same transaction, which cannot be applied: {}",
-                                self.title(&pending[culprit]),
-                                obstacle.text
-                            );
-                            (Obstacle { cause: Cause::Together, text: text.clone() }, text)
-                        };
-                        lines.push((place, self.line(&pending[place], None, Outcome::Requeued, said)?));
-                        waiting.push((place, obstacle));
-                    }
-                }
-            }
-        }
-        lines.sort_by_key(|(place, _)| *place);
-        for (place, line) in lines {
-            // What was waiting before and still waits is no news.
-            if pending[place].fresh || line.outcome != Outcome::Requeued || report.id == 0 {
-                report.add(line);
-            }
-        }
-        waiting.sort_by_key(|(place, _)| *place);
-        let waiting: Vec<_> = waiting.into_iter().map(|(place, obstacle)| (pending[place].clone(), obstacle)).collect();
-        self.store_waiting(&waiting, &bonds)
+        Ok((done, reasons))
     }
 
-    /// Drops what is not newer than our state, or than something else that waits. Tells for each of the rest whether it is
-    /// concurrent with ours.
-    fn still_news(&self, pending: Vec<Pending>, report: &mut Report) -> Result<(Vec<Pending>, Vec<bool>)> {
-        let mut by_guid: HashMap<Guid, Vec<usize>> = HashMap::new();
-        for (i, p) in pending.iter().enumerate() {
-            by_guid.entry(p.guid).or_default().push(i);
-        }
+    /// Which states have neither seen ours nor are seen by it.
+    fn concurrent(&self, pending: &[Pending]) -> Result<Vec<bool>> {
+        let each = pending.iter().map(|p| {
+            let current = self.current(&self.classes[p.class], p.guid)?;
+            Ok(current.is_some_and(|ours| !ours.state.vector.leq(&p.state.vector)))
+        });
+        each.collect()
+    }
+
+    /// For each of the states of one object that are to be applied: why nothing has to be done with it, if so. It is not newer
+    /// than our state, or than another of them.
+    fn no_news(&self, pending: &[Pending]) -> Result<Vec<Option<&'static str>>> {
+        let Some(first) = pending.first() else { return Ok(Vec::new()) };
+        let current = self.current(&self.classes[first.class], first.guid)?;
         let mut skipped = vec![None; pending.len()];
-        let mut concurrent = vec![false; pending.len()];
-        for (guid, places) in &by_guid {
-            let current = self.current(&self.classes[pending[places[0]].class], *guid)?;
-            for &i in places {
-                let theirs = &pending[i].state;
-                if let Some(ours) = current.as_ref().map(|c| &c.state) {
-                    if theirs.vector.leq(&ours.vector) {
-                        if pending[i].fresh && theirs.vector == ours.vector && theirs.content != ours.content {
-                            return Err(self.reused(&pending[i]));
-                        }
-                        skipped[i] = Some("nothing to do: the state here has seen it already");
-                        continue;
-                    }
-                    concurrent[i] = !ours.vector.leq(&theirs.vector);
+        for (p, skipped) in pending.iter().zip(&mut skipped) {
+            let theirs = &p.state;
+            if let Some(ours) = current.as_ref().map(|c| &c.state)
+                && theirs.vector.leq(&ours.vector)
+            {
+                if p.fresh && theirs.vector == ours.vector && theirs.content != ours.content {
+                    return Err(self.reused(p));
                 }
-            }
-            let left: Vec<usize> = places.iter().copied().filter(|i| skipped[*i].is_none()).collect();
-            for &i in &left {
-                let mine = &pending[i].state.vector;
-                let superseded = left.iter().any(|&j| {
-                    let other = &pending[j].state.vector;
-                    i != j && mine.leq(other) && (mine != other || j < i)
-                });
-                if superseded {
-                    skipped[i] = Some("nothing to do: a newer state of it has come");
-                }
+                *skipped = Some("nothing to do: the state here has seen it already");
             }
         }
-        let mut kept = (Vec::new(), Vec::new());
-        for (i, p) in pending.into_iter().enumerate() {
-            match skipped[i] {
-                Some(why) => report.add(self.line(&p, None, Outcome::Skipped, why.to_owned())?),
-                None => {
-                    kept.0.push(p);
-                    kept.1.push(concurrent[i]);
-                }
+        let left: Vec<usize> = (0..pending.len()).filter(|i| skipped[*i].is_none()).collect();
+        for &i in &left {
+            let mine = &pending[i].state.vector;
+            let superseded = left.iter().any(|&j| {
+                let other = &pending[j].state.vector;
+                i != j && mine.leq(other) && (mine != other || j < i)
+            });
+            if superseded {
+                skipped[i] = Some("nothing to do: a newer state of it has come");
             }
         }
-        Ok(kept)
+        Ok(skipped)
     }
 
     /// Leaves out units that refer to objects neither here nor arriving, and what refers to these in turn, before any row

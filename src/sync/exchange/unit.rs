@@ -4,42 +4,94 @@ use std::collections::HashMap;
 
 use crate::sync::data::guid::Guid;
 
+/// Places that are tied together, by way of others if need be (union-find with path halving).
+pub(crate) struct Partition(Vec<u32>);
+
+/// Units in the order of their first place, each with its places in order; four bytes a place and four a unit.
+pub(crate) struct Units {
+    starts: Vec<u32>,
+    places: Vec<u32>,
+}
+
+impl Partition {
+    /// Each place by itself.
+    pub(crate) fn new(places: usize) -> Partition {
+        Partition((0..places as u32).collect())
+    }
+
+    fn find(&mut self, mut at: usize) -> usize {
+        while self.0[at] as usize != at {
+            self.0[at] = self.0[self.0[at] as usize];
+            at = self.0[at] as usize;
+        }
+        at
+    }
+
+    pub(crate) fn tie(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.find(a), self.find(b));
+        // The lower one leads, so chains stay short where places come in order.
+        self.0[a.max(b)] = a.min(b) as u32;
+    }
+
+    /// The units of all places that are not left out.
+    pub(crate) fn units(mut self, left_out: &[bool]) -> Units {
+        let places = || (0..left_out.len()).filter(|place| !left_out[*place]);
+        const NONE: u32 = u32::MAX;
+        let mut unit_of_root = vec![NONE; left_out.len()];
+        let mut sizes: Vec<u32> = Vec::new();
+        for place in places() {
+            let root = self.find(place);
+            if unit_of_root[root] == NONE {
+                unit_of_root[root] = sizes.len() as u32;
+                sizes.push(0);
+            }
+            sizes[unit_of_root[root] as usize] += 1;
+        }
+        let mut starts = vec![0; sizes.len() + 1];
+        for (unit, size) in sizes.iter().enumerate() {
+            starts[unit + 1] = starts[unit] + size;
+        }
+        let mut next = starts.clone();
+        let mut sorted = vec![0; starts.last().map_or(0, |n| *n as usize)];
+        for place in places() {
+            let root = self.find(place);
+            let at = &mut next[unit_of_root[root] as usize];
+            sorted[*at as usize] = place as u32;
+            *at += 1;
+        }
+        Units { starts, places: sorted }
+    }
+}
+
+impl Units {
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The places of a unit.
+    pub(crate) fn of(&self, unit: usize) -> impl ExactSizeIterator<Item = usize> {
+        self.places[self.starts[unit] as usize..self.starts[unit + 1] as usize].iter().map(|place| *place as usize)
+    }
+}
+
 /// Groups `objects` (one entry a waiting state, an object may stand there twice) by the bonds: sets of objects that one
 /// commit filed. Two objects are in one unit where a chain of bonds ties them. Units come in the order of their first
 /// object; each lists places in `objects`.
 pub(crate) fn units(objects: &[Guid], bonds: &[Vec<Guid>]) -> Vec<Vec<usize>> {
     let mut first: HashMap<Guid, usize> = HashMap::new();
+    let mut parts = Partition::new(objects.len());
     for (place, guid) in objects.iter().enumerate() {
-        first.entry(*guid).or_insert(place);
-    }
-    let mut parent: Vec<usize> = (0..objects.len()).collect();
-    for bond in bonds {
-        let mut tied = bond.iter().filter_map(|g| first.get(g).copied());
-        let Some(root) = tied.next() else { continue };
-        for other in tied {
-            let (a, b) = (find(&mut parent, root), find(&mut parent, other));
-            parent[b] = a;
+        match first.get(guid) {
+            Some(first) => parts.tie(*first, place),
+            None => drop(first.insert(*guid, place)),
         }
     }
-    let mut unit_of_root: HashMap<usize, usize> = HashMap::new();
-    let mut units: Vec<Vec<usize>> = Vec::new();
-    for (place, guid) in objects.iter().enumerate() {
-        let root = find(&mut parent, first[guid]);
-        let unit = *unit_of_root.entry(root).or_insert_with(|| {
-            units.push(Vec::new());
-            units.len() - 1
-        });
-        units[unit].push(place);
+    for bond in bonds {
+        let tied: Vec<usize> = bond.iter().filter_map(|g| first.get(g).copied()).collect();
+        tied.windows(2).for_each(|pair| parts.tie(pair[0], pair[1]));
     }
-    units
-}
-
-fn find(parent: &mut [usize], mut at: usize) -> usize {
-    while parent[at] != at {
-        parent[at] = parent[parent[at]];
-        at = parent[at];
-    }
-    at
+    let units = parts.units(&vec![false; objects.len()]);
+    (0..units.len()).map(|unit| units.of(unit).collect()).collect()
 }
 
 #[cfg(test)]

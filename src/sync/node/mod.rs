@@ -400,6 +400,11 @@ impl Node {
         [self.path.as_path(), wal.as_path()].iter().filter_map(|p| p.metadata().ok()).map(|m| m.len()).sum()
     }
 
+    /// Asked now and then while something goes on: `done` of `total` (where that is known) are done.
+    pub(crate) fn going_on(&self, _what: &'static str, _done: usize, _total: Option<usize>) -> Result<()> {
+        Ok(())
+    }
+
     /// A number that changes when any other program has written to the file (`PRAGMA data_version`).
     pub fn data_version(&self) -> Result<i64> {
         Ok(self.conn.prepare_cached("PRAGMA data_version")?.query_row([], |r| r.get(0))?)
