@@ -65,7 +65,8 @@ impl Pair {
             since: Since::Acknowledged,
             upto: None,
             overwrite: false,
-            compress: false, update_sync_time: true,
+            compress: false,
+            update_sync_time: true,
         };
         self.nodes[from].prepare(target.info.guid, &options).unwrap().file
     }

@@ -89,7 +89,8 @@ impl Pair {
             since: Since::Sent,
             upto: None,
             overwrite: false,
-            compress: false, update_sync_time: true,
+            compress: false,
+            update_sync_time: true,
         };
         let prepared = self.here.prepare(self.there.info().guid, &options).unwrap();
         let report = self.there.apply(&prepared.file, ApplyOptions::default()).unwrap();
@@ -291,8 +292,15 @@ fn references_that_name_nothing_are_kept() {
         .unwrap();
     check_identities(&pair.here, "dangling");
     let file = pair.dir.path().join("dangling.syncset");
-    let options =
-        PrepareOptions { id: 999, file, since: Since::Sent, upto: None, overwrite: false, compress: false, update_sync_time: true };
+    let options = PrepareOptions {
+        id: 999,
+        file,
+        since: Since::Sent,
+        upto: None,
+        overwrite: false,
+        compress: false,
+        update_sync_time: true,
+    };
     let prepared = pair.here.prepare(pair.there.info().guid, &options).unwrap();
     let report = pair.there.apply(&prepared.file, ApplyOptions::default()).unwrap();
     assert_eq!((report.requeued, report.inserted), (1, 0));

@@ -102,7 +102,8 @@ impl Player {
                     since: if step["since"] == "sent" { Since::Sent } else { Since::Acknowledged },
                     upto: step["upto"].as_u64(),
                     overwrite: false,
-                    compress: false, update_sync_time: true,
+                    compress: false,
+                    update_sync_time: true,
                 };
                 let node = self.nodes.get_mut(&name).unwrap();
                 node.meet(&peer).unwrap();

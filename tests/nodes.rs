@@ -49,7 +49,15 @@ impl World {
     fn options(&mut self, since: Since) -> PrepareOptions {
         self.sets += 1;
         let file = self.dir.path().join(format!("{}.syncset", self.sets));
-        PrepareOptions { id: self.sets, file, since, upto: None, overwrite: false, compress: false, update_sync_time: true }
+        PrepareOptions {
+            id: self.sets,
+            file,
+            since,
+            upto: None,
+            overwrite: false,
+            compress: false,
+            update_sync_time: true,
+        }
     }
 
     fn prepare(&mut self, from: &str, to: &str, options: &PrepareOptions) -> Result<PathBuf> {

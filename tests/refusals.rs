@@ -56,8 +56,15 @@ impl Pair {
             false => (&mut self.there, &self.here),
         };
         source.meet(&target.identity().unwrap()).unwrap();
-        let options =
-            PrepareOptions { id: self.sets, file, since, upto: None, overwrite: false, compress: false, update_sync_time: true };
+        let options = PrepareOptions {
+            id: self.sets,
+            file,
+            since,
+            upto: None,
+            overwrite: false,
+            compress: false,
+            update_sync_time: true,
+        };
         source.prepare(target.info().guid, &options).unwrap().file
     }
 
@@ -369,8 +376,15 @@ fn still_works(node: &mut Node, what: &str) {
     node.retry(ApplyOptions::default()).unwrap_or_else(|e| panic!("{what}: {e}"));
     let file = node.path().with_extension("works");
     let id = node.next_set_id().unwrap();
-    let options =
-        PrepareOptions { id, file, since: Since::Acknowledged, upto: None, overwrite: true, compress: false, update_sync_time: true };
+    let options = PrepareOptions {
+        id,
+        file,
+        since: Since::Acknowledged,
+        upto: None,
+        overwrite: true,
+        compress: false,
+        update_sync_time: true,
+    };
     node.prepare(peer, &options).unwrap_or_else(|e| panic!("{what}: {e}"));
     Node::open(node.path()).unwrap_or_else(|e| panic!("{what}: {e}"));
 }
@@ -475,7 +489,8 @@ fn a_set_that_cannot_be_written_does_not_count_as_sent() {
         since: Since::Sent,
         upto: None,
         overwrite: false,
-        compress: false, update_sync_time: true,
+        compress: false,
+        update_sync_time: true,
     };
     let error = pair.here.prepare(peer, &options).unwrap_err();
     assert!(error.message().contains("nothing counts as sent") && !error.what_next().is_empty(), "{error}");
@@ -502,8 +517,15 @@ fn a_folder_that_cannot_be_written_is_told() {
         return skip("permissions", "this user may write anywhere, so no folder can be made read-only");
     }
     let file = folder.join("1.syncset");
-    let options =
-        PrepareOptions { id: 1, file, since: Since::Sent, upto: None, overwrite: false, compress: false, update_sync_time: true };
+    let options = PrepareOptions {
+        id: 1,
+        file,
+        since: Since::Sent,
+        upto: None,
+        overwrite: false,
+        compress: false,
+        update_sync_time: true,
+    };
     let error = pair.here.prepare(pair.there.info().guid, &options).unwrap_err();
     assert!(error.message().contains("nothing counts as sent"), "{error}");
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -27,7 +27,8 @@ fn exchange(dir: &Path, from: &mut Node, to: &mut Node) -> Result<Report> {
         since: Since::Acknowledged,
         upto: None,
         overwrite: false,
-        compress: false, update_sync_time: true,
+        compress: false,
+        update_sync_time: true,
     };
     from.prepare(to.info().guid, &options)?;
     to.apply(&file, ApplyOptions::default())

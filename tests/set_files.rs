@@ -56,7 +56,8 @@ impl Pair {
 
     fn prepare(&mut self, id: i64, since: Since) -> Result<Prepared> {
         let file = self.dir.path().join(format!("{id}.syncset"));
-        let options = PrepareOptions { id, file, since, upto: None, overwrite: false, compress: false, update_sync_time: true };
+        let options =
+            PrepareOptions { id, file, since, upto: None, overwrite: false, compress: false, update_sync_time: true };
         self.master.prepare(self.client.info().guid, &options)
     }
 
@@ -183,7 +184,8 @@ fn a_set_is_never_overwritten_silently() {
         since: Since::Acknowledged,
         upto: None,
         overwrite: false,
-        compress: false, update_sync_time: true,
+        compress: false,
+        update_sync_time: true,
     };
     let exists = pair.master.prepare(pair.client.info().guid, &options).unwrap_err();
     assert!(exists.message().contains("exists already"), "{exists}");
@@ -208,7 +210,8 @@ fn a_database_is_never_replaced_by_a_set() {
             since: Since::Acknowledged,
             upto: None,
             overwrite: true,
-            compress: false, update_sync_time: true,
+            compress: false,
+            update_sync_time: true,
         };
         let error = pair.master.prepare(peer, &options).unwrap_err();
         assert!(error.message().contains("is a database"), "{error}");
@@ -226,7 +229,8 @@ fn a_replaced_set_carries_what_the_one_before_did() {
         since: Since::Sent,
         upto: None,
         overwrite: true,
-        compress: false, update_sync_time: true,
+        compress: false,
+        update_sync_time: true,
     };
     pair.master.prepare(pair.client.info().guid, &options).unwrap();
     assert_eq!(pair.apply(&file).unwrap().inserted, 5);

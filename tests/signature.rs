@@ -102,7 +102,8 @@ fn what_nobody_known_has_signed_is_refused() {
         since: Since::Number(0),
         upto: None,
         overwrite: true,
-        compress: false, update_sync_time: true,
+        compress: false,
+        update_sync_time: true,
     };
     impostor.prepare(peer.info.guid, &options).unwrap();
     let error = refused(&mut pair.nodes[1], &options.file, Refusal::Signature);
@@ -152,7 +153,8 @@ fn an_unknown_key_is_refused_until_it_is_trusted_and_known_nodes_vouch() {
         since: Since::Acknowledged,
         upto: None,
         overwrite: true,
-        compress: false, update_sync_time: true,
+        compress: false,
+        update_sync_time: true,
     };
     pair.nodes[1].prepare(peer, &options).unwrap();
     let error = refused(&mut pair.nodes[0], &file, Refusal::Signature);

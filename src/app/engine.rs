@@ -170,8 +170,15 @@ impl Engine {
             }
             Action::Prepare { side, id, file, overwrite } => {
                 let file = self.env.set_file(file.as_deref(), side, id)?;
-                let options =
-                    PrepareOptions { id, file, since: Since::Sent, upto: None, overwrite, compress: false, update_sync_time: true };
+                let options = PrepareOptions {
+                    id,
+                    file,
+                    since: Since::Sent,
+                    upto: None,
+                    overwrite,
+                    compress: false,
+                    update_sync_time: true,
+                };
                 let prepared = self.env.prepare(side, 1 - side, &options)?;
                 let text = match prepared.objects {
                     0 => {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::args::{Command, OrderCommand, Place};
-use crate::cli::{decide, dir_or_default, inspect, nodes, output, track};
+use crate::cli::{decide, dir_or_default, inspect, nodes, output, progress, track};
 use crate::demo::edit::{change_order, delete_orders, new_order};
 use crate::demo::install::{Installation, install};
 use crate::demo::model::{Order, OrderDraft};
@@ -44,6 +44,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         [] => Environment::open(&dir_or_default(place.dir.clone())?)?,
         files => Environment::open_files(files)?,
     };
+    env.set_progress(&progress::start())?;
     match command {
         Command::Install { .. }
         | Command::Tour { .. }
@@ -90,7 +91,8 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
                 None if since == "acknowledged" => Since::Acknowledged,
                 None => Since::Sent,
             };
-            let options = PrepareOptions { id, file, since, upto, overwrite, compress: zstd, update_sync_time: !no_update };
+            let options =
+                PrepareOptions { id, file, since, upto, overwrite, compress: zstd, update_sync_time: !no_update };
             let prepared = env.nodes[source].prepare(peer, &options)?;
             out.done(&prepared, || output::prepared(&prepared, here))
         }

@@ -10,6 +10,7 @@ mod decide;
 mod inspect;
 mod nodes;
 mod output;
+mod progress;
 mod track;
 
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
+            progress::clear();
             output::error(&error, &args.place);
             ExitCode::from(match error.kind() {
                 ErrorKind::Usage | ErrorKind::NotFound => 2,

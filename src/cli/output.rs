@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::cli::args::{self, Place};
 use crate::cli::commands::ShownOrder;
+use crate::cli::progress;
 use crate::demo::model::Order;
 use crate::demo::scenario::{conflict_lines, report_lines};
 use crate::sync::{
@@ -63,6 +64,7 @@ impl Output<'_> {
             true => serde_json::to_string_pretty(value).map_err(|e| Error::new(ErrorKind::Storage, e.to_string()))?,
             false => runnable(&lines().join("\n"), self.place),
         };
+        progress::clear();
         match writeln!(std::io::stdout().lock(), "{text}") {
             Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
                 Err(Error::new(ErrorKind::Storage, format!("it was done, but the answer could not be written: {e}")))

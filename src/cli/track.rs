@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::cli::output::Output;
+use crate::cli::progress;
 use crate::demo::install::namespace;
 use crate::sync::{Error, ErrorKind, Node, NodeId, NodeInfo, Result, Role};
 use crate::words::count;
@@ -48,6 +49,7 @@ pub(crate) fn track(
 
 pub(crate) fn copy(file: &Path, copy: &Path, name: Option<&str>, out: Output<'_>) -> Result<ExitCode> {
     let mut node = Node::open(file)?;
+    node.set_progress(progress::start())?;
     let name = name_for(copy, name)?;
     if let Some(known) = [node.info().name.clone()]
         .into_iter()

@@ -266,7 +266,8 @@ impl Act {
                     since: Since::Sent,
                     upto: None,
                     overwrite: false,
-                    compress: false, update_sync_time: true,
+                    compress: false,
+                    update_sync_time: true,
                 };
                 let prepared = env.prepare(source, 1 - source, &options)?;
                 let name = prepared.file.file_name().unwrap_or_default().to_string_lossy().into_owned();

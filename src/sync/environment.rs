@@ -14,6 +14,8 @@ use crate::sync::exchange::sync_times::Since;
 use crate::sync::exchange::syncset;
 use crate::sync::node::verify::{self, Verification};
 use crate::sync::node::{Identity, Node, Role};
+use crate::sync::progress::Progress;
+use crate::words::count;
 
 /// The folder for sets inside an environment's folder.
 pub const SETS: &str = "sets";
@@ -146,6 +148,11 @@ impl Environment {
         Ok(Environment { sets: dir.clone(), dir, nodes })
     }
 
+    /// Says what goes on at any of its nodes through this handle, and asks it whether to stop.
+    pub fn set_progress(&mut self, progress: &Progress) -> Result<()> {
+        self.nodes.iter_mut().try_for_each(|node| node.set_progress(progress.clone()))
+    }
+
     /// Whether a folder seems to hold an environment: it holds a database file.
     pub fn exists(dir: &Path) -> bool {
         !database_files(dir).is_empty()
@@ -246,7 +253,17 @@ impl Environment {
             // A decision made at one end has still to be told at the other.
             for &(source, target) in directions {
                 if round == 0 || self.has_news(source, target)? {
-                    reports.push(self.exchange(source, target, rule)?);
+                    let exchanged = self.exchange(source, target, rule);
+                    reports.push(exchanged.map_err(|e| match (e.kind(), reports.len()) {
+                        (ErrorKind::Cancelled, done @ 1..) => {
+                            let what = format!(
+                                "cancelled; {} exchanged before stay, nothing else was changed",
+                                count(done, "set")
+                            );
+                            Error::new(ErrorKind::Cancelled, what)
+                        }
+                        _ => e,
+                    })?);
                 }
             }
             if reports.len() == exchanged {

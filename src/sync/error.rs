@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Constraint,
     /// Somebody else holds the database; trying again may succeed.
     Busy,
+    /// Somebody stopped it, and everything is as before.
+    Cancelled,
     /// SQLite or the file system failed.
     Storage,
 }
@@ -129,6 +131,7 @@ impl From<rusqlite::Error> for Error {
             other => other.to_string(),
         };
         match error.sqlite_error_code() {
+            Some(OperationInterrupted) => crate::sync::progress::cancelled(),
             Some(DatabaseBusy | DatabaseLocked) => {
                 Error::new(ErrorKind::Busy, "the database is locked by another program; nothing was changed")
                     .hint("let the other program finish its transaction, then try again")

@@ -42,6 +42,7 @@ mod environment;
 mod error;
 mod exchange;
 mod node;
+mod progress;
 
 pub use data::guid::{Guid, NodeId};
 pub use data::schema::{Class, ClassSpec, Key, Property};
@@ -72,3 +73,4 @@ pub use node::purge::{Confirmed, Purged};
 pub use node::track::Tracked;
 pub use node::verify::{ClassVerification, Contents, ObjectDifference, Verification, verify};
 pub use node::{Identity, Node, NodeInfo, Role};
+pub use progress::{Progress, Step};

@@ -48,7 +48,8 @@ impl Pair {
             since: Since::Sent,
             upto: None,
             overwrite: false,
-            compress: false, update_sync_time: true,
+            compress: false,
+            update_sync_time: true,
         };
         self.nodes[from].prepare(peer.info.guid, &options).unwrap();
         file

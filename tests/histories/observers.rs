@@ -39,6 +39,7 @@ impl Observers {
 
     /// A state came to a node, whether or not it could be applied.
     pub fn came(&mut self, at: usize, guid: Guid, state: &State) {
+        let state = &whole(state.clone());
         let seen = self.seen[at].entry(guid).or_default();
         if !seen.contains(state) {
             seen.push(state.clone());
@@ -90,6 +91,7 @@ impl Observers {
     }
 
     fn recorded(&mut self, at: usize, record: &ConflictRecord, after: &Versions) {
+        let record = &in_full(record.clone());
         let guid: Guid = record.guid.parse().unwrap();
         for side in [&record.ours, &record.theirs] {
             self.covered.extend(tokens_of_json(guid, &record.class, &side.content));
@@ -169,6 +171,31 @@ impl Observers {
     }
 }
 
+/// A state from before orders had their fourth column, or of a node that has not heard of it, has its default there. No other
+/// class has an identified object as its second property.
+pub fn whole(mut state: State) -> State {
+    if let Some(values) = &mut state.content
+        && values.len() == 3
+        && matches!(values[2], Value::Integer(_))
+    {
+        values.push(Value::Integer(1));
+    }
+    state
+}
+
+/// The same of what a record says.
+fn in_full(mut record: ConflictRecord) -> ConflictRecord {
+    if record.class == "Order" {
+        let ConflictRecord { ours, theirs, result, .. } = &mut record;
+        for content in [&mut ours.content, &mut theirs.content, result] {
+            if let Some(values) = content.as_object_mut() {
+                values.entry("more").or_insert(1.into());
+            }
+        }
+    }
+    record
+}
+
 /// The newest states that both have seen, none of them below another.
 fn ancestors<'a>(all: &'a [State], a: &Vector, b: &Vector) -> Vec<&'a State> {
     let both: Vec<&State> = all.iter().filter(|s| s.vector.leq(a) && s.vector.leq(b)).collect();
@@ -182,7 +209,12 @@ fn vector(side: &ConflictSide) -> Vector {
 
 /// The classes of `world.rs`, with their properties.
 fn properties(class: &str) -> &'static [&'static str] {
-    if class == "Order" { &["customer", "kind", "amount"] } else { &["code", "note", "best"] }
+    match class {
+        "Order" => &["customer", "kind", "amount", "more"],
+        "Customer" => &["code", "note", "best"],
+        "Word" => &["word", "note"],
+        _ => &["customer", "word", "note"],
+    }
 }
 
 fn json_of(class: &str, content: &Content) -> Json {

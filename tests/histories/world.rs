@@ -10,7 +10,7 @@ use objsync::sync::*;
 use rusqlite::Connection;
 
 use crate::common::{assert_same, dump};
-use crate::observers::{Observers, Versions};
+use crate::observers::{Observers, Versions, whole};
 
 pub const SCHEMA: &str = "
 CREATE TABLE kinds (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
@@ -18,16 +18,34 @@ CREATE TABLE customers (id INTEGER PRIMARY KEY, code TEXT UNIQUE, note TEXT, bes
 CREATE TABLE orders (
     id INTEGER PRIMARY KEY, customer INTEGER REFERENCES customers (id), kind INTEGER REFERENCES kinds (id), amount INTEGER
 );
+CREATE TABLE words (word TEXT PRIMARY KEY COLLATE NOCASE, note TEXT);
+CREATE TABLE uses (
+    customer INTEGER NOT NULL REFERENCES customers (id) ON DELETE CASCADE, word TEXT NOT NULL REFERENCES words (word) ON UPDATE CASCADE,
+    note TEXT, PRIMARY KEY (customer, word)
+) WITHOUT ROWID;
+CREATE TABLE total (n INTEGER NOT NULL);
+INSERT INTO total VALUES (0);
+CREATE TRIGGER order_in AFTER INSERT ON orders BEGIN UPDATE total SET n = (SELECT count(*) FROM orders); END;
+CREATE TRIGGER order_out AFTER DELETE ON orders BEGIN UPDATE total SET n = (SELECT count(*) FROM orders); END;
+INSERT INTO words VALUES ('red', NULL), ('blue', NULL);
 INSERT INTO kinds VALUES (1, 'one'), (2, 'two');
 INSERT INTO customers VALUES (1, 'a', NULL, NULL), (2, 'b', NULL, NULL);
 INSERT INTO orders VALUES (1, 1, 1, 0), (2, 2, 1, 0), (3, NULL, 2, 0);
+INSERT INTO uses VALUES (1, 'red', NULL), (2, 'blue', NULL);
 ";
-pub const JOURNALED: [(&str, &str); 2] = [("Customer", "customers"), ("Order", "orders")];
+pub const JOURNALED: [(&str, &str); 4] =
+    [("Customer", "customers"), ("Order", "orders"), ("Word", "words"), ("Use", "uses")];
 
 pub struct World {
     pub dir: tempfile::TempDir,
     pub nodes: Vec<Node>,
     pub observers: Observers,
+    /// How many objects are judged at once.
+    pub batch: Option<usize>,
+    /// Whether sets are packed.
+    pub compress: bool,
+    /// A table was altered somewhere, so that nodes may have taken in what they knew nothing of.
+    pub altered: bool,
     sets: i64,
 }
 
@@ -64,7 +82,15 @@ impl World {
         for node in &nodes {
             node.connection().execute_batch("PRAGMA synchronous = OFF").unwrap();
         }
-        let mut world = World { dir, nodes, sets: 0, observers: Observers::new(count) };
+        let mut world = World {
+            dir,
+            nodes,
+            sets: 0,
+            batch: None,
+            compress: false,
+            altered: false,
+            observers: Observers::new(count),
+        };
         for at in 0..count {
             let versions = world.versions(at);
             world.observers.note(at, &versions);
@@ -77,8 +103,15 @@ impl World {
         let identity = self.nodes[target].identity().unwrap();
         self.nodes[source].meet(&identity).unwrap();
         let file = self.dir.path().join(format!("{}.syncset", self.sets));
-        let options =
-            PrepareOptions { id: self.sets, file: file.clone(), since, upto, overwrite: false, compress: false, update_sync_time: true };
+        let options = PrepareOptions {
+            id: self.sets,
+            file: file.clone(),
+            since,
+            upto,
+            overwrite: false,
+            compress: self.compress,
+            update_sync_time: true,
+        };
         match self.nodes[source].prepare(identity.info.guid, &options) {
             Ok(_) => Some(Sent { target, file }),
             Err(e) => {
@@ -94,7 +127,7 @@ impl World {
         let before = self.versions(at);
         let content = dump(&self.nodes[at]);
         let known = self.nodes[at].conflicts(usize::MAX).unwrap().iter().map(|r| r.id).max().unwrap_or(0);
-        let options = ApplyOptions { rule: Some(rule), ..ApplyOptions::default() };
+        let options = ApplyOptions { rule: Some(rule), batch: self.batch, ..ApplyOptions::default() };
         let node = &mut self.nodes[at];
         let preview = node.preview(&set.file, options);
         assert_same(&dump(node), &content, "a preview changed something");
@@ -170,7 +203,7 @@ impl World {
         for (name, table) in JOURNALED {
             let class = node.class(name).unwrap();
             for guid in guids(node, table) {
-                found.insert(guid, node.current(class, guid).unwrap().unwrap().state);
+                found.insert(guid, whole(node.current(class, guid).unwrap().unwrap().state));
             }
         }
         found
@@ -273,14 +306,22 @@ fn guids(node: &Node, table: &str) -> Vec<Guid> {
 /// Identities are exactly the keys, and every reference names something.
 pub fn check_sound(node: &Node) {
     for (_, table) in JOURNALED {
+        let same = match table {
+            "words" => "o.k0 = t.word",
+            "uses" => "o.k0 = t.customer AND o.k1 = t.word",
+            _ => "o.key = t.id",
+        };
         let sql = format!(
-            "SELECT (SELECT count(*) FROM {table}) - (SELECT count(*) FROM {table} t JOIN objsync_object_{table} o ON o.key = t.id),
+            "SELECT (SELECT count(*) FROM {table}) - (SELECT count(*) FROM {table} t JOIN objsync_object_{table} o ON {same}),
              (SELECT count(*) FROM objsync_object_{table}) - (SELECT count(*) FROM {table})"
         );
         let odd: (i64, i64) = node.connection().query_row(&sql, [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
         assert_eq!(odd, (0, 0), "{table} at {}", node.info().name);
     }
-    let sql = "SELECT \"table\" || ' ' || rowid || ' to ' || parent FROM pragma_foreign_key_check";
+    let total = "SELECT iif(EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'order_in'), n - (SELECT count(*) FROM orders), 0) FROM total";
+    let total: i64 = node.connection().query_row(total, [], |r| r.get(0)).unwrap();
+    assert_eq!(total, 0, "the user's triggers follow at {}", node.info().name);
+    let sql = "SELECT \"table\" || ' ' || coalesce(rowid, '') || ' to ' || parent FROM pragma_foreign_key_check";
     let mut statement = node.connection().prepare(sql).unwrap();
     let broken: Vec<String> = statement.query_map([], |r| r.get(0)).unwrap().map(|r| r.unwrap()).collect();
     assert!(broken.is_empty(), "references at {} that name nothing: {broken:?}", node.info().name);

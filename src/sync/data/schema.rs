@@ -152,6 +152,12 @@ impl Class {
         self.unique.iter().flatten().any(|&i| a[i] != b[i])
     }
 
+    /// How a unique column compares.
+    pub(crate) fn collation(&self, place: usize) -> &str {
+        let all = self.unique.iter().flatten().zip(self.collations.iter().flatten());
+        all.filter(|(i, _)| **i == place).map(|(_, collation)| collation.as_str()).next().unwrap_or("BINARY")
+    }
+
     /// The table of local keys, GUIDs and versions of its objects.
     pub(crate) fn objects(&self) -> String {
         quote(&format!("objsync_object_{}", self.table))

@@ -61,7 +61,8 @@ impl Node {
     /// Applies a set from a file. Refusals (see [`Refusal`]) change nothing. What cannot be applied yet waits and is tried
     /// again at the end of every apply.
     pub fn apply(&mut self, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
-        self.with_spooled(file, Keep::Yes, |node, set, file| node.apply_set(set, file, options)).map(|(report, _)| report)
+        self.with_spooled(file, Keep::Yes, |node, set, file| node.apply_set(set, file, options))
+            .map(|(report, _)| report)
     }
 
     /// Says what [`Node::apply`] would do now: the same, taken back in the end. Refused where that would be.

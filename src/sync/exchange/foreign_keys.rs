@@ -61,17 +61,18 @@ impl Node {
 
     /// Whether rows refer to what an object was before the event at a journal position, and nothing is that any more.
     fn leaves_behind(&self, class: &Class, key: &ForeignKey, pos: i64) -> Result<bool> {
+        // What was is compared as the columns that are referred to compare.
         let was: Option<Vec<String>> = key
             .to
             .iter()
             .map(|to| match &class.key {
                 Key::Number(number) if number.eq_ignore_ascii_case(to) => Some("j.key".to_owned()),
-                _ => class.property(to).map(|place| format!("j.v{place}")),
+                _ => class.property(to).map(|place| format!("j.v{place} COLLATE {}", quote(class.collation(place)))),
             })
             .collect();
         let Some(was) = was else { return Ok(false) };
         let same = |alias: &str, columns: &[String]| {
-            let each = columns.iter().zip(&was).map(|(c, was)| format!("{alias}.{} = {was}", quote(c)));
+            let each = columns.iter().zip(&was).map(|(c, was)| format!("{was} = {alias}.{}", quote(c)));
             each.collect::<Vec<_>>().join(" AND ")
         };
         let sql = format!(

@@ -295,23 +295,20 @@ impl Node {
 
     /// Every object filed in (start, end], in that order. Classes that are switched off do not travel; on again, their baseline
     /// covers what was left out.
-    fn filed_in(
-        &self,
-        start: u64,
-        end: u64,
-        order: &str,
-        mut each: impl FnMut(Outgoing) -> Result<()>,
-    ) -> Result<()> {
+    fn filed_in(&self, start: u64, end: u64, order: &str, mut each: impl FnMut(Outgoing) -> Result<()>) -> Result<()> {
         let (first, last) = (self.first_pos_after(start)?, self.first_pos_after(end)?);
         // Reads the journal in order and sorts by object; SQLite keeps to its cache and goes on on disk.
         let mut objects = self.conn.prepare_cached(&format!(
             "SELECT object, class, min(pos), max(pos) FROM objsync_journal WHERE pos >= ?1 AND pos < ?2 GROUP BY object {order}"
         ))?;
         let mut rows = objects.query((first, last))?;
+        let mut done = 0;
         while let Some(r) = rows.next()? {
             let (object, class, first_pos, last_pos) = (r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?);
             if self.class_by_id(class)?.journaled {
                 each(self.outgoing(object, class, (first_pos, last_pos))?)?;
+                done += 1;
+                self.going_on("reading the journal", done, None)?;
             }
         }
         Ok(())

@@ -149,7 +149,8 @@ impl Report {
     pub(crate) fn tell_left_out(&mut self) {
         if self.left_out > 0 {
             let (listed, more) = (grouped(self.objects.len() as u64), grouped(self.left_out as u64));
-            self.warnings.push(format!("{listed} objects are listed, conflicts and what waits first; {more} more were counted"));
+            self.warnings
+                .push(format!("{listed} objects are listed, conflicts and what waits first; {more} more were counted"));
         }
     }
 

@@ -201,7 +201,8 @@ impl Node {
     pub(crate) fn store_waiting(&self, p: &Pending, obstacle: &Obstacle) -> Result<()> {
         let cause = obstacle.cause.name();
         if let Some(id) = p.id {
-            let sql = "UPDATE objsync_waiting SET reason = ?2, cause = ?3 WHERE id = ?1 AND (reason, cause) <> (?2, ?3)";
+            let sql =
+                "UPDATE objsync_waiting SET reason = ?2, cause = ?3 WHERE id = ?1 AND (reason, cause) <> (?2, ?3)";
             self.conn.prepare_cached(sql)?.execute((id, &obstacle.text, cause))?;
             return Ok(());
         }

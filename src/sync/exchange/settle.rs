@@ -59,7 +59,9 @@ impl Node {
             }
             if todo.len() == before {
                 // Units that need each other may have been in different batches.
-                if todo.iter().map(|u| units.of(*u).len()).sum::<usize>() <= options.batch.map_or(TOGETHER, |_| usize::MAX) {
+                if todo.iter().map(|u| units.of(*u).len()).sum::<usize>()
+                    <= options.batch.map_or(TOGETHER, |_| usize::MAX)
+                {
                     todo = self.settle_batch(queue, &units, &todo, options, report)?;
                 }
                 break;

@@ -92,8 +92,7 @@ impl Node {
         )?;
         let mut bond_of =
             self.conn.prepare_cached("INSERT INTO temp.objsync_spool_bond (bond, guid, tie) VALUES (?1, ?2, ?3)")?;
-        let mut known =
-            self.conn.prepare_cached("SELECT EXISTS(SELECT 1 FROM temp.objsync_spool WHERE guid = ?1)")?;
+        let mut known = self.conn.prepare_cached("SELECT EXISTS(SELECT 1 FROM temp.objsync_spool WHERE guid = ?1)")?;
         let (us, mut objects, mut ties) = (self.info.guid, 0, 0);
         let whole = syncset::read_through(file, |header, entry, line| {
             let (guid, commits, tie) = match &entry {
@@ -232,7 +231,9 @@ impl Node {
     pub(crate) fn note_obstacle(&self, unit: usize, culprit: usize, obstacle: &Obstacle) -> Result<()> {
         let text = serde_json::to_string(obstacle).map_err(|e| Error::storage(e.to_string()))?;
         self.conn
-            .prepare_cached("INSERT OR REPLACE INTO temp.objsync_spool_obstacle (unit, culprit, obstacle) VALUES (?1, ?2, ?3)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO temp.objsync_spool_obstacle (unit, culprit, obstacle) VALUES (?1, ?2, ?3)",
+            )?
             .execute((count(unit), count(culprit), text))?;
         Ok(())
     }
@@ -298,7 +299,8 @@ impl Node {
 
     /// The latest time up to `limit` in the spool, and how many there are beyond.
     pub(crate) fn spool_times(&self, limit: i64) -> Result<(Option<i64>, usize)> {
-        let sql = "SELECT max(time) FILTER (WHERE time <= ?1), count(*) FILTER (WHERE time > ?1) FROM temp.objsync_spool";
+        let sql =
+            "SELECT max(time) FILTER (WHERE time <= ?1), count(*) FILTER (WHERE time > ?1) FROM temp.objsync_spool";
         Ok(self.conn.query_row(sql, [limit], |r| Ok((r.get(0)?, r.get(1)?)))?)
     }
 

@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, MAIN_DB};
 
 use crate::sync::data::guid::NodeId;
 use crate::sync::data::schema::quote;
@@ -28,8 +29,8 @@ impl Node {
         let part = file.with_extension("part");
         let copied = (|| {
             self.refresh()?;
-            self.conn.backup(MAIN_DB, &part, None::<fn(rusqlite::backup::Progress)>)?;
-            let conn = Connection::open(&part)?;
+            let mut conn = Connection::open(&part)?;
+            self.copy_pages(&mut conn)?;
             store::configure(&conn)?;
             become_new_node(&conn, &info, self.number()?)?;
             conn.execute_batch(
@@ -44,13 +45,28 @@ impl Node {
             }
             return Err(error);
         }
-        let copy = Node::open(file)?.with_clock(self.clock.clone());
+        let mut copy = Node::open(file)?.with_clock(self.clock.clone());
+        copy.set_progress(self.progress.clone())?;
         let identity = copy.identity()?;
         self.write(|node| {
             node.make_final(&format!("{name} was made as a copy of this database since", name = identity.info.name))?;
             node.note_peer(&identity)
         })?;
         Ok(copy)
+    }
+
+    fn copy_pages(&self, to: &mut Connection) -> Result<()> {
+        let backup = Backup::new(&self.conn, to)?;
+        loop {
+            match backup.step(1_000)? {
+                StepResult::Done => return Ok(()),
+                StepResult::More => {}
+                _ => std::thread::sleep(std::time::Duration::from_millis(20)),
+            }
+            let pages = backup.progress();
+            let [total, left] = [pages.pagecount, pages.remaining].map(|n| usize::try_from(n).unwrap_or_default());
+            self.going_on("copying pages", total - left.min(total), Some(total))?;
+        }
     }
 
     /// Makes this file, which was copied or restored from a backup, a new node with the same name and role. Nothing in it is

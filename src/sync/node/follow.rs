@@ -195,7 +195,7 @@ impl Node {
 
     /// Takes in the properties that only the sender's table has so far: their values are kept beside the table.
     pub(crate) fn take_in_properties(&mut self, theirs: &[Class]) -> Result<()> {
-        let mut any = false;
+        let mut changed = Vec::new();
         for class in &self.classes {
             let Some(sender) = theirs.iter().find(|c| c.name == class.name) else { continue };
             let unknown = |p: &&Property| !class.properties.iter().any(|q| q.name.eq_ignore_ascii_case(&p.name));
@@ -217,14 +217,15 @@ impl Node {
             }
             store::widen_journal(&self.conn, new.properties.len())?;
             store::record_shape(&self.conn, &new)?;
-            triggers::drop_all(&self.conn, class)?;
-            any = true;
-        }
-        if any {
-            self.classes = store::classes(&self.conn)?;
-            for class in &self.classes {
-                triggers::create(&self.conn, class)?;
+            // They may be out of the way, and come back by themselves.
+            if triggers::are_journaling(&self.conn, class)? {
+                triggers::drop_all(&self.conn, class)?;
+                changed.push(class.id);
             }
+        }
+        self.classes = store::classes(&self.conn)?;
+        for class in self.classes.iter().filter(|class| changed.contains(&class.id)) {
+            triggers::create(&self.conn, class)?;
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ use crate::sync::data::stamp::{Clock, system_clock};
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::exchange::signature::{self, PublicKey};
 use crate::sync::node::registry::Registry;
+use crate::sync::progress::{Progress, Step};
 
 /// What a node is in the exchange. A node keeps its role for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -91,6 +92,7 @@ pub struct Node {
     /// Triggers of the user's that write to classes.
     writing_triggers: BTreeSet<String>,
     schema_version: i64,
+    pub(crate) progress: Progress,
 }
 
 /// Whether a transaction is to stay.
@@ -174,6 +176,7 @@ impl Node {
             was_at: None,
             writing_triggers: BTreeSet::new(),
             schema_version: -1,
+            progress: Progress::default(),
         };
         node.refresh()?;
         node.find_whereabouts()?;
@@ -400,9 +403,16 @@ impl Node {
         [self.path.as_path(), wal.as_path()].iter().filter_map(|p| p.metadata().ok()).map(|m| m.len()).sum()
     }
 
+    /// Says what goes on through this handle from now on, and asks it whether to stop.
+    pub fn set_progress(&mut self, progress: Progress) -> Result<()> {
+        self.progress = progress.clone();
+        // Within long statements, too: about every millisecond.
+        Ok(self.conn.progress_handler(10_000, Some(move || progress.is_cancelled()))?)
+    }
+
     /// Asked now and then while something goes on: `done` of `total` (where that is known) are done.
-    pub(crate) fn going_on(&self, _what: &'static str, _done: usize, _total: Option<usize>) -> Result<()> {
-        Ok(())
+    pub(crate) fn going_on(&self, what: &'static str, done: usize, total: Option<usize>) -> Result<()> {
+        self.progress.step(Step { what, done, total })
     }
 
     /// A number that changes when any other program has written to the file (`PRAGMA data_version`).

@@ -13,10 +13,10 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use crate::sync::data::schema::{Class, Key, quote};
 use crate::sync::error::Result;
-use crate::sync::node::Node;
+use crate::sync::node::{Node, triggers};
 
-/// Triggers that are out of the way, to be made again in this order.
-pub(crate) struct OutOfTheWay(Vec<String>);
+/// The user's triggers that are out of the way, to be made again in this order; ours are, too. `None`: none of them.
+pub(crate) struct OutOfTheWay(Option<Vec<String>>);
 
 impl Node {
     /// As part of a transaction: of all triggers only those stay on that may run while the engine writes.
@@ -30,24 +30,28 @@ impl Node {
         let on_class = |table: &str| self.classes.iter().any(|c| c.table.eq_ignore_ascii_case(table));
         let stays = |name: &str| !ours(name) && !self.writing_triggers.contains(name);
         if !all.iter().any(|(name, table, _)| on_class(table) && stays(name)) {
-            return Ok(OutOfTheWay(Vec::new()));
+            return Ok(OutOfTheWay(None));
         }
         let mut away = Vec::new();
         for (name, _, sql) in all.into_iter().filter(|(name, ..)| !stays(name)) {
             self.conn.execute_batch(&format!("DROP TRIGGER {}", quote(&name)))?;
-            away.push(sql);
+            if !ours(&name) {
+                away.push(sql);
+            }
         }
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
-        Ok(OutOfTheWay(away))
+        Ok(OutOfTheWay(Some(away)))
     }
 
     /// Puts back what [`Node::only_users_triggers`] took away, and switches triggers off again.
     pub(crate) fn put_triggers_back(&self, away: OutOfTheWay) -> Result<()> {
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-        for sql in away.0 {
+        let Some(users) = away.0 else { return Ok(()) };
+        for sql in users {
             self.conn.execute_batch(&sql)?;
         }
-        Ok(())
+        // As the classes are by now, and newer than the user's.
+        self.classes.iter().try_for_each(|class| triggers::create(&self.conn, class))
     }
 
     /// Names of the triggers that write to a class when a class is written to, be it by way of other triggers: SQLite tells

@@ -68,14 +68,35 @@ impl Node {
                     _ => value,
                 });
             }
-            let hash = blake3::hash(&canonical(&Some(values)));
+            let hash = blake3::hash(&comparable(class, values));
             let mut short = [0; 16];
             short.copy_from_slice(&hash.as_bytes()[..16]);
             objects.push((self.nodes.object(r.get(0)?)?, r.get(1)?, short));
+            self.going_on("comparing", objects.len(), None)?;
         }
         objects.sort_unstable_by_key(|(guid, ..)| *guid);
         Ok(Contents { objects })
     }
+}
+
+/// An object's content as bytes that are equal where the content is, also with a node that has not heard of a column yet that
+/// others have added: there it has the value that every state from before has.
+fn comparable(class: &Class, values: Vec<Value>) -> Vec<u8> {
+    let (mut first, mut added) = (Vec::new(), Vec::new());
+    for (property, value) in class.properties.iter().zip(values) {
+        match &property.added {
+            None => first.push(value),
+            Some(before) if *before == value => {}
+            Some(_) => added.push((&property.name, value)),
+        }
+    }
+    let mut bytes = canonical(&Some(first));
+    // Nodes may have added them in different orders.
+    added.sort_by_key(|(name, _)| *name);
+    for (name, value) in added {
+        bytes.extend_from_slice(&canonical(&Some(vec![Value::Text(name.clone()), value])));
+    }
+    bytes
 }
 
 impl Contents {

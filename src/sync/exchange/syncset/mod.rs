@@ -46,8 +46,8 @@ use crate::sync::exchange::signature::PublicKey;
 use crate::sync::node::NodeInfo;
 use crate::sync::node::history::State;
 
-pub use read::{read, read_header};
 pub(crate) use read::{Entry, Whole, check_transactions, read_entry, read_through, repeated};
+pub use read::{read, read_header};
 pub use write::check_replaceable;
 pub(crate) use write::{Target, Writer};
 

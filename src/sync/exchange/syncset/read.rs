@@ -13,7 +13,9 @@ use crate::sync::data::stamp::Stamp;
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::signature::{PublicKey, is_signature};
-use crate::sync::exchange::syncset::{ClosingLine, FORMAT, Header, HeaderLine, LONGEST_LINE, ObjectLine, SetObject, SyncSet, Tie};
+use crate::sync::exchange::syncset::{
+    ClosingLine, FORMAT, Header, HeaderLine, LONGEST_LINE, ObjectLine, SetObject, SyncSet, Tie,
+};
 use crate::sync::node::history::State;
 use crate::sync::node::store::SERIAL_BITS;
 use crate::sync::node::{NodeInfo, Role};
@@ -59,10 +61,7 @@ pub fn read_header(file: &Path) -> Result<Header> {
 
 /// Reads a set from a file line by line and checks that it is whole; that no object comes twice, and the count of the commits,
 /// is left to `each`, which gets every object and tie as it stands in the file, too.
-pub(crate) fn read_through(
-    file: &Path,
-    each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>,
-) -> Result<Whole> {
+pub(crate) fn read_through(file: &Path, each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>) -> Result<Whole> {
     let (mut input, bytes) = open(file)?;
     let whole = read_lines(&mut input, bytes, each).map_err(|e| e.while_doing(file.display()))?;
     Ok(whole)
