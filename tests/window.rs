@@ -365,6 +365,20 @@ fn while_the_worker_is_busy_buttons_wait_and_the_window_does_not() {
 }
 
 #[test]
+fn what_takes_long_can_be_cancelled() {
+    let mut window = Window::open();
+    window.board.lock().unwrap().slow = Duration::from_secs(30);
+    window.press("Random order at MASTER");
+    window.until("the button", |w| w.harness.query_by_label("Cancel").is_some());
+    window.press("Cancel");
+    window.until("the end", |w| w.shows("cancelled; nothing was changed"));
+    assert!(window.harness.query_by_label("Cancel").is_none(), "nothing is left to cancel");
+    window.board.lock().unwrap().slow = Duration::ZERO;
+    window.press("Random order at MASTER");
+    window.until("the row", |w| w.shows("Order 24 at MASTER"));
+}
+
+#[test]
 fn what_other_programs_write_shows_within_a_second() {
     let mut window = Window::open();
     window.board.lock().unwrap().written_elsewhere = true;

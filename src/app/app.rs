@@ -35,9 +35,11 @@ impl App {
     /// Starts the worker with its backend. [`theme::install`](super::theme::install) must have run on the context.
     pub fn new(ctx: &egui::Context, backend: Box<dyn Backend>) -> App {
         let wake = ctx.clone();
+        let worker = Worker::start(backend, move || wake.request_repaint());
+        let progress = worker.progress.clone();
         App {
-            worker: Worker::start(backend, move || wake.request_repaint()),
-            state: State::default(),
+            worker,
+            state: State { progress, ..State::default() },
             chooser: None,
             scrolling: panels::Scrolling::default(),
         }

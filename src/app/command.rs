@@ -133,6 +133,8 @@ pub enum Command {
     CancelEdit,
     /// The error was read.
     DismissError,
+    /// Stop what is being done.
+    CancelWork,
     /// A file was dropped on the window.
     Dropped(PathBuf),
 }
@@ -181,6 +183,7 @@ impl Command {
             Command::ToggleDock => "Hide the dock".into(),
             Command::ToggleTheme => "Dark or light".into(),
             Command::DismissError => "Dismiss the error".into(),
+            Command::CancelWork => "Cancel".into(),
             Command::History(side) => format!("History of the order at {}", at(side)),
             Command::NextToDecide => "Next to decide".into(),
             Command::TakeWhole(side) => format!("Take {}'s", at(side)),
@@ -249,6 +252,7 @@ impl Command {
             Command::Verify => "Compares the contents of both databases.".into(),
             Command::RestartDemo => "Replaces this environment by a new demo; asks first.".into(),
             Command::ToggleTheme => "Switches between dark and light.".into(),
+            Command::CancelWork => "Stops what is being done; everything is as before.".into(),
             Command::History(_) | Command::Run(Action::History { .. }) => {
                 "Every state of this order: when, by whom, through which set.".into()
             }
@@ -338,6 +342,11 @@ impl Command {
                 state.blocked()?;
                 state.history_at(*side).map(|_| ()).ok_or_else(|| "Select an order.".to_owned())
             }
+            Command::CancelWork => match &state.running {
+                Some(_) if !state.progress.is_cancelled() => Ok(()),
+                Some(_) => Err("It is being stopped.".into()),
+                None => Err("Nothing is being done.".into()),
+            },
             Command::NextToDecide => match state.snapshot.as_ref().map_or(0, |s| s.counts.to_decide) {
                 0 => Err("There is nothing to decide.".into()),
                 _ => Ok(()),

@@ -18,8 +18,8 @@ use crate::demo::scenario::report_lines;
 use crate::demo::tables::ORDER;
 use crate::sync::syncset::{SyncSet, check_replaceable};
 use crate::sync::{
-    ApplyOptions, Choice, Environment, Error, ErrorKind, Guid, Node, Outcome, PrepareOptions, Report, Resolution,
-    Result, Role, Since, Value,
+    ApplyOptions, Choice, Environment, Error, ErrorKind, Guid, Node, Outcome, PrepareOptions, Progress, Report,
+    Resolution, Result, Role, Since, Value,
 };
 use crate::words::count;
 
@@ -36,6 +36,7 @@ pub struct Engine {
     /// Prepared sets by digest: reading one again for every view would be a waste.
     pub(super) sets: HashMap<String, Arc<SyncSet>>,
     rng: StdRng,
+    progress: Progress,
 }
 
 /// Changes when another program writes to a file, or puts another file in its place.
@@ -44,15 +45,18 @@ type FileState = (Option<i64>, Option<(u64, u64)>);
 impl Engine {
     /// Opens the environment in a folder; it must hold a master and a client.
     pub fn open(dir: &Path) -> Result<Engine> {
-        let env = open(dir)?;
+        let mut env = open(dir)?;
+        let progress = Progress::default();
+        env.set_progress(&progress)?;
         let shown = first_two(&env);
         let files = env.files().len();
-        Ok(Engine { env, shown, seen: HashMap::new(), files, sets: HashMap::new(), rng: rng(None) })
+        Ok(Engine { env, shown, seen: HashMap::new(), files, sets: HashMap::new(), rng: rng(None), progress })
     }
 
     /// Opens the environment again, or another one; shows the same nodes where they are there.
     fn reopen(&mut self, dir: &Path) -> Result<()> {
         self.env = open(dir)?;
+        self.env.set_progress(&self.progress)?;
         let names: Vec<&str> = self.env.nodes.iter().map(|n| n.info().name.as_str()).collect();
         if !self.shown.iter().all(|name| names.contains(&name.as_str())) {
             self.shown = first_two(&self.env);
@@ -508,6 +512,10 @@ impl Backend for Engine {
         self.files = self.env.files().len();
         self.seen = self.file_states();
         self.look().map_err(failure)
+    }
+
+    fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     fn changed(&mut self) -> bool {

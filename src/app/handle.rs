@@ -399,6 +399,7 @@ fn change(state: &mut State, command: Command) {
         }
         Command::CancelEdit => state.editor = None,
         Command::DismissError => state.error = None,
+        Command::CancelWork => state.progress.cancel(),
         // Handled by the app, which has the worker and the context.
         Command::Run(_)
         | Command::Rule(_)

@@ -14,7 +14,7 @@ use super::snapshot::{COLUMNS, Column, Snapshot};
 use super::view::{Action, ConflictView, Failure, Line, Mark, SideIndex, View};
 use crate::demo::model::Order;
 use crate::demo::tables::ORDER;
-use crate::sync::{Guid, Rule};
+use crate::sync::{Guid, Progress, Rule};
 
 /// How long changed rows stay highlighted, seconds.
 pub const FLASH_SECONDS: f64 = 2.0;
@@ -151,6 +151,8 @@ pub struct State {
     pub status: String,
     /// What the worker is doing.
     pub running: Option<Running>,
+    /// How far that is.
+    pub progress: Progress,
     /// The worker has ended: nothing can be done any more.
     pub stopped: bool,
     /// Rows changed by the last action, with the time they were, in the window's seconds.
@@ -185,6 +187,7 @@ impl Default for State {
             error: None,
             status: String::new(),
             running: None,
+            progress: Progress::default(),
             stopped: false,
             flash: HashMap::new(),
             focus_filter: None,

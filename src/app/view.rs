@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use crate::demo::model::{Order, OrderDraft};
-use crate::sync::{Guid, Outcome, RecordState, Role, Rule, Rules};
+use crate::sync::{Guid, Outcome, Progress, RecordState, Role, Rule, Rules};
 
 /// Which pane: `0` MASTER (left, blue), `1` CLIENT (right, orange).
 pub type SideIndex = usize;
@@ -492,4 +492,8 @@ pub trait Backend: Send {
     fn changed(&mut self) -> bool;
     /// Carries out an action.
     fn run(&mut self, action: Action) -> Result<Done, Failure>;
+    /// Tells how far an action is, and stops it.
+    fn progress(&self) -> Progress {
+        Progress::default()
+    }
 }

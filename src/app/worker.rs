@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::view::{Action, Backend, Done, Failure, View};
+use crate::sync::Progress;
 
 /// How long to wait for work before asking whether another program has written.
 const POLL: Duration = Duration::from_millis(250);
@@ -49,6 +50,8 @@ pub struct Worker {
     jobs: Option<SyncSender<Action>>,
     outbox: Arc<Mutex<Outbox>>,
     thread: Option<JoinHandle<()>>,
+    /// How far the action is that runs.
+    pub progress: Progress,
 }
 
 impl Worker {
@@ -56,12 +59,14 @@ impl Worker {
     pub fn start(backend: Box<dyn Backend>, wake: impl Fn() + Send + 'static) -> Worker {
         let (jobs, inbox) = sync_channel(QUEUE);
         let outbox = Arc::new(Mutex::new(Outbox::default()));
-        let desk = Desk { outbox: outbox.clone(), wake: Box::new(wake), last_failure: None };
+        let progress = backend.progress();
+        let desk =
+            Desk { outbox: outbox.clone(), wake: Box::new(wake), last_failure: None, progress: progress.clone() };
         let thread = std::thread::Builder::new().name("worker".into()).spawn(move || desk.work(backend, inbox));
         if thread.is_err() {
             lock(&outbox).stopped = true;
         }
-        Worker { jobs: Some(jobs), outbox, thread: thread.ok() }
+        Worker { jobs: Some(jobs), outbox, thread: thread.ok(), progress }
     }
 
     /// Hands an action over; gives it back when the queue is full or the thread has ended.
@@ -100,6 +105,7 @@ struct Desk {
     outbox: Arc<Mutex<Outbox>>,
     wake: Box<dyn Fn() + Send>,
     last_failure: Option<Failure>,
+    progress: Progress,
 }
 
 impl Desk {
@@ -109,8 +115,11 @@ impl Desk {
             match inbox.recv_timeout(POLL) {
                 Ok(action) => {
                     let start = Instant::now();
+                    self.progress.begin();
                     let result = backend.run(action.clone());
                     let took = start.elapsed();
+                    // What is read from now on is not what was to be stopped.
+                    self.progress.begin();
                     let overtaken = backend.changed();
                     // The view first: when the window hears that it is done, it can already show what was done.
                     self.read(&mut *backend, overtaken);

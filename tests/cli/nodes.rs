@@ -103,3 +103,27 @@ fn a_copied_environment_asks_before_it_writes() {
     assert_eq!(run(&["status"]).ok()["equal"], true);
     assert_eq!(demo.status()["equal"], true, "the original goes on");
 }
+
+#[test]
+fn keys_are_listed_and_only_known_ones_taken() {
+    let demo = Demo::new();
+    let keys = demo.json(&["keys"]);
+    assert_eq!((&keys[0]["requires_signed"], &keys[0]["known"].as_array().unwrap().len()), (&json!(false), &2));
+    assert_eq!(keys[0]["known"][1]["key"], keys[1]["known"][1]["key"], "each is known to the other by its own key");
+    assert_eq!(demo.json(&["keys", "require"])[1]["requires_signed"], true);
+    demo.json(&["random-order", "--node", "MASTER", "--seed", "1"]);
+    demo.json(&["sync"]);
+    assert_eq!(demo.status()["equal"], true);
+    let (client, key) = (keys[1]["known"][1]["node"]["guid"].as_str().unwrap(), "11".repeat(32));
+    demo.run(&["keys", "trust", client, "zz", "--node", "MASTER"]).fails(2, &["no public key"]);
+    demo.run(&["keys", "trust", "NOBODY", &key, "--node", "MASTER"]).fails(2, &["knows no peer"]);
+    demo.json(&["keys", "trust", "CLIENT", keys[0]["known"][0]["key"].as_str().unwrap(), "--node", "MASTER"]);
+    demo.json(&["random-order", "--node", "CLIENT", "--seed", "2"]);
+    demo.run(&["sync"])
+        .fails(3, &["MASTER knows CLIENT by", "somebody else made it", "nothing was changed", "keys trust CLIENT"]);
+    demo.json(&["keys", "accept-any"]);
+    demo.run(&["sync"]).fails(3, &["somebody else made it"]);
+    demo.json(&["keys", "trust", "CLIENT", keys[1]["known"][1]["key"].as_str().unwrap(), "--node", "MASTER"]);
+    demo.json(&["sync"]);
+    assert_eq!(demo.status()["equal"], true);
+}

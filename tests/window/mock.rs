@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use objsync::app::view::*;
 use objsync::demo::model::{Decimal, Order, OrderDraft};
-use objsync::sync::{Guid, NodeId, Outcome, RecordState, Role, Rule};
+use objsync::sync::{Guid, NodeId, Outcome, Progress, RecordState, Role, Rule};
 
 const EMPLOYEES: [&str; 8] = [
     "Haddad, Lena",
@@ -73,12 +73,13 @@ pub struct MockBackend {
     board: Arc<Mutex<Switchboard>>,
     serial: u64,
     dice: u64,
+    progress: Progress,
 }
 
 impl MockBackend {
     /// `orders` orders on both sides, and the differences of the design picture.
     pub fn new(orders: i64, board: Arc<Mutex<Switchboard>>) -> Self {
-        let mut mock = MockBackend { view: View::default(), board, serial: 0, dice: 7 };
+        let mut mock = MockBackend { view: View::default(), board, serial: 0, dice: 7, progress: Progress::default() };
         mock.view.dir = std::env::temp_dir().join("demo");
         for side in 0..2 {
             let name = ["MASTER", "CLIENT"][side];
@@ -659,6 +660,10 @@ impl Backend for MockBackend {
         Ok(view)
     }
 
+    fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
     fn changed(&mut self) -> bool {
         let board = self.board.lock().unwrap();
         board.written_elsewhere || board.decided_elsewhere
@@ -670,7 +675,13 @@ impl Backend for MockBackend {
             board.actions.push(action.clone());
             (board.fail_next.take(), std::mem::take(&mut board.panic_next), board.slow)
         };
-        std::thread::sleep(slow);
+        let start = std::time::Instant::now();
+        while start.elapsed() < slow {
+            if self.progress.is_cancelled() {
+                return Err(Failure { message: "cancelled; nothing was changed".into(), hint: String::new() });
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2).min(slow));
+        }
         assert!(!panic, "asked to");
         match fail {
             Some(failure) => Err(failure),

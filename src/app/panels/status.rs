@@ -8,6 +8,7 @@ use crate::app::state::State;
 use crate::app::theme::{SMALL, Tokens, medium, regular};
 use crate::app::view::Failure;
 use crate::app::widgets::{Look, command_button};
+use crate::words::grouped;
 
 /// The last result, or what is being done.
 pub fn line(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
@@ -20,7 +21,13 @@ pub fn line(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             Some(running) => {
                 ui.add(Spinner::new().size(12.0).color(t.waiting));
                 let seconds = running.since.elapsed().as_secs();
-                format!("{}…  {seconds} s", first_upper(&in_words(&running.action, state)))
+                let step = state.progress.now().map(|step| {
+                    let total = step.total.map(|n| format!(" of {}", grouped(n as u64))).unwrap_or_default();
+                    format!("{} {}{total}  ", step.what, grouped(step.done as u64))
+                });
+                let what = first_upper(&in_words(&running.action, state));
+                command_button(ui, state, out, Command::CancelWork, Look::Plain);
+                format!("{what}…  {}{seconds} s", step.unwrap_or_default())
             }
             None => {
                 let (rect, _) = ui.allocate_exact_size(egui::vec2(10.0, 12.0), Sense::hover());
@@ -39,7 +46,6 @@ pub fn line(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             }
         });
     });
-    let _ = out;
 }
 
 /// What failed, what was not changed, what to do next. Stays until dismissed.

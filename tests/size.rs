@@ -1,0 +1,271 @@
+//! Sets of many objects: judged in batches, packed or not; and what goes on can be followed and stopped at any step.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::{assert_same, dump};
+use objsync::sync::*;
+
+const TABLES: &str = "CREATE TABLE box (id INTEGER PRIMARY KEY, name TEXT UNIQUE, next INTEGER REFERENCES thing (id));
+    CREATE TABLE thing (id INTEGER PRIMARY KEY, box INTEGER NOT NULL REFERENCES box (id), note TEXT);";
+
+struct Pair {
+    dir: tempfile::TempDir,
+    here: Node,
+    there: Node,
+    sets: i64,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("here.db");
+        rusqlite::Connection::open(&file).unwrap().execute_batch(TABLES).unwrap();
+        let spec = |t: &str| ClassSpec { name: t.to_owned(), table: t.to_owned(), journaled: true };
+        let info = NodeInfo { guid: NodeId::random(), name: "HERE".into(), role: Role::Master };
+        let mut here = Node::create(&file, info, &[spec("box"), spec("thing")]).unwrap();
+        let there = here.fresh_copy(&dir.path().join("there.db"), "THERE", Role::Client).unwrap();
+        Pair { dir, here, there, sets: 0 }
+    }
+
+    /// One commit.
+    fn write(node: &mut Node, sql: &str) {
+        node.edit(|edit| Ok(edit.connection().execute_batch(sql)?)).unwrap();
+    }
+
+    fn options(&mut self, compress: bool) -> PrepareOptions {
+        self.sets += 1;
+        let file = self.dir.path().join(format!("{}.syncset", self.sets));
+        PrepareOptions {
+            id: self.sets,
+            file,
+            since: Since::Sent,
+            upto: None,
+            overwrite: false,
+            compress,
+            update_sync_time: true,
+        }
+    }
+
+    fn set(&mut self, compress: bool) -> PathBuf {
+        let options = self.options(compress);
+        self.here.prepare(self.there.info().guid, &options).unwrap().file
+    }
+
+    fn same(&mut self) {
+        for class in ["box", "thing"] {
+            assert_eq!(
+                self.here.contents(class).unwrap().digest(),
+                self.there.contents(class).unwrap().digest(),
+                "{class}"
+            );
+        }
+        let dangling = self
+            .there
+            .connection()
+            .prepare("PRAGMA foreign_key_check")
+            .unwrap()
+            .query_map([], |_| Ok(()))
+            .unwrap()
+            .count();
+        assert_eq!(dangling, 0);
+    }
+}
+
+fn in_batches(of: usize) -> ApplyOptions<'static> {
+    ApplyOptions { batch: Some(of), ..ApplyOptions::default() }
+}
+
+#[test]
+fn what_needs_each_other_across_batches_goes_through() {
+    for batch in [1, 2, 3, 7] {
+        let mut pair = Pair::new();
+        // Filed last what is referred to first: the boxes come after the things in them.
+        Pair::write(&mut pair.here, "INSERT INTO box (id, name) VALUES (1, 'a'), (2, 'b')");
+        for n in 1..9 {
+            Pair::write(&mut pair.here, &format!("INSERT INTO thing VALUES ({n}, {}, 'n')", 1 + n % 2));
+        }
+        Pair::write(&mut pair.here, "UPDATE box SET name = 'c' WHERE id = 1");
+        Pair::write(&mut pair.here, "UPDATE box SET name = 'd' WHERE id = 2");
+        // Round and round: each of two commits needs the other.
+        Pair::write(&mut pair.here, "INSERT INTO box (id, name) VALUES (3, 'x')");
+        Pair::write(&mut pair.here, "INSERT INTO thing VALUES (20, 3, 'y')");
+        Pair::write(&mut pair.here, "UPDATE box SET next = 20 WHERE id = 3");
+        let file = pair.set(false);
+        let report = pair.there.apply(&file, in_batches(batch)).unwrap();
+        assert_eq!((report.inserted, report.requeued), (12, 0), "batches of {batch}: {:?}", report.objects);
+        pair.same();
+        // Unique values change places between commits.
+        Pair::write(&mut pair.here, "UPDATE box SET name = 'z' WHERE id = 1");
+        Pair::write(&mut pair.here, "UPDATE box SET name = 'c' WHERE id = 2");
+        Pair::write(&mut pair.here, "UPDATE box SET name = 'd' WHERE id = 1");
+        Pair::write(&mut pair.here, "DELETE FROM thing WHERE id = 5");
+        let file = pair.set(true);
+        let report = pair.there.apply(&file, in_batches(batch)).unwrap();
+        assert_eq!(
+            (report.updated, report.deleted, report.requeued),
+            (2, 1, 0),
+            "batches of {batch}: {:?}",
+            report.objects
+        );
+        pair.same();
+    }
+}
+
+#[test]
+fn many_objects_go_both_ways_packed_or_not_and_the_report_stays_short() {
+    let mut pair = Pair::new();
+    Pair::write(&mut pair.here, "INSERT INTO box (id, name) VALUES (1, 'a')");
+    let many = Report::LINES + 500;
+    Pair::write(&mut pair.here, "UPDATE box SET name = 'b'");
+    pair.here
+        .connection()
+        .execute_batch(&format!(
+            "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < {many}) INSERT INTO thing SELECT i, 1, 'note ' || i FROM n"
+        ))
+        .unwrap();
+    // One that has to wait, filed last.
+    pair.here
+        .connection()
+        .execute_batch(
+            "PRAGMA foreign_keys = OFF; INSERT INTO thing VALUES (99999, 777, 'lost'); PRAGMA foreign_keys = ON",
+        )
+        .unwrap();
+    let plain = pair.set(false);
+    let options = PrepareOptions { since: Since::Number(0), ..pair.options(true) };
+    let packed = pair.here.prepare(pair.there.info().guid, &options).unwrap().file;
+    let [large, small] = [&plain, &packed].map(|f| f.metadata().unwrap().len());
+    assert!(small * 3 < large, "{small} of {large} bytes");
+    let [a, b] = [&plain, &packed].map(|f| syncset::read(f).unwrap());
+    assert_eq!(a.objects, b.objects, "packed is the same");
+    let report = pair.there.apply(&packed, in_batches(300)).unwrap();
+    assert_eq!((report.inserted, report.requeued), (many + 1, 1));
+    assert_eq!((report.objects.len(), report.left_out), (Report::LINES, many + 2 - Report::LINES));
+    assert!(report.objects.iter().any(|o| o.outcome == Outcome::Requeued), "what waits is listed before what is plain");
+    assert!(report.warnings[0].contains("more were counted"), "{:?}", report.warnings);
+    assert_eq!(pair.there.set_records(1).unwrap()[0].report["objects"].as_array().unwrap().len(), Report::LINES);
+    pair.here.connection().execute_batch("UPDATE thing SET box = 1 WHERE id = 99999").unwrap();
+    let file = pair.set(true);
+    assert_eq!(pair.there.apply(&file, ApplyOptions::default()).unwrap().inserted, 1);
+    pair.same();
+}
+
+#[test]
+fn a_damaged_packed_set_is_refused() {
+    let mut pair = Pair::new();
+    Pair::write(&mut pair.here, "INSERT INTO box (id, name) VALUES (1, 'a'), (2, 'b')");
+    let file = pair.set(true);
+    let good = std::fs::read(&file).unwrap();
+    let (before, whole) = (dump(&pair.there), syncset::read(&file).unwrap());
+    let bad = pair.dir.path().join("bad");
+    let refused = |node: &mut Node, bytes: &[u8], what: &str| {
+        std::fs::write(&bad, bytes).unwrap();
+        let error = node.apply(&bad, ApplyOptions::default()).err().unwrap_or_else(|| panic!("{what} was applied"));
+        assert_eq!(error.refusal(), Some(Refusal::Damaged), "{what}: {error}");
+    };
+    for at in 0..good.len() {
+        refused(&mut pair.there, &good[..at], "what is cut short");
+        let mut changed = good.clone();
+        changed[at] ^= 0x10;
+        // Some bits of a frame only say how it was packed; what it unpacks to is what counts.
+        std::fs::write(&bad, &changed).unwrap();
+        if syncset::read(&bad).ok().is_none_or(|set| set.digest != whole.digest || set.objects != whole.objects) {
+            refused(&mut pair.there, &changed, "a changed byte");
+        }
+    }
+    refused(&mut pair.there, &[good.as_slice(), b"x"].concat(), "what goes on after its end");
+    refused(&mut pair.there, &[good.as_slice(), good.as_slice()].concat(), "a set twice");
+    // Ever so much of nothing, on one line: read as far as a line may be long.
+    let bomb = zstd_of_zeros();
+    refused(&mut pair.there, &bomb, "a bomb");
+    assert_same(&dump(&pair.there), &before, "a refusal changed something");
+    pair.there.apply(&file, ApplyOptions::default()).unwrap();
+    pair.same();
+}
+
+/// 64 MB of zero bytes, packed into a few kilobytes.
+fn zstd_of_zeros() -> Vec<u8> {
+    zstd::encode_all(&vec![0; 1 << 26][..], 1).unwrap()
+}
+
+/// Stops at the n-th step; tells how many there were.
+fn stopping_at(n: usize) -> (Progress, Arc<AtomicUsize>) {
+    let steps = Arc::new(AtomicUsize::new(0));
+    let counted = steps.clone();
+    let progress = Progress::watched(move |progress, _| {
+        if counted.fetch_add(1, Ordering::SeqCst) + 1 == n {
+            progress.cancel();
+        }
+    });
+    (progress, steps)
+}
+
+/// Does something again and again, stopped at every step it has; each time everything is as before, until it is not stopped.
+fn stopped_everywhere(node: &mut Node, folder: &Path, what: &str, mut work: impl FnMut(&mut Node) -> Result<()>) {
+    let files = |folder: &Path| {
+        let mut names: Vec<String> =
+            std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.retain(|n| !n.ends_with("-wal") && !n.ends_with("-shm"));
+        names.sort();
+        names
+    };
+    let (mut before, there) = (dump(node), files(folder));
+    // The clock may have gone on.
+    before.remove("objsync_state");
+    for n in 1.. {
+        let (progress, steps) = stopping_at(n);
+        node.set_progress(progress).unwrap();
+        let done = work(node);
+        node.set_progress(Progress::default()).unwrap();
+        let Err(error) = done else {
+            assert!(
+                steps.load(Ordering::SeqCst) < n && n > 2,
+                "{what} went on after it was stopped, or tells no steps: {n}"
+            );
+            return;
+        };
+        assert_eq!(error.kind(), ErrorKind::Cancelled, "{what}: {error}");
+        assert!(error.message().contains("nothing was changed"), "{error}");
+        let mut now = dump(node);
+        now.remove("objsync_state");
+        assert_same(&now, &before, what);
+        assert_eq!(files(folder), there, "{what} left files behind");
+    }
+}
+
+#[test]
+fn what_is_stopped_changes_nothing() {
+    let mut pair = Pair::new();
+    Pair::write(&mut pair.here, "INSERT INTO box (id, name) VALUES (1, 'a')");
+    for n in 1..6 {
+        Pair::write(&mut pair.here, &format!("INSERT INTO thing VALUES ({n}, 1, 'n')"));
+    }
+    Pair::write(&mut pair.there, "INSERT INTO box (id, name) VALUES (1, 'theirs')");
+    let folder = pair.dir.path().to_owned();
+    let (peer, options) = (pair.there.info().guid, pair.options(true));
+    stopped_everywhere(&mut pair.here, &folder, "prepare", |node| node.prepare(peer, &options).map(drop));
+    let file = options.file;
+    stopped_everywhere(&mut pair.there, &folder, "preview", |node| node.preview(&file, in_batches(2)).map(drop));
+    stopped_everywhere(&mut pair.there, &folder, "apply", |node| node.apply(&file, in_batches(2)).map(drop));
+    stopped_everywhere(&mut pair.there, &folder, "verify", |node| node.contents("thing").map(drop));
+    let copy = folder.join("copy.db");
+    let pages = "CREATE TABLE ballast (b BLOB); INSERT INTO ballast VALUES (zeroblob(20000000))";
+    pair.here.connection().execute_batch(pages).unwrap();
+    stopped_everywhere(&mut pair.here, &folder, "copy", |node| node.fresh_copy(&copy, "COPY", Role::Client).map(drop));
+    assert!(Node::open(&copy).is_ok());
+    // Within one long statement, too.
+    let progress = Progress::default();
+    pair.here.set_progress(progress.clone()).unwrap();
+    progress.cancel();
+    let error = pair.here.connection().query_row(
+        "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
+        [],
+        |r| r.get::<_, i64>(0),
+    );
+    assert_eq!(Error::from(error.unwrap_err()).kind(), ErrorKind::Cancelled);
+    progress.begin();
+    assert_eq!(progress.now(), None);
+}
