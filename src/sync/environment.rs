@@ -2,18 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
-use crate::sync::data::guid::NodeId;
 use crate::sync::decisions::rule::Rule;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::exchange::apply::ApplyOptions;
-use crate::sync::exchange::prepare::{PrepareOptions, Prepared, ToSend};
+use crate::sync::exchange::prepare::{PrepareOptions, Prepared};
 use crate::sync::exchange::report::Report;
 use crate::sync::exchange::sync_times::Since;
 use crate::sync::exchange::syncset;
 use crate::sync::node::verify::{self, Verification};
-use crate::sync::node::{Identity, Node, Role};
+use crate::sync::node::{Node, Role};
 use crate::sync::progress::Progress;
 use crate::words::count;
 
@@ -29,77 +26,6 @@ pub struct Environment {
     sets: PathBuf,
     /// The nodes.
     pub nodes: Vec<Node>,
-}
-
-/// How an environment stands.
-#[derive(Clone, Debug, Serialize)]
-pub struct Status {
-    /// Its folder.
-    pub dir: PathBuf,
-    /// Nothing to send anywhere and nothing waiting, as versions tell; no rows are read.
-    pub equal: bool,
-    /// Its nodes.
-    pub nodes: Vec<NodeStatus>,
-}
-
-/// How a node stands.
-#[derive(Clone, Debug, Serialize)]
-pub struct NodeStatus {
-    /// Its namespace.
-    pub name: String,
-    /// Its GUID.
-    pub guid: String,
-    /// Its role.
-    pub role: Role,
-    /// Its file.
-    pub file: PathBuf,
-    /// Its last commit.
-    pub transaction: u64,
-    /// Its classes.
-    pub classes: Vec<ClassStatus>,
-    /// What it knows of the others.
-    pub peers: Vec<PeerStatus>,
-    /// Where its file lay, if that is elsewhere now: it was moved or copied, which somebody must say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub was_at: Option<String>,
-    /// Conflict records still to be decided.
-    pub open_conflicts: usize,
-    /// Objects that wait.
-    pub requeued: usize,
-}
-
-/// A class at a node.
-#[derive(Clone, Debug, Serialize)]
-pub struct ClassStatus {
-    /// Its name.
-    pub name: String,
-    /// Its table.
-    pub table: String,
-    /// Whether it is synchronized.
-    pub journaled: bool,
-    /// How many objects.
-    pub count: u64,
-}
-
-/// A peer as a node knows it.
-#[derive(Clone, Debug, Serialize)]
-pub struct PeerStatus {
-    /// Its namespace.
-    pub name: String,
-    /// Its GUID.
-    pub guid: String,
-    /// Own number up to which sets were prepared for it, or that it shares by descent.
-    pub sent: u64,
-    /// Own number up to which it has said that it has everything, or that it shares by descent.
-    pub acknowledged: u64,
-    /// Its number up to which everything was received, or is shared by descent.
-    pub received: u64,
-    /// What a set prepared for it now would carry.
-    pub to_send: ToSend,
-    /// One of the two has given the other up: nothing is exchanged any more.
-    pub retired: bool,
-    /// Its file is not at hand: what it has is known by its sets only.
-    pub elsewhere: bool,
 }
 
 impl Environment {
@@ -273,12 +199,11 @@ impl Environment {
         Ok(reports)
     }
 
-    /// Whether a node has filed something that another has not received, be it purged by now.
-    fn has_news(&mut self, source: usize, target: usize) -> Result<bool> {
+    /// Whether a node has filed something that another has neither received nor, by way of a third, has in sight; or that is purged.
+    pub(crate) fn has_news(&mut self, source: usize, target: usize) -> Result<bool> {
         let start = self.has_of(target, source)?;
-        let peer = self.nodes[target].info().guid;
-        let node = &mut self.nodes[source];
-        Ok(start < node.floor()? || node.to_send(peer, start)?.objects > 0)
+        let node = &self.nodes[source];
+        Ok(start < node.floor()? || node.has_news_for(&self.nodes[target], start)?)
     }
 
     /// One direction: prepares at `source` what `target` does not have, and applies it there.
@@ -357,97 +282,6 @@ impl Environment {
     pub fn verify(&mut self) -> Result<Verification> {
         self.check_company()?;
         verify::verify(&mut self.nodes)
-    }
-
-    /// How everything stands. Reads the journal since the last exchange, no tables.
-    pub fn status(&mut self) -> Result<Status> {
-        let mut nodes = Vec::new();
-        // One node alone is level with nobody.
-        let mut equal = self.nodes.len() > 1;
-        for i in 0..self.nodes.len() {
-            let mut peers = Vec::new();
-            for j in (0..self.nodes.len()).filter(|j| *j != i) {
-                let identity = self.nodes[j].identity()?;
-                self.nodes[i].meet(&identity)?;
-                let retired = self.is_retired(i, j)?;
-                let received = self.has_of(i, j)?;
-                equal &= retired || self.nodes[i].check_not_restored(&self.nodes[j]).is_ok();
-                equal &= retired || !self.has_news(i, j)?;
-                let node = &mut self.nodes[i];
-                let sent = node.start_for(identity.info.guid, Since::Sent)?;
-                peers.push(PeerStatus {
-                    name: identity.info.name.clone(),
-                    guid: identity.info.guid.to_string(),
-                    sent,
-                    acknowledged: node.start_for(identity.info.guid, Since::Acknowledged)?,
-                    received,
-                    to_send: if retired { ToSend::default() } else { node.to_send(identity.info.guid, sent)? },
-                    retired,
-                    elsewhere: false,
-                });
-            }
-            let here: Vec<NodeId> = self.nodes.iter().map(|n| n.info().guid).collect();
-            let node = &mut self.nodes[i];
-            for peer in node.peers()?.into_iter().filter(|peer| !here.contains(peer)) {
-                peers.extend(node.distant_peer(peer)?);
-            }
-            let node = &self.nodes[i];
-            let requeued = node.requeue()?.len();
-            equal &= requeued == 0;
-            nodes.push(NodeStatus {
-                name: node.info().name.clone(),
-                guid: node.info().guid.to_string(),
-                role: node.info().role,
-                file: node.path().to_owned(),
-                transaction: node.number()?,
-                classes: node.class_counts()?,
-                peers,
-                was_at: node.was_at().map(str::to_owned),
-                open_conflicts: node.open_conflicts()?,
-                requeued,
-            });
-        }
-        Ok(Status { dir: self.dir.clone(), equal, nodes })
-    }
-}
-
-impl Node {
-    /// How a peer stands whose file is not at hand. Not one that was given up, nor one that this node itself was before.
-    fn distant_peer(&mut self, peer: NodeId) -> Result<Option<PeerStatus>> {
-        let was_this = self.lineage_of(self.info.guid)?.iter().any(|(ancestor, _)| *ancestor == peer);
-        let identity = self.nodes.find(peer).cloned().map(|info| (info, self.lineage_of(peer)));
-        let Some((info, lineage)) = identity.filter(|_| !was_this) else { return Ok(None) };
-        if self.is_retired(peer)? {
-            return Ok(None);
-        }
-        let sent = self.start_for(peer, Since::Sent)?;
-        Ok(Some(PeerStatus {
-            name: info.name.clone(),
-            guid: peer.to_string(),
-            sent,
-            acknowledged: self.start_for(peer, Since::Acknowledged)?,
-            received: self.has_of(&Identity { info, lineage: lineage?, key: None }, i64::MAX as u64)?,
-            to_send: self.to_send(peer, sent)?,
-            retired: false,
-            elsewhere: true,
-        }))
-    }
-
-    /// How many objects each class has.
-    pub fn class_counts(&self) -> Result<Vec<ClassStatus>> {
-        self.classes()
-            .iter()
-            .map(|class| {
-                let count =
-                    self.conn.query_row(&format!("SELECT count(*) FROM {}", class.objects()), [], |r| r.get(0))?;
-                Ok(ClassStatus {
-                    name: class.name.clone(),
-                    table: class.table.clone(),
-                    journaled: class.journaled,
-                    count,
-                })
-            })
-            .collect()
     }
 }
 

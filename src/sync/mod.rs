@@ -13,7 +13,7 @@
 //!    [reverted](Node::revert), and an apply [previewed](Node::preview).
 //!
 //! `data/` has the words all this is said in, `node/` the file and its journal, `exchange/` sets on their way, `decisions/` who
-//! wins and what is kept about it; `environment.rs` is a folder of several nodes.
+//! wins and what is kept about it; `environment.rs` is a folder of several nodes, `status.rs` says how they stand.
 //!
 //! The one invariant: nothing is ever overwritten by somebody who had not seen it, unless a record keeps it.
 //!
@@ -43,6 +43,7 @@ mod error;
 mod exchange;
 mod node;
 mod progress;
+mod status;
 
 pub use data::guid::{Guid, NodeId};
 pub use data::schema::{Class, ClassSpec, Key, Property};
@@ -55,7 +56,7 @@ pub use decisions::resolve::{Choice, Resolution};
 pub use decisions::rule::{Conflict, OwnRule, Pick, Rule, Verdict};
 pub use decisions::rules::Rules;
 pub use decisions::take_back::Reverted;
-pub use environment::{ClassStatus, Environment, NodeStatus, PeerStatus, SETS, Status};
+pub use environment::{Environment, SETS};
 pub use error::{Error, ErrorKind, Refusal, Result};
 pub use exchange::apply::{ApplyOptions, Hold, Preview};
 pub use exchange::prepare::{PrepareOptions, Prepared, ToSend};
@@ -74,3 +75,4 @@ pub use node::track::Tracked;
 pub use node::verify::{ClassVerification, Contents, ObjectDifference, Verification, verify};
 pub use node::{Identity, Node, NodeInfo, Role};
 pub use progress::{Progress, Step};
+pub use status::{ClassStatus, NodeStatus, PeerStatus, Status};

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::Key;
 use crate::sync::data::value::Value;
+use crate::sync::data::vector::Vector;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::sync_times::{Since, SyncTimes};
 use crate::sync::exchange::syncset::{Change, Header, SetObject, Target, Tie, Writer};
@@ -400,6 +401,26 @@ impl Node {
             state: filed.state,
             was,
         }))
+    }
+
+    /// Whether this node has filed anything after commit `start` that another one, which is at hand, has not in sight.
+    pub(crate) fn has_news_for(&self, other: &Node, start: u64) -> Result<bool> {
+        let echo = self.nodes.number(other.info.guid).ok();
+        let mut news = false;
+        self.filed_in(start, self.number()?, "", |outgoing| {
+            if news || (echo.is_some() && outgoing.origin == echo) {
+                return Ok(());
+            }
+            let (class, guid) = (self.class_by_id(outgoing.class)?, self.nodes.object(outgoing.object)?);
+            let ours = self.current(class, guid)?.map(|filed| filed.state.vector).unwrap_or_default();
+            let theirs = match other.class(&class.name) {
+                Ok(class) => other.current(class, guid)?.map(|filed| filed.state.vector).unwrap_or_default(),
+                Err(_) => Vector::default(),
+            };
+            news = !ours.leq(&theirs);
+            Ok(())
+        })?;
+        Ok(news)
     }
 
     /// The objects of a class that a set for `peer` that starts after commit `start` would carry.

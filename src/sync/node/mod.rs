@@ -2,6 +2,7 @@
 
 pub(crate) mod classes;
 pub(crate) mod copy;
+pub(crate) mod create;
 pub(crate) mod edit;
 pub(crate) mod filing;
 pub(crate) mod follow;
@@ -12,6 +13,7 @@ pub(crate) mod registry;
 pub(crate) mod shape;
 pub(crate) mod store;
 pub(crate) mod track;
+pub(crate) mod trigger_texts;
 pub(crate) mod triggers;
 pub(crate) mod users_triggers;
 pub(crate) mod verify;
@@ -20,15 +22,14 @@ pub(crate) mod whereabouts;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::Serialize;
 
 use crate::sync::data::guid::{Guid, NodeId};
-use crate::sync::data::schema::{Class, ClassSpec, Key, quote};
+use crate::sync::data::schema::{Class, Key};
 use crate::sync::data::stamp::{Clock, system_clock};
 use crate::sync::error::{Error, ErrorKind, Result};
-use crate::sync::exchange::signature::{self, PublicKey};
+use crate::sync::exchange::signature::PublicKey;
 use crate::sync::node::registry::Registry;
 use crate::sync::progress::{Progress, Step};
 
@@ -103,45 +104,6 @@ pub(crate) enum Keep {
 }
 
 impl Node {
-    /// Makes the database at `path` a node with these classes. Its tables exist; rows in them become objects, filed as
-    /// one commit.
-    pub fn create(path: &Path, info: NodeInfo, specs: &[ClassSpec]) -> Result<Node> {
-        let mut conn = open_file(path)?;
-        store::configure(&conn)?;
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if store::is_node(&tx)? {
-            return Err(Error::usage(format!("{} is a node already", path.display())));
-        }
-        store::create(&tx)?;
-        tx.execute(
-            "INSERT INTO objsync_node (n, guid, name, role) VALUES (1, ?1, ?2, ?3)",
-            (info.guid.0 as i64, &info.name, info.role.name()),
-        )?;
-        tx.execute("INSERT INTO objsync_state (id, format, node) VALUES (1, ?1, 1)", [store::FORMAT])?;
-        signature::make_key(&tx)?;
-        add_classes(&tx, specs)?;
-        tx.commit()?;
-        Node::from_connection(conn, path)
-    }
-
-    /// Makes further tables classes. Rows in them become objects, filed as one commit.
-    pub fn add_classes(&mut self, specs: &[ClassSpec]) -> Result<()> {
-        self.write(|node| {
-            if let Some(there) =
-                specs.iter().find(|s| node.classes.iter().any(|c| c.name == s.name || c.table == s.table))
-            {
-                let what = format!(
-                    "{} has the class {} of the table {} already; nothing was changed",
-                    node.info.name, there.name, there.table
-                );
-                return Err(Error::usage(what));
-            }
-            node.conn.execute("UPDATE objsync_state SET number = number + 1", [])?;
-            add_classes(&node.conn, specs)?;
-            node.make_final("further tables were tracked since")
-        })
-    }
-
     /// Opens a node. Refuses a file that is none, or one of another storage format, or one whose tables were changed
     /// behind the journal.
     pub fn open(path: &Path) -> Result<Node> {
@@ -459,70 +421,4 @@ impl Node {
 pub(crate) fn open_file(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags).map_err(|e| Error::from(e).while_doing(path.display()))
-}
-
-fn add_classes(conn: &Connection, specs: &[ClassSpec]) -> Result<()> {
-    for spec in specs {
-        store::add_class(conn, shape::new_class(conn, spec)?)?;
-    }
-    let new = |class: &&Class| specs.iter().any(|s| s.name == class.name);
-    for class in store::classes(conn)?.iter().filter(new) {
-        adopt_rows(conn, class)?;
-        triggers::create(conn, class)?;
-    }
-    Ok(())
-}
-
-/// Rows that were there before the class was: each becomes an object, all in one commit.
-fn adopt_rows(conn: &Connection, class: &Class) -> Result<()> {
-    let columns: Vec<String> = match &class.key {
-        Key::Number(key) => vec![quote(key)],
-        Key::Content(places) => places.iter().map(|i| quote(&class.properties[*i].name)).collect(),
-    };
-    let list = columns.join(", ");
-    let keys: Vec<Vec<SqlValue>> = conn
-        .prepare(&format!("SELECT {list} FROM {} ORDER BY {list}", quote(&class.table)))?
-        .query_map([], |r| (0..columns.len()).map(|i| r.get(i)).collect())?
-        .collect::<rusqlite::Result<_>>()?;
-    if keys.is_empty() {
-        return Ok(());
-    }
-    if keys.iter().flatten().any(|value| *value == SqlValue::Null) {
-        let what = format!(
-            "the table {} has rows without a key ({list} is NULL), so nothing tells them apart; nothing was changed",
-            class.table
-        );
-        return Err(
-            Error::new(ErrorKind::Constraint, what).hint("give each of them a key, or delete them, then try again")
-        );
-    }
-    conn.execute("UPDATE objsync_state SET number = max(number, 1), clock = max(clock, ?1)", [system_clock()()])?;
-    let (names, places): (String, String) = match &class.key {
-        Key::Number(_) => Default::default(),
-        Key::Content(key) => (0..key.len()).map(|n| (format!(", k{n}"), format!(", ?{}", n + 4))).unzip(),
-    };
-    for values in keys {
-        conn.prepare_cached("UPDATE objsync_state SET serial = serial + 1")?.execute([])?;
-        // `NULL`: a key that is content, so the object's id stands for it.
-        let (number, content) = match &class.key {
-            Key::Number(_) => (values[0].clone(), Vec::new()),
-            Key::Content(_) => (SqlValue::Null, values),
-        };
-        if class.journaled {
-            conn.prepare_cached(
-                "INSERT INTO objsync_journal (number, class, object, kind, key, before)
-                 SELECT number, ?1, (node << ?2) + serial, 1, coalesce(?3, (node << ?2) + serial), 0 FROM objsync_state",
-            )?
-            .execute((class.id, store::SERIAL_BITS, &number))?;
-        }
-        let sql = format!(
-            "INSERT INTO {} (key, object, own, time, author, last{names})
-             SELECT coalesce(?1, (node << ?2) + serial), (node << ?2) + serial, number, clock, node,
-                    iif(?3, last_insert_rowid(), NULL){places} FROM objsync_state",
-            class.objects()
-        );
-        let fixed = [number, i64::from(store::SERIAL_BITS).into(), i64::from(class.journaled).into()];
-        conn.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(fixed.into_iter().chain(content)))?;
-    }
-    Ok(())
 }
