@@ -9,7 +9,7 @@ use objsync::app::view::{Action, Backend, Choose, Line, Mark, PickValue, View};
 use objsync::demo::install::{Installation, install};
 use objsync::demo::model::{Decimal, OrderDraft};
 use objsync::demo::populate::Amounts;
-use objsync::sync::{RecordState, Rule};
+use objsync::sync::{Progress, RecordState, Rule};
 
 struct Demo {
     dir: tempfile::TempDir,
@@ -20,7 +20,8 @@ impl Demo {
     fn new() -> Demo {
         let dir = tempfile::tempdir().unwrap();
         let amounts = Amounts { items: 5, customers: 5, employees: 5, orders: 20 };
-        install(dir.path(), &Installation { amounts, seed: Some(1), ..Installation::default() }).unwrap();
+        install(dir.path(), &Installation { amounts, seed: Some(1), ..Installation::default() }, &Progress::default())
+            .unwrap();
         let engine = Engine::open(dir.path()).unwrap();
         Demo { dir, engine }
     }
@@ -141,7 +142,7 @@ fn the_demo_restarts_here_and_may_be_replaced_from_outside() {
     assert!(view.equal && view.sides[0].orders == 1000 && view.sides[0].guid != before);
     // Another program cannot replace files that are open here, and says so; nothing changes.
     let what = Installation { overwrite: true, ..Installation::default() };
-    let refused = install(demo.dir.path(), &what).err().unwrap();
+    let refused = install(demo.dir.path(), &what, &Progress::default()).err().unwrap();
     assert!(refused.to_string().contains("open"), "{refused}");
     assert_eq!(demo.view().sides[0].guid, view.sides[0].guid);
 

@@ -110,7 +110,12 @@ fn a_restored_file_is_found_out_by_sync_however_much_it_has_done_since() {
     for since in 0..4 {
         let dir = tempfile::tempdir().unwrap();
         let amounts = Amounts { items: 3, customers: 3, employees: 3, orders: 10 };
-        let mut env = install(dir.path(), &Installation { amounts, seed: Some(1), ..Installation::default() }).unwrap();
+        let mut env = install(
+            dir.path(),
+            &Installation { amounts, seed: Some(1), ..Installation::default() },
+            &Progress::default(),
+        )
+        .unwrap();
         let backup = dir.path().join("backup");
         env.nodes[1].connection().execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
         random_order(&mut env.nodes[1], &mut rng(Some(2))).unwrap();

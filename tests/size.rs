@@ -145,7 +145,7 @@ fn many_objects_go_both_ways_packed_or_not_and_the_report_stays_short() {
     assert_eq!((report.inserted, report.requeued), (many + 1, 1));
     assert_eq!((report.objects.len(), report.left_out), (Report::LINES, many + 2 - Report::LINES));
     assert!(report.objects.iter().any(|o| o.outcome == Outcome::Requeued), "what waits is listed before what is plain");
-    assert!(report.warnings[0].contains("more were counted"), "{:?}", report.warnings);
+    assert!(report.warnings[0].contains("more are only counted"), "{:?}", report.warnings);
     assert_eq!(pair.there.set_records(1).unwrap()[0].report["objects"].as_array().unwrap().len(), Report::LINES);
     pair.here.connection().execute_batch("UPDATE thing SET box = 1 WHERE id = 99999").unwrap();
     let file = pair.set(true);
@@ -260,12 +260,69 @@ fn what_is_stopped_changes_nothing() {
     let progress = Progress::default();
     pair.here.set_progress(progress.clone()).unwrap();
     progress.cancel();
-    let error = pair.here.connection().query_row(
-        "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
-        [],
-        |r| r.get::<_, i64>(0),
-    );
-    assert_eq!(Error::from(error.unwrap_err()).kind(), ErrorKind::Cancelled);
+    let error = pair.here.edit(|edit| {
+        let endless = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+        Ok(edit.connection().query_row(endless, [], |r| r.get::<_, i64>(0))?)
+    });
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Cancelled);
     progress.begin();
     assert_eq!(progress.now(), None);
+}
+
+#[test]
+fn what_waits_is_the_same_in_any_batches_and_goes_through_when_it_can() {
+    let mut said: Vec<Vec<String>> = Vec::new();
+    for batch in [None, Some(1), Some(2), Some(3)] {
+        let options = ApplyOptions { batch, ..ApplyOptions::default() };
+        let mut pair = Pair::new();
+        Pair::write(&mut pair.here, "INSERT INTO box (id, name) VALUES (1, 'a')");
+        let file = pair.set(false);
+        pair.there.apply(&file, options).unwrap();
+        Pair::write(&mut pair.there, "INSERT INTO box (id, name) VALUES (7, 'taken')");
+        Pair::write(
+            &mut pair.here,
+            "INSERT INTO box (id, name) VALUES (2, 'taken'); INSERT INTO thing VALUES (1, 1, 'with it')",
+        );
+        Pair::write(&mut pair.here, "INSERT INTO thing VALUES (2, 2, 'refers to what waits')");
+        Pair::write(&mut pair.here, "INSERT INTO thing VALUES (3, 1, 'fits')");
+        Pair::write(&mut pair.here, "INSERT INTO box VALUES (4, 'd', 2)");
+        Pair::write(&mut pair.here, "INSERT INTO thing VALUES (4, 4, 'refers to one that refers to what waits')");
+        let file = pair.set(true);
+        let report = pair.there.apply(&file, options).unwrap();
+        assert_eq!((report.inserted, report.requeued), (1, 5), "{batch:?}: {report:?}");
+        said.push(report.objects.iter().map(|o| format!("{} {}: {}", o.class, o.name(), o.reason)).collect());
+        // The way out that it names.
+        Pair::write(&mut pair.there, "UPDATE box SET name = 'free' WHERE id = 7");
+        let report = pair.there.retry(options).unwrap();
+        assert_eq!((report.inserted, report.requeued), (5, 0), "{batch:?}: {report:?}");
+    }
+    said[1..].iter().for_each(|one| assert_eq!(*one, said[0], "said otherwise, or in another order, in small batches"));
+}
+
+#[test]
+fn what_asks_for_more_memory_than_a_set_needs_is_refused() {
+    use std::io::Write;
+    let mut pair = Pair::new();
+    Pair::write(&mut pair.here, "INSERT INTO box (id, name) VALUES (1, 'a')");
+    let text = std::fs::read(pair.set(false)).unwrap();
+    let before = dump(&pair.there);
+    let bad = pair.dir.path().join("bad");
+    let mut refused = |write: &dyn Fn(&mut zstd::Encoder<'_, std::fs::File>)| {
+        let mut packed = zstd::Encoder::new(std::fs::File::create(&bad).unwrap(), 1).unwrap();
+        write(&mut packed);
+        packed.finish().unwrap();
+        let error = pair.there.apply(&bad, ApplyOptions::default()).unwrap_err();
+        assert_eq!(error.refusal(), Some(Refusal::Damaged), "{error}");
+    };
+    // A header, then one line without an end.
+    refused(&|packed| {
+        packed.write_all(&text[..=text.iter().position(|b| *b == b'\n').unwrap()]).unwrap();
+        (0..300).for_each(|_| packed.write_all(&[b'['; 1 << 20]).unwrap());
+    });
+    // A window of 128 MB.
+    refused(&|packed| {
+        packed.window_log(27).unwrap();
+        packed.write_all(&text).unwrap();
+    });
+    assert_same(&dump(&pair.there), &before, "a refusal changed something");
 }

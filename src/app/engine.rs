@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use crate::app::view::{Action, Backend, Choose, Done, Failure, PickValue, Question, SideIndex, View};
 use crate::demo::edit::{change_order, delete_orders, new_order};
 use crate::demo::install::{Installation, install};
-use crate::demo::populate::{random_order, rng};
+use crate::demo::populate::{random_orders, rng};
 use crate::demo::query;
 use crate::demo::scenario::report_lines;
 use crate::demo::tables::ORDER;
@@ -118,9 +118,7 @@ impl Engine {
     fn act(&mut self, action: Action) -> Result<Done> {
         match action {
             Action::RandomOrders { side, count } => {
-                let numbers = (0..count)
-                    .map(|_| random_order(&mut self.env.nodes[side], &mut self.rng))
-                    .collect::<Result<Vec<i64>>>()?;
+                let numbers = random_orders(&mut self.env.nodes[side], count, &mut self.rng)?;
                 let guids = numbers.iter().map(|n| self.guid(side, *n)).collect::<Result<Vec<_>>>()?;
                 let name = self.name(side);
                 let text = match numbers.as_slice() {
@@ -396,7 +394,7 @@ impl Engine {
             Installation { master: self.name(0), client: self.name(1), overwrite: true, ..Installation::default() };
         self.env.nodes.clear();
         self.sets.clear();
-        let installed = install(&dir, &what);
+        let installed = install(&dir, &what, &self.progress);
         self.reopen(&dir)?;
         installed?;
         Ok(Done { text: format!("Made a new demo in {}", dir.display()), ..Done::default() })

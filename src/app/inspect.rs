@@ -158,6 +158,7 @@ impl Engine {
             id: report.id,
             file: report.file.clone(),
             bytes: *bytes,
+            left_out: report.left_out,
             range: (header.start + 1, header.end),
             checks,
             rule,

@@ -149,8 +149,10 @@ pub struct PreviewView {
     pub rule: Option<Rule>,
     /// The counts in words: `2 inserted, 1 conflict`.
     pub summary: String,
-    /// Every object, in the order of the set.
+    /// The objects, in the order of the set; where they are very many, first those that somebody may have to look at.
     pub objects: Vec<PreviewObject>,
+    /// How many more there are.
+    pub left_out: usize,
     /// What else should be known, such as a doubtful clock.
     pub warnings: Vec<String>,
 }

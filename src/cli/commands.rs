@@ -11,11 +11,12 @@ use crate::cli::{decide, dir_or_default, inspect, nodes, output, progress, track
 use crate::demo::edit::{change_order, delete_orders, new_order};
 use crate::demo::install::{Installation, install};
 use crate::demo::model::{Order, OrderDraft};
-use crate::demo::populate::{Amounts, populate, random_order, rng};
+use crate::demo::populate::{Amounts, populate, random_orders, rng};
 use crate::demo::scenario::{SCENARIOS, TOUR, conflict_lines, report_lines};
 use crate::demo::{query, tables};
 use crate::sync::{
-    ApplyOptions, Environment, Error, ErrorKind, Guid, Node, NodeId, PrepareOptions, RecordState, Result, Since,
+    ApplyOptions, Environment, Error, ErrorKind, Guid, Node, NodeId, PrepareOptions, Progress, RecordState, Result,
+    Since,
 };
 
 /// Runs one command.
@@ -36,7 +37,8 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
     if let Command::Install { master, client, items, customers, employees, orders, seed, overwrite } = command {
         let amounts = Amounts { items, customers, employees, orders };
         let dir = dir_or_default(place.dir.clone())?;
-        let mut env = install(&dir, &Installation { master, client, amounts, seed, overwrite })?;
+        let what = Installation { master, client, amounts, seed, overwrite };
+        let mut env = install(&dir, &what, &progress::start())?;
         let status = env.status()?;
         return out.done(&status, || output::status(&status));
     }
@@ -73,7 +75,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         Command::RandomOrder { node, count, seed } => {
             let node = demo_node(&mut env, node.as_deref())?;
             let mut rng = rng(seed);
-            let orders = (0..count).map(|_| random_order(node, &mut rng)).collect::<Result<Vec<_>>>()?;
+            let orders = random_orders(node, count as usize, &mut rng)?;
             let name = node.info().name.clone();
             out.done(&json!({"orders": orders}), || {
                 let shown: Vec<_> = orders.iter().map(i64::to_string).collect();
@@ -113,6 +115,8 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         }
         Command::Sync { rule } => {
             let reports = env.sync(rule.map(|r| r.0))?;
+            // It is done, so nothing is left to stop.
+            env.set_progress(&Progress::default())?;
             let status = env.status()?;
             out.done(&reports, || reports.iter().flat_map(report_lines).chain(output::left_to_do(&status)).collect())
         }
@@ -318,7 +322,7 @@ pub(crate) fn tour(name: &str, out: output::Output<'_>) -> Result<ExitCode> {
         .tempdir()
         .map_err(|e| Error::new(ErrorKind::Storage, format!("no temporary folder could be made: {e}")))?;
     let what = Installation { seed: Some(1), ..Installation::default() };
-    let mut env = install(dir.path(), &what)?;
+    let mut env = install(dir.path(), &what, &Progress::default())?;
     let mut told = Vec::new();
     scenario.play(&mut env, &mut rng(Some(2)), |step, outcome| told.push((step.text, outcome)))?;
     let steps: Vec<_> = told.iter().map(|(text, outcome)| json!({"text": text, "outcome": outcome})).collect();

@@ -22,7 +22,7 @@ use clap::Parser;
 use crate::demo::install::{Installation, install};
 use crate::demo::scenario::TOUR;
 #[cfg(feature = "app")]
-use crate::sync::Environment;
+use crate::sync::{Environment, Progress};
 use crate::sync::{Error, ErrorKind, Result};
 
 /// Runs the program with the arguments of this process.
@@ -72,7 +72,7 @@ fn window(dir: Option<PathBuf>) -> Result<ExitCode> {
     }
     if !Environment::exists(&dir) {
         eprintln!("Making the demo environment in {}", dir.display());
-        install(&dir, &Installation::default())?;
+        install(&dir, &Installation::default(), &Progress::default())?;
     }
     match crate::app::run(Box::new(crate::app::Engine::open(&dir)?)) {
         Ok(()) => Ok(ExitCode::SUCCESS),

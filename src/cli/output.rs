@@ -94,7 +94,7 @@ pub(crate) fn preview(node: &Node, preview: &Preview) -> Vec<String> {
         "set {} from {} ({}, digest right, no gap: {} has {}'s transactions up to {}); nothing was changed",
         report.id,
         report.source,
-        count(report.objects.len(), "object"),
+        count(report.total(), "object"),
         report.node,
         report.source,
         grouped(preview.has)

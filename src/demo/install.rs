@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::demo::populate::{Amounts, populate, rng};
 use crate::demo::tables;
-use crate::sync::{Environment, Error, ErrorKind, Node, NodeId, NodeInfo, Result, Role, SETS, syncset};
+use crate::sync::{Environment, Error, ErrorKind, Node, NodeId, NodeInfo, Progress, Result, Role, SETS, syncset};
 
 /// What to install.
 #[derive(Clone, Debug)]
@@ -45,8 +45,8 @@ pub fn namespace(name: &str) -> std::result::Result<String, String> {
 }
 
 /// Makes the environment: `master.db`, `client.db` and a folder `sets`. Everything is built beside and then put in place, so
-/// a failure leaves what was there.
-pub fn install(dir: &Path, what: &Installation) -> Result<Environment> {
+/// a failure leaves what was there. `progress` can stop it.
+pub fn install(dir: &Path, what: &Installation, progress: &Progress) -> Result<Environment> {
     for name in [&what.master, &what.client] {
         namespace(name).map_err(|e| Error::new(ErrorKind::Usage, e))?;
     }
@@ -75,7 +75,7 @@ pub fn install(dir: &Path, what: &Installation) -> Result<Environment> {
     };
     std::fs::create_dir_all(dir.join(SETS)).map_err(failed)?;
     let beside = tempfile::Builder::new().prefix(".objsync-install-").tempdir_in(dir).map_err(failed)?;
-    build(beside.path(), what)?;
+    build(beside.path(), what, progress)?;
     let old = beside.path().join("old");
     std::fs::create_dir(&old).map_err(failed)?;
     if what.overwrite {
@@ -94,13 +94,14 @@ pub fn install(dir: &Path, what: &Installation) -> Result<Environment> {
     Environment::open(dir)
 }
 
-fn build(dir: &Path, what: &Installation) -> Result<()> {
+fn build(dir: &Path, what: &Installation, progress: &Progress) -> Result<()> {
     let file = dir.join("master.db");
     let conn = Connection::open(&file)?;
     conn.execute_batch(tables::SCHEMA)?;
     drop(conn);
     let info = NodeInfo { guid: NodeId::random(), name: what.master.clone(), role: Role::Master };
     let mut master = Node::create(&file, info, &tables::classes())?;
+    master.set_progress(progress.clone())?;
     populate(&mut master, what.amounts, &mut rng(what.seed))?;
     let client = master.fresh_copy(&dir.join("client.db"), &what.client, Role::Client)?;
     client.connection().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;

@@ -34,19 +34,23 @@ pub fn rng(seed: Option<u64>) -> StdRng {
 pub fn populate(node: &mut Node, amounts: Amounts, rng: &mut StdRng) -> Result<()> {
     let tx = node.connection().unchecked_transaction()?;
     let sample = Sample { conn: &tx };
-    for _ in 0..amounts.items {
+    for n in 0..amounts.items {
+        node.going_on("adding items", n as usize, Some(amounts.items as usize))?;
         sample.item(rng)?;
     }
-    for _ in 0..amounts.customers {
+    for n in 0..amounts.customers {
+        node.going_on("adding customers", n as usize, Some(amounts.customers as usize))?;
         sample.customer(rng)?;
     }
-    for _ in 0..amounts.employees {
+    for n in 0..amounts.employees {
+        node.going_on("adding employees", n as usize, Some(amounts.employees as usize))?;
         sample.employee(rng)?;
     }
     if amounts.orders > 0 {
         let parts = Parts::read(&tx)?;
         let mut insert = tx.prepare(INSERT_ORDER)?;
-        for _ in 0..amounts.orders {
+        for n in 0..amounts.orders {
+            node.going_on("adding orders", n as usize, Some(amounts.orders as usize))?;
             let order = parts.order(rng);
             insert.execute(order_values(&order))?;
         }
@@ -64,6 +68,25 @@ pub fn random_order(node: &mut Node, rng: &mut StdRng) -> Result<i64> {
         let sql = format!("{INSERT_ORDER} RETURNING order_num");
         Ok(edit.connection().prepare_cached(&sql)?.query_row(order_values(&order), |r| r.get(0))?)
     })
+}
+
+/// Inserts random orders, each as one transaction; returns their numbers. Those that are in when it is stopped stay.
+pub fn random_orders(node: &mut Node, count: usize, rng: &mut StdRng) -> Result<Vec<i64>> {
+    let mut numbers = Vec::new();
+    for n in 0..count {
+        let made = node.going_on("inserting orders", n, Some(count)).and_then(|()| random_order(node, rng));
+        numbers.push(made.map_err(|error| match (error.kind(), n) {
+            (ErrorKind::Cancelled, 1..) => {
+                let orders = crate::words::count(n, "order");
+                Error::new(
+                    ErrorKind::Cancelled,
+                    format!("cancelled; {orders} inserted before stay, nothing else was changed"),
+                )
+            }
+            _ => error,
+        })?);
+    }
+    Ok(numbers)
 }
 
 fn order_values(order: &Order) -> (i64, i64, &str, i64, rusqlite::types::Value, rusqlite::types::Value) {

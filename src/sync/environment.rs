@@ -178,18 +178,19 @@ impl Environment {
             let exchanged = reports.len();
             // A decision made at one end has still to be told at the other.
             for &(source, target) in directions {
-                if round == 0 || self.has_news(source, target)? {
-                    let exchanged = self.exchange(source, target, rule);
-                    reports.push(exchanged.map_err(|e| match (e.kind(), reports.len()) {
-                        (ErrorKind::Cancelled, done @ 1..) => {
-                            let what = format!(
-                                "cancelled; {} exchanged before stay, nothing else was changed",
-                                count(done, "set")
-                            );
-                            Error::new(ErrorKind::Cancelled, what)
-                        }
-                        _ => e,
-                    })?);
+                let stopped = |e: Error| match (e.kind(), reports.len()) {
+                    (ErrorKind::Cancelled, done @ 1..) => {
+                        let what = format!(
+                            "cancelled; {} exchanged before stay, nothing else was changed",
+                            count(done, "set")
+                        );
+                        Error::new(ErrorKind::Cancelled, what)
+                    }
+                    _ => e,
+                };
+                if round == 0 || self.has_news(source, target).map_err(stopped)? {
+                    let report = self.exchange(source, target, rule).map_err(stopped)?;
+                    reports.push(report);
                 }
             }
             if reports.len() == exchanged {
@@ -222,7 +223,17 @@ impl Environment {
             target,
             &PrepareOptions { id, file, since, upto: None, overwrite: false, compress: false, update_sync_time: true },
         )?;
-        self.nodes[target].apply(&prepared.file, ApplyOptions { rule, ..ApplyOptions::default() })
+        let applied = self.nodes[target].apply(&prepared.file, ApplyOptions { rule, ..ApplyOptions::default() });
+        applied.map_err(|e| match e.kind() {
+            ErrorKind::Cancelled => {
+                let what = format!(
+                    "cancelled; set {} from {} is prepared and not applied, nothing else was changed",
+                    prepared.id, prepared.source
+                );
+                Error::new(ErrorKind::Cancelled, what).hint("the next synchronization carries the same again")
+            }
+            _ => e,
+        })
     }
 
     /// Makes a new client from the file of a node, level with it at once: nothing to send. Its file lies beside the others.
@@ -264,8 +275,7 @@ impl Environment {
 
     /// The node that a set is addressed to.
     pub fn addressee(&self, file: &Path) -> Result<usize> {
-        let set = syncset::read(file)?;
-        let target = &set.header.target;
+        let target = syncset::read_header(file)?.target;
         self.nodes.iter().position(|n| n.info().guid == target.guid).ok_or_else(|| {
             Error::refused(
                 crate::sync::error::Refusal::WrongNode,

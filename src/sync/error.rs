@@ -106,6 +106,10 @@ impl Error {
 
     /// Says what was being done.
     pub(crate) fn while_doing(mut self, what: impl fmt::Display) -> Self {
+        // Whoever stopped it knows.
+        if self.kind == ErrorKind::Cancelled {
+            return self;
+        }
         self.message = format!("{what}: {}", self.message);
         self
     }

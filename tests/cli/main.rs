@@ -5,4 +5,5 @@ mod commands;
 mod decisions;
 mod demo;
 mod nodes;
+mod stop;
 mod track;

@@ -316,6 +316,7 @@ impl MockBackend {
             rule,
             summary: format!("{} objects", objects.len()),
             objects,
+            left_out: 0,
             warnings: vec!["The clock of MASTER is 3 minutes ahead.".into()],
         }
     }

@@ -207,7 +207,10 @@ fn filter(ui: &mut Ui, preview: &mut Preview) {
         if let Some(show) = clicked {
             preview.filter(show);
         }
-        ui.label(RichText::new(format!("{}: {}", count(all, "object"), preview.view.summary)).color(t.weak));
+        ui.label(
+            RichText::new(format!("{}: {}", count(all + preview.view.left_out, "object"), preview.view.summary))
+                .color(t.weak),
+        );
     });
 }
 
@@ -323,7 +326,7 @@ fn object(ui: &mut Ui, preview: &Preview, index: usize, from: usize) -> bool {
 /// `true` when it is done with.
 fn foot(ui: &mut Ui, state: &State, preview: &Preview, out: &mut Vec<Command>) -> bool {
     let view = &preview.view;
-    super::show::refusal(ui, state);
+    super::show::refusal(ui, state, out);
     let mut done = false;
     ui.horizontal(|ui| {
         ui.label("On conflict");

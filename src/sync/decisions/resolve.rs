@@ -234,13 +234,14 @@ impl Node {
                 let stays = if deleted { "it is not here and will not come" } else { "the state here stays" };
                 let mut line = node.line(p, key, Outcome::Discarded, format!("discarded: {stays}; recorded"))?;
                 line.conflict = Some(record.id);
-                report.add(ObjectReport { row_changed: false, ..line });
+                report.add(place, ObjectReport { row_changed: false, ..line });
             }
             node.conn.execute(
                 "DELETE FROM objsync_bond WHERE bond NOT IN (SELECT b.bond FROM objsync_bond b JOIN objsync_waiting w ON w.object = b.object)",
                 [],
             )?;
             node.make_final("what waits was discarded since")?;
+            report.close();
             Ok(report)
         })
     }

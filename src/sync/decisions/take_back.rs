@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use crate::sync::data::guid::Guid;
 use crate::sync::data::schema::Class;
@@ -38,10 +38,16 @@ pub(crate) struct BeforeApply {
 const REMEMBERED: usize = 10_000;
 
 /// The requeue's two tables as JSON.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Requeue {
-    waiting: Json,
-    bonds: Json,
+    waiting: Box<RawValue>,
+    bonds: Box<RawValue>,
+}
+
+impl PartialEq for Requeue {
+    fn eq(&self, other: &Requeue) -> bool {
+        (self.waiting.get(), self.bonds.get()) == (other.waiting.get(), other.bonds.get())
+    }
 }
 
 /// The column `undo`.
@@ -86,9 +92,9 @@ impl Node {
         if waiting > REMEMBERED {
             return Ok(None);
         }
-        let read = |sql: &str| -> Result<Json> {
+        let read = |sql: &str| -> Result<Box<RawValue>> {
             let text: String = self.conn.prepare_cached(sql)?.query_row([], |r| r.get(0))?;
-            serde_json::from_str(&text).map_err(|e| Error::storage(e.to_string()))
+            RawValue::from_string(text).map_err(|e| Error::storage(e.to_string()))
         };
         Ok(Some(Requeue {
             waiting: read(
@@ -107,11 +113,11 @@ impl Node {
             "INSERT INTO objsync_waiting (id, class, object, peer, set_id, vector, time, author, key, number, content, reason, cause)
              SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, unhex(value ->> 5), value ->> 6, value ->> 7,
                     value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12 FROM json_each(?1)",
-            [requeue.waiting.to_string()],
+            [requeue.waiting.get()],
         )?;
         self.conn.execute(
             "INSERT INTO objsync_bond (bond, object) SELECT value ->> 0, value ->> 1 FROM json_each(?1)",
-            [requeue.bonds.to_string()],
+            [requeue.bonds.get()],
         )?;
         Ok(())
     }
@@ -210,9 +216,10 @@ impl Node {
             if let Some(why) = node.write_back(&mut steps)? {
                 return Err(blocked(why));
             }
-            for step in &steps {
-                report.add(node.step_back_told(step)?);
+            for (place, step) in steps.iter().enumerate() {
+                report.add(place, node.step_back_told(step)?);
             }
+            report.close();
             let (start, end) = (node.first_pos_after(first - 1)?, node.first_pos_after(last)?);
             node.conn.execute("DELETE FROM objsync_journal WHERE pos >= ?1 AND pos < ?2", (start, end))?;
             for step in &steps {
@@ -269,7 +276,8 @@ impl Node {
             }
             let (first, last) = set.filed_as.unwrap_or((1, 0));
             let (mut wanted, mut reverted) = (Vec::new(), Reverted::default());
-            for (class, guid) in node.filed_between(first, last)? {
+            for (n, (class, guid)) in node.filed_between(first, last)?.into_iter().enumerate() {
+                node.going_on("finding what was before", n, None)?;
                 let Some(now) = node.current(class, guid)? else { continue };
                 let before = node.as_of(class, now.clone(), first - 1)?.and_then(|f| f.state.content);
                 let after = node.as_of(class, now.clone(), last)?.and_then(|f| f.state.content);
@@ -364,6 +372,7 @@ impl Node {
     fn steps_back(&self, first: u64, last: u64) -> Result<Vec<StepBack<'_>>> {
         let mut steps = Vec::new();
         for (class, guid) in self.filed_between(first, last)? {
+            self.going_on("finding what was before", steps.len(), None)?;
             let lost = || Error::storage(format!("{} {guid} is in the journal and nowhere else", class.name));
             let now = self.current(class, guid)?.ok_or_else(lost)?;
             let before = self.as_of(class, now.clone(), first - 1)?;
@@ -421,7 +430,8 @@ impl Node {
         for step in steps.iter().filter(|s| s.moves()) {
             self.delete_row(step.class, step.key)?;
         }
-        for step in steps.iter().filter(|s| s.old().is_some()) {
+        for (n, step) in steps.iter().enumerate().filter(|(_, s)| s.old().is_some()) {
+            self.going_on("putting back", n, Some(steps.len()))?;
             match self.put_back(step, &references) {
                 Err(e) if e.kind() == ErrorKind::Constraint => {
                     let what = self.filed_called(step.class, step.guid, &step.now);

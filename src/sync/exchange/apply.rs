@@ -16,7 +16,7 @@ use crate::sync::decisions::conflict::ConflictRecord;
 use crate::sync::decisions::rule::{OwnRule, Rule};
 use crate::sync::decisions::take_back::BeforeApply;
 use crate::sync::error::{Error, Refusal, Result};
-use crate::sync::exchange::report::{Outcome, Report};
+use crate::sync::exchange::report::Report;
 use crate::sync::exchange::spool::Spooled;
 use crate::sync::exchange::sync_times::{Since, SyncTimes};
 use crate::sync::exchange::syncset::{self, Header, Whole};
@@ -143,7 +143,7 @@ impl Node {
             let mut report = Report { node: node_name, ..Report::default() };
             let mut queue = node.without_set()?;
             node.settle(&mut queue, options, &mut report)?;
-            if report.objects.iter().any(|o| o.outcome != Outcome::Requeued) {
+            if report.total() > report.requeued {
                 node.make_final("what waits was tried again since")?;
             }
             Ok(report)

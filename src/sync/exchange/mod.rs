@@ -1,6 +1,7 @@
 //! Sets on their way: prepared at one node, applied at another, and what cannot be applied yet.
 
 pub(crate) mod apply;
+pub(crate) mod dangling;
 pub(crate) mod foreign_keys;
 pub(crate) mod merge;
 pub(crate) mod prepare;

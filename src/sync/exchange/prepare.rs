@@ -126,6 +126,8 @@ impl Node {
                 }
                 Ok(())
             })?;
+            // From here on a file may be in place.
+            node.listen(false);
             let written = writer.finish(&target, &node.signing()?)?;
             let times = node.sync_times(peer)?;
             if options.update_sync_time {

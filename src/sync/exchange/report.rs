@@ -41,6 +41,9 @@ pub struct Report {
     pub left_out: usize,
     /// What else somebody should know, such as a doubtful clock.
     pub warnings: Vec<String>,
+    /// Where each of `objects` belongs among all, until the report is closed.
+    #[serde(skip)]
+    pub(crate) places: Vec<usize>,
 }
 
 /// What became of one object.
@@ -121,7 +124,8 @@ impl Report {
     /// How many objects a report lists.
     pub const LINES: usize = 5_000;
 
-    pub(crate) fn add(&mut self, object: ObjectReport) {
+    /// Counts an object and lists it at its place among all; where the list is full, only if that is worth a plain one.
+    pub(crate) fn add(&mut self, place: usize, object: ObjectReport) {
         *match object.outcome {
             Outcome::Inserted => &mut self.inserted,
             Outcome::Updated => &mut self.updated,
@@ -132,26 +136,36 @@ impl Report {
             Outcome::Discarded => &mut self.discarded,
             Outcome::Skipped => &mut self.skipped,
         } += 1;
-        if self.objects.len() < Self::LINES {
-            self.objects.push(object);
-            return;
+        if self.objects.len() >= Self::LINES {
+            self.left_out += 1;
+            let to_look_at = self.conflicts + self.combined + self.requeued + self.discarded;
+            if object.outcome.is_plain() || to_look_at > Self::LINES {
+                return;
+            }
+            let Some(plain) = self.objects.iter().rposition(|o| o.outcome.is_plain()) else { return };
+            self.objects.swap_remove(plain);
+            self.places.swap_remove(plain);
         }
-        self.left_out += 1;
-        if !object.outcome.is_plain()
-            && let Some(plain) = self.objects.iter().rposition(|o| o.outcome.is_plain())
-        {
-            self.objects.remove(plain);
-            self.objects.push(object);
+        self.objects.push(object);
+        self.places.push(place);
+    }
+
+    /// Puts the list in order, and says if not all is in it. To be called when all was added.
+    pub(crate) fn close(&mut self) {
+        let mut listed: Vec<_> = self.places.drain(..).zip(self.objects.drain(..)).collect();
+        listed.sort_by_key(|(place, _)| *place);
+        self.objects = listed.into_iter().map(|(_, object)| object).collect();
+        if self.left_out > 0 {
+            let (listed, more) = (grouped(self.objects.len() as u64), grouped(self.left_out as u64));
+            self.warnings.push(format!(
+                "{listed} objects are listed, first what somebody may have to look at; {more} more are only counted"
+            ));
         }
     }
 
-    /// Says that not all objects are listed.
-    pub(crate) fn tell_left_out(&mut self) {
-        if self.left_out > 0 {
-            let (listed, more) = (grouped(self.objects.len() as u64), grouped(self.left_out as u64));
-            self.warnings
-                .push(format!("{listed} objects are listed, conflicts and what waits first; {more} more were counted"));
-        }
+    /// How many objects it is about.
+    pub fn total(&self) -> usize {
+        self.objects.len() + self.left_out
     }
 
     /// The counts in words: `2 inserted, 1 conflict`; `nothing to do` where there are none.
@@ -170,5 +184,54 @@ impl Report {
         ];
         let said: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::data::guid::NodeId;
+
+    fn line(serial: usize, outcome: Outcome) -> ObjectReport {
+        ObjectReport {
+            class: "Note".to_owned(),
+            guid: Guid { node: NodeId(1), serial: serial as u64 },
+            key: None,
+            number: None,
+            source_number: None,
+            outcome,
+            reason: String::new(),
+            conflict: None,
+            row_changed: false,
+        }
+    }
+
+    #[test]
+    fn a_full_report_keeps_what_is_to_be_looked_at_counts_all_and_is_in_order() {
+        let mut report = Report::default();
+        let total = 3 * Report::LINES;
+        for place in 0..total {
+            // Conflicts come late, and waiting ones last, though their places are among the first.
+            report.add(total - place, line(place, if place % 3 == 2 { Outcome::Conflict } else { Outcome::Inserted }));
+        }
+        report.add(0, line(total, Outcome::Requeued));
+        report.close();
+        assert_eq!((report.inserted, report.conflicts, report.requeued), (2 * Report::LINES, Report::LINES, 1));
+        assert_eq!((report.objects.len(), report.total()), (Report::LINES, total + 1));
+        assert!(report.objects.iter().all(|o| o.outcome == Outcome::Conflict), "no plain one is left");
+        let serials: Vec<u64> = report.objects.iter().map(|o| o.guid.serial).collect();
+        assert!(serials.is_sorted_by(|a, b| a > b), "by place, not in the order in which they were added");
+        assert_eq!(report.warnings.len(), 1);
+    }
+
+    #[test]
+    fn a_small_report_lists_all_in_order() {
+        let mut report = Report::default();
+        for place in [2, 0, 1] {
+            report.add(place, line(place, Outcome::Skipped));
+        }
+        report.close();
+        assert_eq!(report.objects.iter().map(|o| o.guid.serial).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!((report.left_out, report.warnings.len()), (0, 0));
     }
 }

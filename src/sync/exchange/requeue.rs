@@ -238,16 +238,8 @@ impl Node {
     /// Stores what was filed together, as far as any of it waits.
     pub(crate) fn store_bonds(&self) -> Result<()> {
         self.conn.execute("DELETE FROM objsync_bond", [])?;
-        let mut number = 0;
-        self.bonds_left(|members| {
-            for guid in members {
-                self.conn
-                    .prepare_cached("INSERT OR IGNORE INTO objsync_bond (bond, object) VALUES (?1, ?2)")?
-                    .execute((number, self.nodes.id(*guid)?))?;
-            }
-            number += 1;
-            Ok(())
-        })
+        let mut insert = self.conn.prepare_cached("INSERT INTO objsync_bond (bond, object) VALUES (?1, ?2)")?;
+        self.bonds_left(|bond, guid| Ok(insert.execute((bond, self.nodes.id(guid)?)).map(drop)?))
     }
 
     /// What waits, in order, for people.
@@ -284,10 +276,11 @@ impl Node {
     pub(crate) fn report_known(&mut self, set: &Spooled, report: &mut Report) -> Result<()> {
         let queue = self.queue(Some(set))?;
         for index in queue.waiting..queue.finished.len() {
+            self.going_on("finding what is known", index, Some(queue.finished.len()))?;
             let Some(p) = self.load(&queue, [index].into_iter())?.pop() else { continue };
             let (node, source) = (&self.info.name, &set.header.source.name);
             let reason = format!("received before: {node} has all of {source}'s transactions up to here");
-            report.add(self.line(&p, None, Outcome::Skipped, reason)?);
+            report.add(index, self.line(&p, None, Outcome::Skipped, reason)?);
         }
         Ok(())
     }

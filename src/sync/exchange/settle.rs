@@ -9,8 +9,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::sync::data::guid::Guid;
-use crate::sync::data::value::Value;
 use crate::sync::error::Result;
 use crate::sync::exchange::apply::ApplyOptions;
 use crate::sync::exchange::report::{ObjectReport, Outcome, Report};
@@ -23,7 +21,8 @@ use crate::sync::node::Node;
 /// Objects judged at once, if a unit is not larger: bounds the memory that an apply takes.
 const BATCH: usize = 10_000;
 
-/// Units that do not fit by themselves are tried together, too, where they have no more objects than this.
+/// Units that fit in no batch are tried together, too, less those that refer to what is nowhere, where they have no more
+/// objects than this.
 const TOGETHER: usize = 50_000;
 
 impl Node {
@@ -35,6 +34,7 @@ impl Node {
     ) -> Result<()> {
         let rivals = self.rivals(queue)?;
         self.finish_what_is_known(queue, &rivals, report)?;
+        self.going_on("finding what belongs together", 0, None)?;
         let units = self.units_of(queue, &rivals)?;
         let size = options.batch.unwrap_or(BATCH);
         let mut todo: Vec<usize> = (0..units.len()).collect();
@@ -59,16 +59,19 @@ impl Node {
             }
             if todo.len() == before {
                 // Units that need each other may have been in different batches.
-                if todo.iter().map(|u| units.of(*u).len()).sum::<usize>()
-                    <= options.batch.map_or(TOGETHER, |_| usize::MAX)
-                {
-                    todo = self.settle_batch(queue, &units, &todo, options, report)?;
-                }
+                let (together, apart) = self.without_dangling(queue, &units, &todo)?;
+                let objects: usize = together.iter().map(|u| units.of(*u).len()).sum();
+                todo = match objects <= TOGETHER {
+                    true => self.settle_batch(queue, &units, &together, options, report)?,
+                    false => together,
+                };
+                todo.extend(apart);
+                todo.sort_unstable();
                 break;
             }
         }
         self.leave_waiting(queue, &units, &todo, size, report)?;
-        report.tell_left_out();
+        report.close();
         Ok(())
     }
 
@@ -92,7 +95,7 @@ impl Node {
                 if index < queue.waiting {
                     p.id.map_or(Ok(()), |id| self.forget_waiting(id))?;
                 }
-                report.add(self.line(p, None, Outcome::Skipped, why.to_owned())?);
+                report.add(index, self.line(p, None, Outcome::Skipped, why.to_owned())?);
             }
             self.going_on("looking for news", index, Some(total))?;
         }
@@ -115,7 +118,7 @@ impl Node {
         let all: Vec<Unit> = batch.iter().map(|u| units.of(*u).map(place).collect()).collect();
         let concurrent = self.concurrent(&pending)?;
         let (mut done, reasons) = self.try_batch(&pending, &all, &concurrent, options)?;
-        let (mut lines, mut left) = (Vec::new(), Vec::new());
+        let mut left = Vec::new();
         for (u, unit) in all.iter().enumerate() {
             match done.remove(&u) {
                 Some(reports) => {
@@ -125,7 +128,7 @@ impl Node {
                             self.forget_waiting(id)?;
                         }
                     }
-                    lines.extend(unit.iter().copied().zip(reports));
+                    unit.iter().zip(reports).for_each(|(place, line)| report.add(indexes[*place], line));
                 }
                 None => {
                     let unsaid = Obstacle { cause: Cause::Other, text: "it could not be applied".to_owned() };
@@ -135,8 +138,6 @@ impl Node {
                 }
             }
         }
-        lines.sort_by_key(|(place, _)| *place);
-        lines.into_iter().for_each(|(_, line)| report.add(line));
         let finished = queue.finished.iter().filter(|finished| **finished).count();
         self.going_on("applying", finished, Some(queue.finished.len()))?;
         Ok(left)
@@ -178,8 +179,9 @@ impl Node {
             for (index, p, obstacle, line) in waiting {
                 // What was waiting before and still waits is no news.
                 if p.fresh || report.id == 0 {
-                    report.add(line);
+                    report.add(index, line);
                 }
+                self.going_on("noting what waits", index, None)?;
                 self.store_waiting(&p, &obstacle)?;
                 self.note_waits(queue, index)?;
             }
@@ -275,7 +277,7 @@ impl Node {
     }
 
     /// Which states have neither seen ours nor are seen by it.
-    fn concurrent(&self, pending: &[Pending]) -> Result<Vec<bool>> {
+    pub(crate) fn concurrent(&self, pending: &[Pending]) -> Result<Vec<bool>> {
         let each = pending.iter().map(|p| {
             let current = self.current(&self.classes[p.class], p.guid)?;
             Ok(current.is_some_and(|ours| !ours.state.vector.leq(&p.state.vector)))
@@ -312,116 +314,5 @@ impl Node {
             }
         }
         Ok(skipped)
-    }
-
-    /// Leaves out units that refer to objects neither here nor arriving, and what refers to these in turn, before any row
-    /// is written. Concurrent states are left to the trial: the rule may keep ours.
-    fn leave_out_dangling(
-        &self,
-        all: &[Unit],
-        pending: &[Pending],
-        concurrent: &[bool],
-        reasons: &mut HashMap<usize, Blocked>,
-    ) -> Result<()> {
-        let mut here: HashMap<Guid, bool> = HashMap::new();
-        loop {
-            let arriving: HashSet<Guid> = (0..all.len())
-                .filter(|u| !reasons.contains_key(u))
-                .flat_map(|u| all[u].iter().map(|&i| &pending[i]))
-                .filter(|p| p.state.content.is_some())
-                .map(|p| p.guid)
-                .collect();
-            let before = reasons.len();
-            for (u, unit) in all.iter().enumerate() {
-                if reasons.contains_key(&u) {
-                    continue;
-                }
-                'unit: for &i in unit.iter().filter(|&&i| !concurrent[i]) {
-                    let (p, class) = (&pending[i], &self.classes[pending[i].class]);
-                    for (value, property) in p.state.content.iter().flatten().zip(&class.properties) {
-                        let known = match value {
-                            Value::Reference(guid) if arriving.contains(guid) => true,
-                            Value::Reference(guid) => match here.get(guid) {
-                                Some(known) => *known,
-                                None => {
-                                    let target = self.class(property.references.as_deref().unwrap_or_default())?;
-                                    let known = self.key_of(target, *guid)?.is_some();
-                                    here.insert(*guid, known);
-                                    known
-                                }
-                            },
-                            Value::Dangling(_) => false,
-                            _ => true,
-                        };
-                        if !known {
-                            reasons.insert(u, (i, self.unknown(property, value)));
-                            break 'unit;
-                        }
-                    }
-                }
-            }
-            if reasons.len() == before {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Units that left something without its object: a row that refers to nothing, or rows that refer to what was deleted.
-    fn unsound(
-        &self,
-        settling: &Settling<'_>,
-        all: &[Unit],
-        applied: impl Iterator<Item = usize>,
-    ) -> Result<HashMap<usize, Blocked>> {
-        let mut found = HashMap::new();
-        for u in applied {
-            for &i in &all[u] {
-                let p = &settling.pending[i];
-                if let Some(reason) = self.broken_reference(p)? {
-                    found.insert(u, (i, reason));
-                    break;
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    fn broken_reference(&self, p: &Pending) -> Result<Option<Obstacle>> {
-        let (class, guid) = (&self.classes[p.class], p.guid);
-        let Some(current) = self.current(class, guid)? else { return Ok(None) };
-        if let Some(broken) = self.broken_foreign_key(class, &current)? {
-            return Ok(Some(broken));
-        }
-        if let Some(values) = &current.state.content {
-            for (i, (value, property)) in values.iter().zip(&class.properties).enumerate() {
-                let Some(target) = property.references.as_deref() else { continue };
-                let came = p.state.content.as_ref().map(|values| &values[i]);
-                let value = match (value, came) {
-                    // A number that was kept for an object which was to come, and did not or was left deleted.
-                    (Value::Dangling(_), Some(came)) if current.state.stamp == p.state.stamp => came,
-                    _ => value,
-                };
-                let known = match value {
-                    Value::Reference(target_guid) => self.key_of(self.class(target)?, *target_guid)?.is_some(),
-                    Value::Dangling(_) => false,
-                    _ => true,
-                };
-                if !known {
-                    return Ok(Some(self.unknown(property, value)));
-                }
-            }
-            return Ok(None);
-        }
-        let Some(key) = current.key else { return Ok(None) };
-        // The key may be another object's by now.
-        if self.key_of(class, guid)?.is_some() || self.guid_of(class, key)?.is_some() {
-            return Ok(None);
-        }
-        let Some(row) = self.referrer(class, key)? else { return Ok(None) };
-        let text = format!(
-            "it is deleted at the sender, but {row} here refers to it (foreign key {}); change or delete that one here, or bring it back there",
-            row.property
-        );
-        Ok(Some(Obstacle { cause: Cause::StillReferredTo, text }))
     }
 }

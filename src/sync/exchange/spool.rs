@@ -80,8 +80,13 @@ impl Node {
     pub(crate) fn spool(&mut self, file: &Path) -> Result<Spooled> {
         self.conn.execute_batch(TABLES)?;
         self.conn.execute_batch("BEGIN")?;
+        self.listen(true);
         let spooled = self.spool_lines(file);
-        self.conn.execute_batch(if spooled.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        self.listen(false);
+        // An interrupted statement has rolled back by itself.
+        if !self.conn.is_autocommit() {
+            self.conn.execute_batch(if spooled.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        }
         spooled
     }
 
@@ -183,6 +188,13 @@ impl Node {
         Ok(found)
     }
 
+    /// The indexes of an object's states.
+    pub(crate) fn spooled(&self, queue: &Queue<'_>, guid: Guid) -> Result<Vec<usize>> {
+        let mut places = self.conn.prepare_cached("SELECT place FROM temp.objsync_spool WHERE guid = ?1")?;
+        let found = places.query_map([blob(guid)], |r| Ok(queue.index(r.get(0)?)))?.collect::<rusqlite::Result<_>>()?;
+        Ok(found)
+    }
+
     /// Indexes of states of one object, where they are several.
     pub(crate) fn rivals(&self, queue: &Queue<'_>) -> Result<Vec<Vec<usize>>> {
         let sql = "SELECT s.guid, s.place FROM temp.objsync_spool s
@@ -254,29 +266,26 @@ impl Node {
         Ok(())
     }
 
-    /// What was filed together, as far as any of it waits from now on: bonds with their objects, in order.
-    pub(crate) fn bonds_left(&self, mut each: impl FnMut(&[Guid]) -> Result<()>) -> Result<()> {
-        let sql = "SELECT bond, guid FROM temp.objsync_spool_bond WHERE bond IN (
+    /// What was filed together, as far as any of it waits from now on: numbers of bonds from 0 on, each with its objects.
+    pub(crate) fn bonds_left(&self, mut each: impl FnMut(i64, Guid) -> Result<()>) -> Result<()> {
+        let sql = "SELECT DISTINCT bond, guid FROM temp.objsync_spool_bond WHERE bond IN (
                        SELECT b.bond FROM temp.objsync_spool_bond b CROSS JOIN temp.objsync_spool s ON s.guid = b.guid WHERE s.waits = 1)
                    ORDER BY bond";
         let mut rows = self.conn.prepare_cached(sql)?;
         let mut rows = rows.query([])?;
-        let (mut bond, mut members): (Option<i64>, Vec<Guid>) = (None, Vec::new());
+        let (mut bond, mut first, mut number) = (None, None, -1);
         while let Some(r) = rows.next()? {
-            let (next, guid) = (r.get(0)?, guid_of(r.get(1)?));
+            let (next, guid): (i64, Guid) = (r.get(0)?, guid_of(r.get(1)?));
             if bond != Some(next) {
-                if members.len() > 1 {
-                    each(&members)?;
-                }
-                members.clear();
-                bond = Some(next);
+                (bond, first) = (Some(next), Some(guid));
+                continue;
             }
-            if !members.contains(&guid) {
-                members.push(guid);
+            // An object that was filed alone is tied to nothing.
+            if let Some(first) = first.take() {
+                number += 1;
+                each(number, first)?;
             }
-        }
-        if members.len() > 1 {
-            each(&members)?;
+            each(number, guid)?;
         }
         Ok(())
     }

@@ -107,6 +107,7 @@ impl Node {
         let unconfirmed = self.first_pos_after(confirmed)?;
         let mut filed = 0;
         for known in self.known(class, true)? {
+            self.going_on("filing the baseline", filed, None)?;
             let row = self.row_values(class, known.key.unwrap_or_default())?;
             match before.remove(&known.object) {
                 None => self.file_baseline_event(class, number, &known, 1, None)?,

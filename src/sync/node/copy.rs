@@ -48,10 +48,15 @@ impl Node {
         let mut copy = Node::open(file)?.with_clock(self.clock.clone());
         copy.set_progress(self.progress.clone())?;
         let identity = copy.identity()?;
-        self.write(|node| {
+        let noted = self.write(|node| {
             node.make_final(&format!("{name} was made as a copy of this database since", name = identity.info.name))?;
             node.note_peer(&identity)
-        })?;
+        });
+        if let Err(error) = noted {
+            drop(copy);
+            let _ = std::fs::remove_file(file);
+            return Err(error);
+        }
         Ok(copy)
     }
 

@@ -21,6 +21,8 @@ pub(crate) mod whereabouts;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde::Serialize;
@@ -94,6 +96,8 @@ pub struct Node {
     writing_triggers: BTreeSet<String>,
     schema_version: i64,
     pub(crate) progress: Progress,
+    /// Whether statements may be interrupted: in a transaction that can still be taken back.
+    listening: Arc<AtomicBool>,
 }
 
 /// Whether a transaction is to stay.
@@ -139,6 +143,7 @@ impl Node {
             writing_triggers: BTreeSet::new(),
             schema_version: -1,
             progress: Progress::default(),
+            listening: Arc::default(),
         };
         node.refresh()?;
         node.find_whereabouts()?;
@@ -305,7 +310,9 @@ impl Node {
     pub(crate) fn write<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
         self.check_whereabouts()?;
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        self.listen(true);
         let result = self.refresh().and_then(|()| work(self));
+        self.listen(false);
         let end = match &result {
             Ok(_) => self.conn.execute_batch("COMMIT"),
             Err(_) => Ok(()),
@@ -333,7 +340,9 @@ impl Node {
     fn rehearse<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
         self.check_whereabouts()?;
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        self.listen(true);
         let result = self.refresh().and_then(|()| work(self));
+        self.listen(false);
         if !self.conn.is_autocommit() {
             self.conn.execute_batch("ROLLBACK")?;
         }
@@ -354,8 +363,12 @@ impl Node {
         // What there is to follow is written before, to stay.
         self.refresh()?;
         self.conn.execute_batch("BEGIN")?;
+        self.listen(true);
         let result = self.refresh().and_then(|()| work(self));
-        self.conn.execute_batch("ROLLBACK")?;
+        self.listen(false);
+        if !self.conn.is_autocommit() {
+            self.conn.execute_batch("ROLLBACK")?;
+        }
         result
     }
 
@@ -369,7 +382,14 @@ impl Node {
     pub fn set_progress(&mut self, progress: Progress) -> Result<()> {
         self.progress = progress.clone();
         // Within long statements, too: about every millisecond.
-        Ok(self.conn.progress_handler(10_000, Some(move || progress.is_cancelled()))?)
+        let listening = self.listening.clone();
+        let stop = move || listening.load(Ordering::SeqCst) && progress.is_cancelled();
+        Ok(self.conn.progress_handler(10_000, Some(stop))?)
+    }
+
+    /// From now on statements may be interrupted, or may not: what takes things back or puts them in order must not be.
+    pub(crate) fn listen(&self, on: bool) {
+        self.listening.store(on, Ordering::SeqCst);
     }
 
     /// Asked now and then while something goes on: `done` of `total` (where that is known) are done.

@@ -65,6 +65,7 @@ impl Node {
             let confirmed = node.confirmed()?;
             let floor = confirmed_by_all(&confirmed).min(bound).min(node.number()?).max(node.floor()?);
             let start = node.first_pos_after(floor)?;
+            node.going_on("purging the journal", 0, None)?;
             // The last one stays, so that no position is ever given again: objects still point to those that are gone.
             let sql = "DELETE FROM objsync_journal WHERE pos < ?1 AND pos < (SELECT max(pos) FROM objsync_journal)";
             let events = node.conn.execute(sql, [start])?;
@@ -93,7 +94,9 @@ impl Node {
             .query_map([start], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, Option<i64>>(1)?)))?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let mut count = 0;
-        for (object, key) in rows {
+        let total = Some(rows.len());
+        for (n, (object, key)) in rows.into_iter().enumerate() {
+            self.going_on("purging deleted objects", n, total)?;
             if let Some(key) = key
                 && self.guid_of(class, key)?.is_none()
                 && self.referrer(class, key)?.is_some()

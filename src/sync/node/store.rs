@@ -188,7 +188,8 @@ CREATE TABLE objsync_property (
 pub(crate) fn configure(conn: &Connection) -> Result<()> {
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
     conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA foreign_keys = ON;")?;
+    // 16 MB: sorting takes as much again, and all that an exchange of any size may take is 64 MB.
+    conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA foreign_keys = ON;")?;
     conn.set_prepared_statement_cache_capacity(256);
     Ok(())
 }

@@ -118,22 +118,24 @@ impl Contents {
 
     /// The objects that are not the same in all.
     pub fn differences(all: &[Contents]) -> Vec<ObjectDifference> {
-        let mut seen: HashMap<Guid, Vec<Option<Held>>> = HashMap::new();
-        for (i, contents) in all.iter().enumerate() {
-            for (guid, key, hash) in &contents.objects {
-                seen.entry(*guid).or_insert_with(|| vec![None; all.len()])[i] = Some((*key, *hash));
+        let mut differences = Vec::new();
+        let mut at = vec![0; all.len()];
+        let next = |at: &[usize]| all.iter().zip(at).filter_map(|(c, at)| Some(c.objects.get(*at)?.0)).min();
+        while let Some(guid) = next(&at) {
+            let held: Vec<Option<Held>> = all
+                .iter()
+                .zip(&mut at)
+                .map(|(contents, at)| {
+                    let (_, key, hash) = contents.objects.get(*at).filter(|(g, ..)| *g == guid)?;
+                    *at += 1;
+                    Some((*key, *hash))
+                })
+                .collect();
+            if held.windows(2).any(|w| w[0].map(|f| f.1) != w[1].map(|f| f.1)) {
+                let numbers = held.iter().map(|f| f.map(|f| f.0)).collect();
+                differences.push(ObjectDifference { guid, numbers, keys: Vec::new() });
             }
         }
-        let differs = |found: &[Option<Held>]| found.windows(2).any(|w| w[0].map(|f| f.1) != w[1].map(|f| f.1));
-        let mut differences: Vec<_> = seen
-            .into_iter()
-            .filter(|(_, found)| differs(found))
-            .map(|(guid, found)| {
-                let numbers = found.iter().map(|f| f.map(|f| f.0)).collect();
-                ObjectDifference { guid, numbers, keys: Vec::new() }
-            })
-            .collect();
-        differences.sort_by_key(|d| d.guid);
         differences
     }
 }

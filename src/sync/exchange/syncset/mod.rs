@@ -8,7 +8,9 @@
 //! The closing line also has a `signature` where the header has the source's public `key` (among `nodes`): Ed25519 over the
 //! bytes `objsync syncset`, a zero byte, and the digest; both as lower-case hexadecimal digits.
 //!
-//! The whole may be packed as one zstd frame (RFC 8878), whatever the file is called; the digest is over what it unpacks to.
+//! The whole may be packed as one zstd frame (RFC 8878), whatever the file is called: a file that begins with the bytes
+//! `28 b5 2f fd` is. The digest is over what it unpacks to, so packing, unpacking or packing it anew by other means changes
+//! nothing. A frame may ask for a window of 8 MB at most, and no line is longer than 2^28 bytes; more is damage.
 //!
 //! Header: `objsync` (always `syncset`), `format`, `id`, `nodes` (GUID, name, role, and the public key where the source knows it), `source` and `target`, `lineage` of the
 //! source (`[node, number]`, nearest first), `number` and `clock` of the source when the set was made, the range of

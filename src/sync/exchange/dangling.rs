@@ -1,0 +1,186 @@
+//! References without their object: who refers to what is neither here nor arriving waits.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::sync::data::guid::Guid;
+use crate::sync::data::value::Value;
+use crate::sync::error::Result;
+use crate::sync::exchange::requeue::{Cause, Obstacle, Pending};
+use crate::sync::exchange::spool::Queue;
+use crate::sync::exchange::trial::{Blocked, Settling, Unit};
+use crate::sync::exchange::unit::Units;
+use crate::sync::node::Node;
+
+impl Node {
+    /// Parts units in those that may fit together, since all that they refer to is here or in one of them, and the others.
+    pub(crate) fn without_dangling(
+        &self,
+        queue: &Queue<'_>,
+        units: &Units,
+        all: &[usize],
+    ) -> Result<(Vec<usize>, Vec<usize>)> {
+        let mut arriving = vec![false; queue.finished.len()];
+        all.iter().flat_map(|u| units.of(*u)).for_each(|index| arriving[index] = true);
+        let (mut may, mut dangling) = (all.to_vec(), Vec::new());
+        loop {
+            let before = may.len();
+            let mut still = Vec::new();
+            for u in may {
+                match self.refers_to_nothing(queue, units.of(u), &arriving)? {
+                    false => still.push(u),
+                    true => {
+                        units.of(u).for_each(|index| arriving[index] = false);
+                        dangling.push(u);
+                    }
+                }
+            }
+            may = still;
+            if may.len() == before {
+                return Ok((may, dangling));
+            }
+        }
+    }
+
+    /// Whether a unit refers to an object that is neither here nor among those that arrive. Concurrent states are left to the
+    /// trial: the rule may keep ours.
+    fn refers_to_nothing(
+        &self,
+        queue: &Queue<'_>,
+        unit: impl Iterator<Item = usize>,
+        arriving: &[bool],
+    ) -> Result<bool> {
+        for index in unit {
+            let pending = self.load(queue, [index].into_iter())?;
+            let concurrent = self.concurrent(&pending)?;
+            for (p, _) in pending.iter().zip(concurrent).filter(|(_, concurrent)| !concurrent) {
+                let class = &self.classes[p.class];
+                for (value, property) in p.state.content.iter().flatten().zip(&class.properties) {
+                    let known = match value {
+                        Value::Reference(guid) => {
+                            let target = self.class(property.references.as_deref().unwrap_or_default())?;
+                            self.key_of(target, *guid)?.is_some()
+                                || self.spooled(queue, *guid)?.into_iter().any(|index| arriving[index])
+                        }
+                        Value::Dangling(_) => false,
+                        _ => true,
+                    };
+                    if !known {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Leaves out units that refer to objects neither here nor arriving, and what refers to these in turn, before any row
+    /// is written. Concurrent states are left to the trial: the rule may keep ours.
+    pub(crate) fn leave_out_dangling(
+        &self,
+        all: &[Unit],
+        pending: &[Pending],
+        concurrent: &[bool],
+        reasons: &mut HashMap<usize, Blocked>,
+    ) -> Result<()> {
+        let mut here: HashMap<Guid, bool> = HashMap::new();
+        loop {
+            let arriving: HashSet<Guid> = (0..all.len())
+                .filter(|u| !reasons.contains_key(u))
+                .flat_map(|u| all[u].iter().map(|&i| &pending[i]))
+                .filter(|p| p.state.content.is_some())
+                .map(|p| p.guid)
+                .collect();
+            let before = reasons.len();
+            for (u, unit) in all.iter().enumerate() {
+                if reasons.contains_key(&u) {
+                    continue;
+                }
+                'unit: for &i in unit.iter().filter(|&&i| !concurrent[i]) {
+                    let (p, class) = (&pending[i], &self.classes[pending[i].class]);
+                    for (value, property) in p.state.content.iter().flatten().zip(&class.properties) {
+                        let known = match value {
+                            Value::Reference(guid) if arriving.contains(guid) => true,
+                            Value::Reference(guid) => match here.get(guid) {
+                                Some(known) => *known,
+                                None => {
+                                    let target = self.class(property.references.as_deref().unwrap_or_default())?;
+                                    let known = self.key_of(target, *guid)?.is_some();
+                                    here.insert(*guid, known);
+                                    known
+                                }
+                            },
+                            Value::Dangling(_) => false,
+                            _ => true,
+                        };
+                        if !known {
+                            reasons.insert(u, (i, self.unknown(property, value)));
+                            break 'unit;
+                        }
+                    }
+                }
+            }
+            if reasons.len() == before {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Units that left something without its object: a row that refers to nothing, or rows that refer to what was deleted.
+    pub(crate) fn unsound(
+        &self,
+        settling: &Settling<'_>,
+        all: &[Unit],
+        applied: impl Iterator<Item = usize>,
+    ) -> Result<HashMap<usize, Blocked>> {
+        let mut found = HashMap::new();
+        for u in applied {
+            for &i in &all[u] {
+                let p = &settling.pending[i];
+                if let Some(reason) = self.broken_reference(p)? {
+                    found.insert(u, (i, reason));
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn broken_reference(&self, p: &Pending) -> Result<Option<Obstacle>> {
+        let (class, guid) = (&self.classes[p.class], p.guid);
+        let Some(current) = self.current(class, guid)? else { return Ok(None) };
+        if let Some(broken) = self.broken_foreign_key(class, &current)? {
+            return Ok(Some(broken));
+        }
+        if let Some(values) = &current.state.content {
+            for (i, (value, property)) in values.iter().zip(&class.properties).enumerate() {
+                let Some(target) = property.references.as_deref() else { continue };
+                let came = p.state.content.as_ref().map(|values| &values[i]);
+                let value = match (value, came) {
+                    // A number that was kept for an object which was to come, and did not or was left deleted.
+                    (Value::Dangling(_), Some(came)) if current.state.stamp == p.state.stamp => came,
+                    _ => value,
+                };
+                let known = match value {
+                    Value::Reference(target_guid) => self.key_of(self.class(target)?, *target_guid)?.is_some(),
+                    Value::Dangling(_) => false,
+                    _ => true,
+                };
+                if !known {
+                    return Ok(Some(self.unknown(property, value)));
+                }
+            }
+            return Ok(None);
+        }
+        let Some(key) = current.key else { return Ok(None) };
+        // The key may be another object's by now.
+        if self.key_of(class, guid)?.is_some() || self.guid_of(class, key)?.is_some() {
+            return Ok(None);
+        }
+        let Some(row) = self.referrer(class, key)? else { return Ok(None) };
+        let text = format!(
+            "it is deleted at the sender, but {row} here refers to it (foreign key {}); change or delete that one here, or bring it back there",
+            row.property
+        );
+        Ok(Some(Obstacle { cause: Cause::StillReferredTo, text }))
+    }
+}
