@@ -326,7 +326,7 @@ fn object(ui: &mut Ui, preview: &Preview, index: usize, from: usize) -> bool {
 /// `true` when it is done with.
 fn foot(ui: &mut Ui, state: &State, preview: &Preview, out: &mut Vec<Command>) -> bool {
     let view = &preview.view;
-    super::show::refusal(ui, state, out);
+    super::show::refusal(ui, state);
     let mut done = false;
     ui.horizontal(|ui| {
         ui.label("On conflict");
