@@ -25,7 +25,7 @@ impl Pair {
         let file = dir.path().join("here.db");
         rusqlite::Connection::open(&file).unwrap().execute_batch(TABLES).unwrap();
         let spec = |t: &str| ClassSpec { name: t.to_owned(), table: t.to_owned(), journaled: true };
-        let info = NodeInfo { guid: NodeId::random(), name: "HERE".into(), role: Role::Master };
+        let info = NodeInfo { guid: NodeId(0x0b5c), name: "HERE".into(), role: Role::Master };
         let mut here = Node::create(&file, info, &[spec("box"), spec("thing")]).unwrap();
         let there = here.fresh_copy(&dir.path().join("there.db"), "THERE", Role::Client).unwrap();
         Pair { dir, here, there, sets: 0 }
