@@ -41,12 +41,12 @@ pub(crate) struct Deciding<'a> {
 
 impl Node {
     /// Decides about one object as commit `number` here. `None`: ours has seen it already. Notes what a merge has seen
-    /// and records conflicts; rows and versions are left to the caller.
+    /// and records conflicts, with the other objects of the transaction; rows and versions are left to the caller.
     pub(crate) fn merge(
         &self,
         theirs: &Pending,
         deciding: Deciding<'_>,
-        siblings: &[Guid],
+        siblings: impl FnOnce() -> Vec<Guid>,
         number: u64,
     ) -> Result<Option<Merged>> {
         let (class, guid) = (&self.classes[theirs.class], theirs.guid);
@@ -94,7 +94,7 @@ impl Node {
                 because,
                 source: theirs.peer,
                 set: theirs.set,
-                siblings,
+                siblings: &siblings(),
                 commit: number,
             })?)),
         };

@@ -149,9 +149,9 @@ impl Node {
             for (u, number, place) in now {
                 (attempt.unit, attempt.place) = (u, place);
                 let p = &settling.pending[place];
-                let siblings: Vec<Guid> =
-                    all[u].iter().map(|&i| settling.pending[i].guid).filter(|g| *g != p.guid).collect();
-                match self.merge(p, settling.deciding(place), &siblings, number)? {
+                // Only for a record: a transaction may be large.
+                let siblings = || all[u].iter().map(|&i| settling.pending[i].guid).filter(|g| *g != p.guid).collect();
+                match self.merge(p, settling.deciding(place), siblings, number)? {
                     None => {
                         let line = self.line(
                             p,
