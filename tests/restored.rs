@@ -209,3 +209,100 @@ fn a_backup_in_the_place_of_a_file_is_found_out_at_once_and_a_moved_file_goes_on
     let node = Node::open(&file).unwrap();
     assert_eq!((node.was_at(), node.info().guid), (None, guid));
 }
+
+/// Puts an older copy into a node's file, so that its place does not tell.
+fn put_back(backup: &Path, file: &Path) -> Node {
+    std::fs::copy(backup, file).unwrap();
+    for ending in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{ending}", file.display()));
+    }
+    let node = Node::open(file).unwrap();
+    assert_eq!(node.was_at(), None, "the same place");
+    node
+}
+
+/// A peer that never answers cannot ask; it sees from the set alone that the sender was somewhere else before, however much has been
+/// done since and although no number stands in it that was given twice.
+#[test]
+fn a_restored_sender_is_found_out_by_who_only_listens() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, backup) = (dir.path().join("south.db"), dir.path().join("backup"));
+    let mut north = node(&dir.path().join("north.db"), "NORTH");
+    let mut south = north.fresh_copy(&file, "SOUTH", Role::Client).unwrap();
+    write(&south, "INSERT INTO notes VALUES (1, 'first')");
+    exchange(dir.path(), &mut south, &mut north).unwrap();
+    south.connection().execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+    write(&south, "UPDATE notes SET text = 'known at NORTH' WHERE id = 1");
+    exchange(dir.path(), &mut south, &mut north).unwrap();
+    drop(south);
+    let mut south = put_back(&backup, &file);
+    for n in 0..5 {
+        write(&south, &format!("UPDATE notes SET text = 'otherwise {n}' WHERE id = 1"));
+    }
+    let error = exchange(dir.path(), &mut south, &mut north).unwrap_err();
+    assert_eq!((error.refusal(), error.node()), (Some(Refusal::Restored), Some(south.info().guid)), "{error}");
+    assert_eq!(texts(&north), ["known at NORTH"]);
+    // The way out, and nothing is lost.
+    south.rejoin().unwrap();
+    exchange(dir.path(), &mut south, &mut north).unwrap();
+    exchange(dir.path(), &mut north, &mut south).unwrap();
+    assert_eq!(texts(&north), texts(&south));
+    let all = [kept(&north), kept(&south)].concat();
+    assert!(["known at NORTH", "otherwise 4"].iter().all(|text| all.iter().any(|kept| kept == text)), "{all:?}");
+}
+
+/// What one peer knows of a node, others hear with its sets.
+#[test]
+fn a_restored_file_is_found_out_by_who_has_only_heard_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, backup) = (dir.path().join("south.db"), dir.path().join("backup"));
+    let mut north = node(&dir.path().join("north.db"), "NORTH");
+    let mut south = north.fresh_copy(&file, "SOUTH", Role::Client).unwrap();
+    let mut east = north.fresh_copy(&dir.path().join("east.db"), "EAST", Role::Client).unwrap();
+    south.connection().execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+    write(&south, "INSERT INTO notes VALUES (1, 'known at NORTH')");
+    exchange(dir.path(), &mut south, &mut north).unwrap();
+    exchange(dir.path(), &mut north, &mut east).unwrap();
+    drop(south);
+    let mut south = put_back(&backup, &file);
+    for n in 1..4 {
+        write(&south, &format!("INSERT INTO notes VALUES ({n}, 'since {n}')"));
+    }
+    for refused in [exchange(dir.path(), &mut south, &mut east), exchange(dir.path(), &mut east, &mut south)] {
+        let error = refused.unwrap_err();
+        assert_eq!((error.refusal(), error.node()), (Some(Refusal::Restored), Some(south.info().guid)), "{error}");
+    }
+    assert_eq!(texts(&east), ["known at NORTH"]);
+}
+
+/// A node that was not put back is believed, whatever was lost, late or repeated on the way, and whoever heard of it from whom.
+#[test]
+fn nobody_is_taken_for_restored_without_cause() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut north = node(&dir.path().join("north.db"), "NORTH");
+    let mut south = north.fresh_copy(&dir.path().join("south.db"), "SOUTH", Role::Client).unwrap();
+    let mut east = north.fresh_copy(&dir.path().join("east.db"), "EAST", Role::Client).unwrap();
+    for round in 0..20 {
+        write(&south, &format!("INSERT INTO notes (text) VALUES ('s{round}')"));
+        write(&north, &format!("INSERT INTO notes (text) VALUES ('n{round}')"));
+        // Prepared and lost.
+        let _ = exchange(&dir.path().join("nowhere"), &mut south, &mut north);
+        exchange(dir.path(), &mut south, &mut north).unwrap();
+        if round % 3 == 0 {
+            exchange(dir.path(), &mut north, &mut east).unwrap();
+            exchange(dir.path(), &mut east, &mut south).unwrap();
+        }
+        if round % 7 == 0 {
+            exchange(dir.path(), &mut north, &mut south).unwrap();
+        }
+    }
+    let mut sets: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    sets.retain(|file| file.extension().is_some_and(|ending| ending == "syncset"));
+    sets.sort();
+    assert!(sets.len() > 20);
+    for file in sets {
+        let target = syncset::read_header(&file).unwrap().target.guid;
+        let node = [&mut north, &mut south, &mut east].into_iter().find(|node| node.info().guid == target).unwrap();
+        node.apply(&file, ApplyOptions::default()).unwrap();
+    }
+}

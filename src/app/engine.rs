@@ -195,12 +195,12 @@ impl Engine {
                 Ok(Done { text, details: vec![prepared.file.display().to_string()], ..Done::default() })
             }
             Action::Apply { side, file, rule } => {
-                let report = self.env.nodes[side].apply(&file, ApplyOptions { rule, ..ApplyOptions::default() })?;
+                let report = self.env.apply(side, &file, ApplyOptions { rule, ..ApplyOptions::default() })?;
                 Ok(applied(side, &report))
             }
             Action::ApplyWhereAddressed { file, rule } => {
                 let side = self.addressee(&file)?;
-                let report = self.env.nodes[side].apply(&file, ApplyOptions { rule, ..ApplyOptions::default() })?;
+                let report = self.env.apply(side, &file, ApplyOptions { rule, ..ApplyOptions::default() })?;
                 Ok(applied(side, &report))
             }
             Action::SaveSetAs { file, to, overwrite } => save_as(&file, &to, overwrite),

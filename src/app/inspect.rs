@@ -123,7 +123,7 @@ impl Engine {
     pub(super) fn preview(&mut self, file: &Path, rule: Option<Rule>) -> Result<PreviewView> {
         let side = self.addressee(file)?;
         let options = ApplyOptions { rule, ..ApplyOptions::default() };
-        let preview = self.env.nodes[side].preview(file, options)?;
+        let preview = self.env.preview(side, file, options)?;
         let names = self.names()?;
         let Preview { report, records, has, header, digest, bytes } = &preview;
         let mut found: HashMap<i64, ConflictView> = HashMap::new();

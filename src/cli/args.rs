@@ -358,6 +358,9 @@ pub enum Command {
         /// The node's namespace [default: the only one]
         #[arg(long)]
         node: Option<String>,
+        /// What it is called from now on [default: as before; with a number where another node here is called so]
+        #[arg(long, value_parser = namespace)]
+        name: Option<String>,
     },
     /// Make a database that is there a node: its tables are synchronized from now on
     Track {

@@ -95,12 +95,14 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             };
             let options =
                 PrepareOptions { id, file, since, upto, overwrite, compress: zstd, update_sync_time: !no_update };
-            let prepared = env.nodes[source].prepare(peer, &options)?;
+            let prepared = env.prepare_for(source, peer, &options)?;
             out.done(&prepared, || output::prepared(&prepared, here))
         }
         Command::Apply { file, node, rule } => {
-            let here = addressed(&mut env, node.as_deref(), &file)?;
-            let report = here.apply(&file, ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() })?;
+            let here = addressed(&env, node.as_deref(), &file)?;
+            let options = ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() };
+            let report = env.apply(here, &file, options)?;
+            let here = &env.nodes[here];
             let name = here.info().name.clone();
             let mut records = report.objects.iter().filter_map(|o| o.conflict);
             let open = records.any(|id| here.conflict(id).is_ok_and(|record| record.state == RecordState::Open));
@@ -109,9 +111,9 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         }
         Command::Preview { file, node, rule } => {
             let options = ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() };
-            let node = addressed(&mut env, node.as_deref(), &file)?;
-            let preview = node.preview(&file, options)?;
-            out.done(&preview, || output::preview(node, &preview))
+            let here = addressed(&env, node.as_deref(), &file)?;
+            let preview = env.preview(here, &file, options)?;
+            out.done(&preview, || output::preview(&env.nodes[here], &preview))
         }
         Command::Sync { rule } => {
             let reports = env.sync(rule.map(|r| r.0))?;
@@ -173,13 +175,15 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             Ok(ExitCode::from(u8::from(!found.equal)))
         }
         Command::Moved { node } => {
-            let node = at(&mut env, node.as_deref())?;
+            let place = doubted(&env, node.as_deref())?;
+            let node = &mut env.nodes[place];
             node.moved()?;
             let (name, file) = (node.info().name.clone(), node.path().display().to_string());
             out.done(&json!({"node": name, "file": file}), || vec![format!("{name} lives in {file} from now on")])
         }
-        Command::Rejoin { node } => {
-            let info = at(&mut env, node.as_deref())?.rejoin()?;
+        Command::Rejoin { node, name } => {
+            let place = doubted(&env, node.as_deref())?;
+            let info = env.rejoin(place, name.as_deref())?;
             out.done(&info, || {
                 vec![format!("{} is a new node now: {}. Its peers learn of it with its next set, or when they prepare one for it.", info.name, info.guid)]
             })
@@ -293,16 +297,18 @@ pub(crate) fn at<'a>(env: &'a mut Environment, name: Option<&str>) -> Result<&'a
 }
 
 /// The node of that name, or that a set is addressed to.
-fn addressed<'a>(env: &'a mut Environment, name: Option<&str>, file: &Path) -> Result<&'a mut Node> {
+fn addressed(env: &Environment, name: Option<&str>, file: &Path) -> Result<usize> {
     match name {
-        Some(name) => env.node(name),
+        Some(name) => env.index(name),
         // The only one there is says itself what is wrong with a set for another.
-        None if env.nodes.len() == 1 => Ok(&mut env.nodes[0]),
-        None => {
-            let place = env.addressee(file)?;
-            Ok(&mut env.nodes[place])
-        }
+        None if env.nodes.len() == 1 => Ok(0),
+        None => env.addressee(file),
     }
+}
+
+/// The place of the node of which it must be said what became of its file.
+fn doubted(env: &Environment, name: Option<&str>) -> Result<usize> {
+    name.map_or_else(|| place_of(env, None), |name| env.index_in_doubt(name))
 }
 
 /// The node of that name, which must hold the demo's tables.

@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::sync::data::guid::NodeId;
 use crate::sync::decisions::rule::Rule;
 use crate::sync::error::{Error, ErrorKind, Result};
-use crate::sync::exchange::apply::ApplyOptions;
+use crate::sync::exchange::apply::{ApplyOptions, Preview};
 use crate::sync::exchange::prepare::{PrepareOptions, Prepared};
 use crate::sync::exchange::report::Report;
 use crate::sync::exchange::sync_times::Since;
 use crate::sync::exchange::syncset;
 use crate::sync::node::verify::{self, Verification};
-use crate::sync::node::{Node, Role};
+use crate::sync::node::{Node, NodeInfo, Role};
 use crate::sync::progress::Progress;
 use crate::words::count;
 
@@ -99,17 +100,37 @@ impl Environment {
         self.sets.clone()
     }
 
-    /// The place of the node of that name, compared without case.
+    /// The place of the node of that name, compared without case, or of that GUID.
     pub fn index(&self, name: &str) -> Result<usize> {
-        let found = self.nodes.iter().position(|n| n.info().name.eq_ignore_ascii_case(name));
-        found.ok_or_else(|| {
-            let names: Vec<_> = self.nodes.iter().map(|n| n.info().name.as_str()).collect();
-            Error::usage(format!(
-                "there is no node `{name}` in {}; there are {}",
-                self.dir.display(),
-                names.join(" and ")
-            ))
-        })
+        let is_called = |n: &Node| n.info().name.eq_ignore_ascii_case(name) || n.info().guid.to_string() == name;
+        let found: Vec<usize> = (0..self.nodes.len()).filter(|i| is_called(&self.nodes[*i])).collect();
+        match found.as_slice() {
+            [place] => Ok(*place),
+            [] => {
+                let names: Vec<_> = self.nodes.iter().map(|n| n.info().name.as_str()).collect();
+                Err(Error::usage(format!(
+                    "there is no node `{name}` in {}; there are {}",
+                    self.dir.display(),
+                    names.join(" and ")
+                )))
+            }
+            several => {
+                let each = several.iter().map(|i| &self.nodes[*i]);
+                let each: Vec<_> = each.map(|n| format!("{} in {}", n.info().guid, n.path().display())).collect();
+                Err(Error::usage(format!("there are {} nodes named {name}; nothing was changed", several.len()))
+                    .hint(format!("name the one that is meant by its GUID: {}", each.join(", "))))
+            }
+        }
+    }
+
+    /// The place of the node of that name whose file was moved or copied; or else of the one that has the name.
+    pub fn index_in_doubt(&self, name: &str) -> Result<usize> {
+        let in_doubt = |n: &Node| n.was_at().is_some() && n.info().name.eq_ignore_ascii_case(name);
+        let found: Vec<usize> = (0..self.nodes.len()).filter(|i| in_doubt(&self.nodes[*i])).collect();
+        match found.as_slice() {
+            [place] => Ok(*place),
+            _ => self.index(name),
+        }
     }
 
     /// The node of that name, compared without case.
@@ -146,7 +167,61 @@ impl Environment {
         }
         let identity = self.nodes[target].identity()?;
         self.nodes[source].meet(&identity)?;
-        self.nodes[source].prepare(identity.info.guid, options)
+        self.prepare_for(source, identity.info.guid, options)
+    }
+
+    /// Prepares a set at `source` for a peer, which may be elsewhere.
+    pub fn prepare_for(&mut self, source: usize, peer: NodeId, options: &PrepareOptions) -> Result<Prepared> {
+        self.check_not_restored(source)?;
+        self.nodes[source].prepare(peer, options)
+    }
+
+    /// Applies a set at a node.
+    pub fn apply(&mut self, place: usize, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
+        self.check_not_restored(place)?;
+        self.nodes[place].apply(file, options)
+    }
+
+    /// Says what [`Environment::apply`] would do now.
+    pub fn preview(&mut self, place: usize, file: &Path, options: ApplyOptions<'_>) -> Result<Preview> {
+        self.check_not_restored(place)?;
+        self.nodes[place].preview(file, options)
+    }
+
+    /// Refuses where any node at hand knows one at a point at which its file never was.
+    fn check_not_restored(&self, place: usize) -> Result<()> {
+        let node = &self.nodes[place];
+        self.others(place).into_iter().try_for_each(|other| node.check_not_restored(other))
+    }
+
+    fn others(&self, place: usize) -> Vec<&Node> {
+        let all = self.nodes.iter().enumerate();
+        all.filter(|(i, _)| *i != place).map(|(_, node)| node).collect()
+    }
+
+    /// Makes a file that was copied or put back from a backup a new node, see [`Node::rejoin`]. It keeps its name where no other
+    /// node here has it, or is called `name`; beside another master it is a client.
+    pub fn rejoin(&mut self, place: usize, name: Option<&str>) -> Result<NodeInfo> {
+        let others = self.others(place);
+        let taken = |name: &str| others.iter().any(|other| other.info().name.eq_ignore_ascii_case(name));
+        let old = self.nodes[place].info();
+        let name = match name {
+            Some(name) if taken(name) => {
+                let what = format!("there is a node {name} already; nothing was changed");
+                return Err(Error::usage(what).hint("choose another name"));
+            }
+            Some(name) => name.to_owned(),
+            None => {
+                let numbered = (2..).map(|n| format!("{}-{n}", old.name));
+                [old.name.clone()].into_iter().chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+            }
+        };
+        let beside_master = others.iter().any(|other| other.info().role == Role::Master);
+        let role = if beside_master { Role::Client } else { old.role };
+        let certain = self.nodes[place].certain_point(&others)?;
+        let info = self.nodes[place].rejoin_from(NodeInfo { guid: NodeId::random(), name, role }, certain)?;
+        sort(&mut self.nodes);
+        Ok(info)
     }
 
     /// After which commit of `source` there is something that `target` does not have: what it has received, rather than
@@ -209,8 +284,7 @@ impl Environment {
 
     /// One direction: prepares at `source` what `target` does not have, and applies it there.
     pub fn exchange(&mut self, source: usize, target: usize, rule: Option<Rule>) -> Result<Report> {
-        self.nodes[source].check_not_restored(&self.nodes[target])?;
-        self.nodes[target].check_not_restored(&self.nodes[source])?;
+        self.check_not_restored(target)?;
         let since = Since::Number(self.has_of(target, source)?);
         let mut id = self.nodes[source].next_set_id()?;
         let mut file = self.set_file(None, source, id)?;
@@ -223,7 +297,7 @@ impl Environment {
             target,
             &PrepareOptions { id, file, since, upto: None, overwrite: false, compress: false, update_sync_time: true },
         )?;
-        let applied = self.nodes[target].apply(&prepared.file, ApplyOptions { rule, ..ApplyOptions::default() });
+        let applied = self.apply(target, &prepared.file, ApplyOptions { rule, ..ApplyOptions::default() });
         applied.map_err(|e| match e.kind() {
             ErrorKind::Cancelled => {
                 let what = format!(

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::sync::data::guid::NodeId;
+
 /// Result of the engine's calls.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -11,6 +13,7 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     hint: String,
+    about: Option<NodeId>,
 }
 
 /// Who can act on an [`Error`].
@@ -60,7 +63,7 @@ pub enum Refusal {
 impl Error {
     /// An error with what happened and what was not changed.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), hint: String::new() }
+        Error { kind, message: message.into(), hint: String::new(), about: None }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -79,6 +82,17 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
+    }
+
+    /// Says at which node something is to be done.
+    pub(crate) fn about(mut self, node: NodeId) -> Self {
+        self.about = Some(node);
+        self
+    }
+
+    /// The node whose file was put back from a backup, or moved or copied, if that is what happened: names may be shared.
+    pub fn node(&self) -> Option<NodeId> {
+        self.about
     }
 
     /// Who can act.

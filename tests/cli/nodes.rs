@@ -105,6 +105,30 @@ fn a_copied_environment_asks_before_it_writes() {
 }
 
 #[test]
+fn a_file_copied_beside_the_original_becomes_a_node_with_a_name_of_its_own() {
+    let demo = Demo::new();
+    std::fs::copy(demo.dir().join("master.db"), demo.dir().join("another.db")).unwrap();
+    let guids = |status: &serde_json::Value| -> Vec<String> {
+        let nodes = status["nodes"].as_array().unwrap().iter();
+        nodes.map(|node| node["guid"].as_str().unwrap().to_owned()).collect()
+    };
+    let status = demo.status();
+    let original = status["nodes"].as_array().unwrap().iter().find(|n| n["was_at"].is_null()).unwrap();
+    assert!(original["file"].as_str().unwrap().ends_with("master.db"), "{status}");
+    // Both are called MASTER; the one in doubt is meant.
+    demo.run(&["order", "list", "--node", "MASTER"]).fails(2, &["2 nodes named MASTER", "by its GUID", "another.db"]);
+    demo.run(&["rejoin", "--node", "MASTER", "--name", "client"]).fails(2, &["there is a node client already"]);
+    let joined = demo.json(&["rejoin", "--node", "MASTER"]);
+    assert_eq!((&joined["name"], &joined["role"]), (&json!("MASTER-2"), &json!("client")), "{joined}");
+    let status = demo.status();
+    assert!(guids(&status).contains(&original["guid"].as_str().unwrap().to_owned()), "the original is who it was");
+    demo.json(&["random-order", "--node", "MASTER-2", "--seed", "1"]);
+    demo.json(&["random-order", "--node", "MASTER", "--seed", "2"]);
+    demo.json(&["sync"]);
+    assert_eq!((&demo.status()["equal"], &demo.json(&["verify"])["equal"]), (&json!(true), &json!(true)));
+}
+
+#[test]
 fn keys_are_listed_and_only_known_ones_taken() {
     let demo = Demo::new();
     let keys = demo.json(&["keys"]);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::sync::data::guid::{Guid, NodeId};
+use crate::sync::data::guid::Guid;
 use crate::sync::data::schema;
 use crate::sync::data::stamp::DOUBTFUL_AHEAD;
 use crate::sync::decisions::conflict::ConflictRecord;
@@ -18,7 +18,7 @@ use crate::sync::decisions::take_back::BeforeApply;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::report::Report;
 use crate::sync::exchange::spool::Spooled;
-use crate::sync::exchange::sync_times::{Since, SyncTimes};
+use crate::sync::exchange::sync_times::SyncTimes;
 use crate::sync::exchange::syncset::{self, Header, Whole};
 use crate::sync::node::{Identity, Keep, Node};
 
@@ -117,17 +117,15 @@ impl Node {
                 self.without_set()?
             }
         };
-        let latest = set.header.clock > times.seen_clock;
         self.set_sync_times(
             source,
             SyncTimes {
                 received: times.received.max(have).max(set.header.end),
                 acknowledged: times.acknowledged.max(set.header.received_from(self.info.guid)),
-                seen_number: if latest { set.header.number } else { times.seen_number },
-                seen_clock: times.seen_clock.max(set.header.clock),
                 ..times
             },
         )?;
+        self.note_points(&set.header)?;
         self.settle(&mut queue, options, &mut report)?;
         // One that came before and does nothing now leaves no trace: it could not be taken back.
         if new || set.objects == 0 || self.number()? > undo.number {
@@ -216,95 +214,8 @@ impl Node {
             };
             return Err(Error::refused(Refusal::Schema, what).hint(hint));
         }
-        let number = self.number()?;
-        let told = [header.received_from(us.guid), header.saw(us.guid).map_or(0, |(n, _)| n)];
-        let known = told.into_iter().chain([self.spool_knows()?]).max().unwrap_or(0);
-        if known > number {
-            return Err(self.restored(
-                set,
-                &format!("the set knows transaction {known} of {}, whose last one is {number}", us.name),
-            ));
-        }
-        if let Some((seen, clock)) = header.saw(us.guid)
-            && self.gave_again(source.guid, seen, clock)?
-        {
-            let what =
-                format!("{} knows other transactions of {} under the numbers up to {seen}", source.name, us.name);
-            return Err(self.restored(set, &what));
-        }
-        // The next object made here would get the identity of one that is here already.
-        let made: u64 = self.conn.query_row("SELECT serial FROM objsync_state", [], |r| r.get(0))?;
-        if let Some(named) = self.spool_names()?.filter(|named| *named > made) {
-            let what = format!(
-                "the set knows object {named} of {}, which has made {made}: this file was restored from a backup, or is a copy; nothing was changed",
-                us.name
-            );
-            return Err(Error::refused(Refusal::Restored, what)
-                .hint(format!("make this file a new node (objsync rejoin --node {})", us.name)));
-        }
-        // The sender's numbers went back: it was seen further on at an earlier time, or gives numbers again that it had given.
-        let times = self.sync_times(source.guid)?;
-        let went_back = header.clock > times.seen_clock && header.number < times.seen_number;
-        let given_again = self.spool_gives_again(times.seen_number, times.seen_clock)?;
-        if times.seen_number > 0 && (went_back || given_again) {
-            return Err(self.source_restored(set, times.seen_number));
-        }
-        Ok(())
-    }
-
-    fn restored(&self, set: &Spooled, what: &str) -> Error {
-        let us = &self.info.name;
-        let what = format!("{what}: this file was restored from a backup, or is a copy; nothing was changed");
-        Error::refused(Refusal::Restored, what).hint(format!(
-            "make this file a new node (objsync rejoin --node {us}); nothing in it is lost, and {} prepares its next set for the new node",
-            set.header.source.name
-        ))
-    }
-
-    /// Whether a commit up to `seen`, the last one when a peer saw this node at `clock`, was made later than that: then the
-    /// peer saw another one under that number. Looks at what the peer has not confirmed yet.
-    fn gave_again(&self, peer: NodeId, seen: u64, clock: i64) -> Result<bool> {
-        let first = self.first_pos_after(self.start_for(peer, Since::Acknowledged)?)?;
-        for class in self.classes.iter().filter(|c| c.journaled) {
-            for table in [class.objects(), class.tombstones()] {
-                let sql = format!(
-                    "SELECT EXISTS(SELECT 1 FROM objsync_journal j JOIN {table} o ON o.object = j.object
-                     WHERE j.pos >= ?1 AND j.number <= ?2 AND o.own BETWEEN 1 AND ?2 AND o.time > ?3
-                       AND o.author = (SELECT node FROM objsync_state))"
-                );
-                if self.conn.prepare_cached(&sql)?.query_row((first, seen, clock), |r| r.get(0))? {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    /// Refuses where `peer`, which last saw this node at commit `seen` and `clock`, knows other commits of it under these
-    /// numbers. For nodes of one environment, which can ask each other.
-    pub(crate) fn check_not_restored(&self, peer: &Node) -> Result<()> {
-        let SyncTimes { seen_number, seen_clock, .. } = peer.sync_times(self.info.guid)?;
-        if self.number()? >= seen_number && !self.gave_again(peer.info.guid, seen_number, seen_clock)? {
-            return Ok(());
-        }
-        let (us, them) = (&self.info.name, &peer.info.name);
-        let what = format!(
-            "{them} knows transactions of {us} up to {seen_number} that are not in its file (last one {}): the file was restored from a backup, or is a copy; nothing was changed",
-            self.number()?
-        );
-        Err(Error::refused(Refusal::Restored, what)
-            .hint(format!("make it a new node (objsync rejoin --node {us}); nothing in it is lost, and what it lacks comes back from {them}")))
-    }
-
-    fn source_restored(&self, set: &Spooled, seen: u64) -> Error {
-        let source = &set.header.source.name;
-        let what = format!(
-            "{source} had reached transaction {seen} and gives numbers up to there a second time (now at {}): its file was restored from a backup, or is a copy; nothing was changed",
-            set.header.number
-        );
-        Error::refused(Refusal::Restored, what).hint(format!(
-            "at {source}, make the file a new node (objsync rejoin --node {source}) and prepare the set again"
-        ))
+        self.check_we_were_not_restored(header, self.spool_knows()?, self.spool_names()?)?;
+        self.check_source_was_not_restored(header)
     }
 
     fn note_names(&mut self, set: &Spooled) -> Result<()> {

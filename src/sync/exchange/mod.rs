@@ -14,5 +14,6 @@ pub(crate) mod spool;
 pub(crate) mod sync_times;
 pub mod syncset;
 pub(crate) mod telling;
+pub(crate) mod told;
 pub(crate) mod trial;
 pub(crate) mod unit;

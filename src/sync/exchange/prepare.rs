@@ -13,6 +13,7 @@ use crate::sync::data::vector::Vector;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::sync_times::{Since, SyncTimes};
 use crate::sync::exchange::syncset::{Change, Header, SetObject, Target, Tie, Writer};
+use crate::sync::exchange::told::Point;
 use crate::sync::node::{Node, NodeInfo};
 
 /// What to prepare, and where to.
@@ -96,18 +97,14 @@ impl Node {
     }
 
     fn prepare_durably(&mut self, peer: NodeId, options: &PrepareOptions) -> Result<Prepared> {
-        let now = (self.clock)();
-        let durable = self.write(|node| {
-            node.conn.execute("UPDATE objsync_state SET clock = max(clock, ?1)", [now])?;
-            node.number()
-        })?;
+        let (now, point) = ((self.clock)(), self.tell()?);
         self.write(|node| {
             let info = node.nodes.find(peer).cloned();
             let info = info.ok_or_else(|| Error::usage(format!("{} does not know node {peer}", node.info.name)))?;
             node.check_not_retired(&info)?;
             node.check_unused(options)?;
-            let (start, end) = node.range(&info, options, durable)?;
-            let header = node.header(&info, options.id, start, end)?;
+            let (start, end) = node.range(&info, options, point.number)?;
+            let header = node.header(&info, options.id, (start, end), point)?;
             let target = Target { file: &options.file, compress: options.compress, overwrite: options.overwrite };
             let mut writer = Writer::new(&target, &header)?;
             let echo = node.nodes.number(peer)?;
@@ -229,29 +226,23 @@ impl Node {
         Ok((start, end))
     }
 
-    fn header(&self, peer: &NodeInfo, id: i64, start: u64, end: u64) -> Result<Header> {
+    fn header(&self, peer: &NodeInfo, id: i64, (start, end): (u64, u64), point: Point) -> Result<Header> {
         let mut nodes = vec![self.info.clone(), peer.clone()];
         nodes.extend(self.nodes.all().filter(|n| n.guid != self.info.guid && n.guid != peer.guid).cloned());
-        let (mut received, mut seen) = (Vec::new(), Vec::new());
-        for node in self.peers()? {
-            let times = self.sync_times(node)?;
-            received.push((node, times.received));
-            if times.seen_number > 0 {
-                seen.push((node, times.seen_number, times.seen_clock));
-            }
-        }
+        let received = self.peers()?.into_iter().map(|node| Ok((node, self.sync_times(node)?.received)));
         Ok(Header {
             id,
             source: self.info.clone(),
             target: peer.clone(),
             nodes,
             lineage: self.lineage_of(self.info.guid)?,
-            number: self.number()?,
-            clock: self.conn.query_row("SELECT clock FROM objsync_state", [], |r| r.get(0))?,
+            number: point.number,
+            clock: point.clock,
             start,
             end,
-            received,
-            seen,
+            received: received.collect::<Result<_>>()?,
+            seen: self.all_seen()?,
+            told: self.told_since_heard(peer.guid)?,
             earlier: self.unconfirmed_sets(peer)?,
             classes: self.classes.clone(),
             key: self.public_key(self.info.guid)?,

@@ -13,7 +13,6 @@ use rusqlite::OptionalExtension;
 
 use crate::sync::data::guid::NodeId;
 use crate::sync::error::{Error, Refusal, Result};
-use crate::sync::exchange::sync_times::SyncTimes;
 use crate::sync::exchange::syncset::Header;
 use crate::sync::node::Node;
 
@@ -208,10 +207,10 @@ impl Node {
         if !required {
             return Ok(());
         }
-        let SyncTimes { seen_number, seen_clock, .. } = self.sync_times(source.guid)?;
+        let seen = self.seen(source.guid)?;
         let sql = "SELECT taken_back FROM objsync_set WHERE sent = 0 AND digest = ?1 ORDER BY seq DESC LIMIT 1";
         let applied: Option<bool> = self.conn.prepare_cached(sql)?.query_row([digest], |r| r.get(0)).optional()?;
-        if applied == Some(false) || header.clock < seen_clock || header.number < seen_number {
+        if applied == Some(false) || header.clock < seen.clock || header.number < seen.number {
             return refused(
                 format!(
                     "the set is not newer than what was applied from {} already, and {us} takes none twice; nothing was changed",

@@ -300,12 +300,6 @@ impl Node {
         Ok(self.conn.query_row("SELECT max(made_here) FROM temp.objsync_spool", [], |r| r.get(0))?)
     }
 
-    /// Whether the sender made a state later than `clock` under a number up to `number`.
-    pub(crate) fn spool_gives_again(&self, number: u64, clock: i64) -> Result<bool> {
-        let sql = "SELECT EXISTS(SELECT 1 FROM temp.objsync_spool WHERE by_source AND source <= ?1 AND time > ?2)";
-        Ok(self.conn.query_row(sql, (number, clock), |r| r.get(0))?)
-    }
-
     /// The latest time up to `limit` in the spool, and how many there are beyond.
     pub(crate) fn spool_times(&self, limit: i64) -> Result<(Option<i64>, usize)> {
         let sql =

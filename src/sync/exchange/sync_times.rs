@@ -17,12 +17,6 @@ pub struct SyncTimes {
     pub acknowledged: u64,
     /// The peer's number up to which this node has everything.
     pub received: u64,
-    /// The highest number the peer was seen at.
-    #[serde(skip)]
-    pub(crate) seen_number: u64,
-    /// The peer's clock then.
-    #[serde(skip)]
-    pub(crate) seen_clock: i64,
 }
 
 /// From where a set starts.
@@ -40,29 +34,23 @@ pub enum Since {
 impl Node {
     /// The sync times with a peer; zeros where there are none.
     pub fn sync_times(&self, peer: NodeId) -> Result<SyncTimes> {
-        let sql = "SELECT sent, acknowledged, received, seen_number, seen_clock FROM objsync_sync_time WHERE peer = ?1";
+        let sql = "SELECT sent, acknowledged, received FROM objsync_sync_time WHERE peer = ?1";
         let Ok(n) = self.nodes.number(peer) else { return Ok(SyncTimes::default()) };
-        let found = self.conn.prepare_cached(sql)?.query_row([n], |r| {
-            Ok(SyncTimes {
-                sent: r.get(0)?,
-                acknowledged: r.get(1)?,
-                received: r.get(2)?,
-                seen_number: r.get(3)?,
-                seen_clock: r.get(4)?,
-            })
-        });
+        let found = self
+            .conn
+            .prepare_cached(sql)?
+            .query_row([n], |r| Ok(SyncTimes { sent: r.get(0)?, acknowledged: r.get(1)?, received: r.get(2)? }));
         Ok(found.optional()?.unwrap_or_default())
     }
 
     pub(crate) fn set_sync_times(&self, peer: NodeId, t: SyncTimes) -> Result<()> {
         self.conn
             .prepare_cached(
-                "INSERT INTO objsync_sync_time (peer, sent, acknowledged, received, seen_number, seen_clock)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                "INSERT INTO objsync_sync_time (peer, sent, acknowledged, received) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (peer) DO UPDATE SET sent = excluded.sent, acknowledged = excluded.acknowledged,
-                     received = excluded.received, seen_number = excluded.seen_number, seen_clock = excluded.seen_clock",
+                     received = excluded.received",
             )?
-            .execute((self.nodes.number(peer)?, t.sent, t.acknowledged, t.received, t.seen_number, t.seen_clock))?;
+            .execute((self.nodes.number(peer)?, t.sent, t.acknowledged, t.received))?;
         Ok(())
     }
 

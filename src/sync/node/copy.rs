@@ -11,6 +11,7 @@ use crate::sync::data::guid::NodeId;
 use crate::sync::data::schema::quote;
 use crate::sync::error::{Error, Result};
 use crate::sync::exchange::signature;
+use crate::sync::exchange::told::{Point, last_told};
 use crate::sync::node::registry::push_entry;
 use crate::sync::node::store;
 use crate::sync::node::{Node, NodeInfo, Role};
@@ -28,11 +29,13 @@ impl Node {
         }
         let part = file.with_extension("part");
         let copied = (|| {
-            self.refresh()?;
+            // The copy tells others what this node held.
+            self.tell()?;
             let mut conn = Connection::open(&part)?;
             self.copy_pages(&mut conn)?;
             store::configure(&conn)?;
-            become_new_node(&conn, &info, self.number()?)?;
+            let number = conn.query_row("SELECT number FROM objsync_state", [], |r| r.get(0))?;
+            become_new_node(&conn, &info, number, last_told(&conn, i64::MAX)?)?;
             conn.execute_batch(
                 "DELETE FROM objsync_set; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;",
             )?;
@@ -76,23 +79,26 @@ impl Node {
 
     /// Makes this file, which was copied or restored from a backup, a new node with the same name and role. Nothing in it is
     /// lost: what the old node filed after the backup comes back from its peers. From which commit on this file went its own
-    /// way is not known, only that peers have confirmed some; what was filed after these counts as the new node's. Where that
+    /// way is not known, only that it had told others of some; what was filed after these counts as the new node's. Where that
     /// was the old node's after all, both say the same, which is no conflict; where numbers were given twice, it is one.
+    ///
+    /// Where other nodes are at hand, [`Environment::rejoin`](crate::sync::Environment::rejoin) asks them what they know of it.
     pub fn rejoin(&mut self) -> Result<NodeInfo> {
         self.rejoin_as(NodeId::random())
     }
 
     /// The same with a GUID that is given; it must never have been used before.
     pub fn rejoin_as(&mut self, guid: NodeId) -> Result<NodeInfo> {
-        let info = NodeInfo { guid, ..self.info.clone() };
+        let certain = self.certain_point(&[])?;
+        self.rejoin_from(NodeInfo { guid, ..self.info.clone() }, certain)
+    }
+
+    /// The same as another node in all, and with what is known to be the old node's.
+    pub(crate) fn rejoin_from(&mut self, info: NodeInfo, certain: Point) -> Result<NodeInfo> {
         let was_at = self.was_at.take();
         self.write(|node| {
-            let mut certain = node.lineage_of(node.info.guid)?.first().map_or(0, |(_, number)| *number);
-            for peer in node.peers()? {
-                certain = certain.max(node.sync_times(peer)?.acknowledged);
-            }
             node.make_final("this database became a new node since")?;
-            become_new_node(&node.conn, &info, certain.min(node.number()?))
+            become_new_node(&node.conn, &info, certain.number, certain)
         })
         .inspect_err(|_| self.was_at = was_at)?;
         self.find_whereabouts()?;
@@ -102,8 +108,9 @@ impl Node {
     }
 }
 
-/// Commits up to `certain` stay the old node's; those after it, if any, are the new node's, under the same numbers.
-fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64) -> Result<()> {
+/// Commits up to `certain` stay the old node's, which was seen at `seen`; those after it, if any, are the new node's, under the
+/// same numbers.
+fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64, seen: Point) -> Result<()> {
     // The old node's own entry in a vector becomes one among the others.
     conn.create_scalar_function(
         "objsync_with",
@@ -115,8 +122,7 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64) -> Result<(
             Ok(rest)
         },
     )?;
-    let (old, clock): (i64, i64) =
-        conn.query_row("SELECT node, clock FROM objsync_state", [], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let old: i64 = conn.query_row("SELECT node FROM objsync_state", [], |r| r.get(0))?;
     conn.execute(
         "INSERT INTO objsync_node (guid, name, role) VALUES (?1, ?2, ?3)",
         (info.guid.0 as i64, &info.name, info.role.name()),
@@ -131,12 +137,15 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64) -> Result<(
          SELECT ?1, place + 1, ancestor, number FROM objsync_lineage WHERE node = ?2",
         (new, old),
     )?;
-    conn.execute("UPDATE objsync_sync_time SET sent = acknowledged", [])?;
+    conn.execute("UPDATE objsync_sync_time SET sent = acknowledged, heard = 0", [])?;
+    conn.execute("INSERT OR REPLACE INTO objsync_sync_time (peer, received) VALUES (?1, ?2)", (old, certain))?;
     conn.execute(
-        "INSERT OR REPLACE INTO objsync_sync_time (peer, received, seen_number, seen_clock) VALUES (?1, ?2, ?2, ?3)",
-        (old, certain, clock),
+        "UPDATE objsync_node SET seen_number = ?2, seen_clock = ?3 WHERE n = ?1",
+        (old, seen.number, seen.clock),
     )?;
     conn.execute("UPDATE objsync_state SET node = ?1, serial = 0, path = NULL", [new])?;
+    conn.execute("DELETE FROM objsync_told", [])?;
+    conn.execute("INSERT INTO objsync_told (number, clock) SELECT ?1, clock FROM objsync_state", [certain])?;
     // The old node's key must not be left in this file, not even in a page that is free.
     conn.execute_batch("PRAGMA secure_delete = ON")?;
     signature::make_key(conn)?;

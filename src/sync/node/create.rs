@@ -29,6 +29,7 @@ impl Node {
         tx.execute("INSERT INTO objsync_state (id, format, node) VALUES (1, ?1, 1)", [store::FORMAT])?;
         signature::make_key(&tx)?;
         add_classes(&tx, specs)?;
+        tx.execute("INSERT INTO objsync_told (number, clock) SELECT number, clock FROM objsync_state", [])?;
         tx.commit()?;
         Node::from_connection(conn, path)
     }

@@ -5,6 +5,7 @@
 //! | `objsync_state` | one row: mode, last commit number, last serial, clock |
 //! | `objsync_node` | every node named anywhere in this file, by a small number `n` |
 //! | `objsync_lineage` | of which node a node's file was a copy, and at which commit |
+//! | `objsync_told` | at which commit and clock this node told anybody what it held (`told.rs`) |
 //! | `objsync_sync_time` | per peer: sent, acknowledged, received |
 //! | `objsync_class`, `objsync_property` | the classes, and their columns as they were last seen |
 //! | `objsync_rule` | the rules chosen here: for all classes, or for one |
@@ -32,7 +33,7 @@ use crate::sync::exchange::signature;
 use crate::sync::node::{shape, triggers};
 
 /// The format of the tables below. A file with an older one is upgraded when it is opened, one with a newer one refused.
-pub(crate) const FORMAT: i64 = 3;
+pub(crate) const FORMAT: i64 = 4;
 
 /// Serials a node can give.
 pub(crate) const SERIAL_BITS: u32 = 40;
@@ -48,6 +49,7 @@ CREATE TABLE objsync_state (
     clock INTEGER NOT NULL DEFAULT 0,   -- hybrid logical clock, microseconds since 1970
     floor INTEGER NOT NULL DEFAULT 0,   -- commits up to here are purged
     path TEXT, device INTEGER, inode INTEGER,-- where the file lies
+    created INTEGER,                    -- and when it was made there, microseconds since 1970; NULL: not known
     secret BLOB,                        -- this node's Ed25519 key
     signed_only INTEGER NOT NULL DEFAULT 0 -- 1: takes only sets signed by known keys
 );
@@ -56,16 +58,19 @@ CREATE TABLE objsync_node (
     guid INTEGER NOT NULL UNIQUE,
     name TEXT NOT NULL,
     role TEXT NOT NULL,
-    public BLOB                         -- its Ed25519 key; NULL: not known
+    public BLOB,                        -- its Ed25519 key; NULL: not known
+    seen_number INTEGER NOT NULL DEFAULT 0, -- the latest point known of it: its last commit
+    seen_clock INTEGER NOT NULL DEFAULT 0   -- and its clock then
 );
 CREATE TABLE objsync_lineage (
     node INTEGER NOT NULL, place INTEGER NOT NULL, ancestor INTEGER NOT NULL, number INTEGER NOT NULL,
     PRIMARY KEY (node, place)
 ) WITHOUT ROWID;
+CREATE TABLE objsync_told (clock INTEGER PRIMARY KEY, number INTEGER NOT NULL);
 CREATE TABLE objsync_sync_time (
     peer INTEGER PRIMARY KEY,
     sent INTEGER NOT NULL DEFAULT 0, acknowledged INTEGER NOT NULL DEFAULT 0, received INTEGER NOT NULL DEFAULT 0,
-    seen_number INTEGER NOT NULL DEFAULT 0, seen_clock INTEGER NOT NULL DEFAULT 0,
+    heard INTEGER NOT NULL DEFAULT 0,   -- the clock of this node's last point that the peer is known to have heard of
     retired INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE objsync_class (
@@ -148,7 +153,7 @@ CREATE TABLE objsync_former_key (
 ";
 
 /// What brings a file of format 1 to format 2, of 2 to 3, and so on.
-const UPGRADES: [&str; 2] = [
+const UPGRADES: [&str; 3] = [
     "
 ALTER TABLE objsync_set ADD COLUMN first_own INTEGER;
 ALTER TABLE objsync_set ADD COLUMN last_own INTEGER;
@@ -181,6 +186,18 @@ CREATE TABLE objsync_property (
     since INTEGER, added, elsewhere INTEGER NOT NULL DEFAULT 0, refers TEXT, formerly TEXT NOT NULL DEFAULT '[]',
     PRIMARY KEY (class, place)
 ) WITHOUT ROWID;
+",
+    "
+ALTER TABLE objsync_state ADD COLUMN created INTEGER;
+ALTER TABLE objsync_node ADD COLUMN seen_number INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE objsync_node ADD COLUMN seen_clock INTEGER NOT NULL DEFAULT 0;
+UPDATE objsync_node SET (seen_number, seen_clock) = (SELECT seen_number, seen_clock FROM objsync_sync_time WHERE peer = n)
+WHERE n IN (SELECT peer FROM objsync_sync_time);
+ALTER TABLE objsync_sync_time DROP COLUMN seen_number;
+ALTER TABLE objsync_sync_time DROP COLUMN seen_clock;
+ALTER TABLE objsync_sync_time ADD COLUMN heard INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE objsync_told (clock INTEGER PRIMARY KEY, number INTEGER NOT NULL);
+INSERT INTO objsync_told (number, clock) SELECT number, clock FROM objsync_state;
 ",
 ];
 

@@ -3,7 +3,7 @@
 //!
 //! What changed may have been moved, which is fine, or copied, which is not; nobody can tell but the user. Until that is
 //! answered the engine writes nothing to it. *Copied* is the safe answer: [`Node::rejoin`] makes it a new node that loses
-//! nothing. Files that are overwritten in place are found out later, by their numbers (`apply.rs`).
+//! nothing. Files that are overwritten in place are found out later, by what they lack (`told.rs`).
 
 use std::path::Path;
 
@@ -12,14 +12,36 @@ use rusqlite::OptionalExtension;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::node::Node;
 
-/// Where a file lies: path, device, inode.
-type Place = (String, i64, i64);
+/// Where a file lies: path, device, inode; and when it was made there, microseconds since 1970, where the system knows: the inode of
+/// a file that was removed is given to the next one.
+#[derive(PartialEq)]
+struct Place {
+    path: String,
+    device: i64,
+    inode: i64,
+    created: Option<i64>,
+}
+
+impl Place {
+    /// Whether a file that was at `self` can be the one at `now`.
+    fn is_still(&self, now: &Place) -> bool {
+        let as_old = self.created.is_none() || now.created.is_none() || self.created == now.created;
+        // A device may get another number when the machine starts anew; the same inode at the same path is the same file.
+        self.inode == now.inode && as_old && (self.path == now.path || self.device == now.device)
+    }
+}
 
 #[cfg(unix)]
 fn place_of(file: &Path) -> Option<Place> {
     use std::os::unix::fs::MetadataExt;
     let found = file.metadata().ok()?;
-    Some((file.to_string_lossy().into_owned(), found.dev() as i64, found.ino() as i64))
+    let created = found.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    Some(Place {
+        path: file.to_string_lossy().into_owned(),
+        device: found.dev() as i64,
+        inode: found.ino() as i64,
+        created: created.and_then(|at| i64::try_from(at.as_micros()).ok()),
+    })
 }
 
 #[cfg(not(unix))]
@@ -33,26 +55,25 @@ impl Node {
         let Some(now) = place_of(&self.path) else { return Ok(()) };
         let noted: Option<Place> = self
             .conn
-            .query_row("SELECT path, device, inode FROM objsync_state WHERE path IS NOT NULL", [], |r| {
-                Ok((r.get(0)?, r.get(1)?, r.get(2)?))
+            .query_row("SELECT path, device, inode, created FROM objsync_state WHERE path IS NOT NULL", [], |r| {
+                Ok(Place { path: r.get(0)?, device: r.get(1)?, inode: r.get(2)?, created: r.get(3)? })
             })
             .optional()?;
         match noted {
             None => self.note_whereabouts(&now)?,
-            // A device may get another number when the machine starts anew; the same inode at the same path is the same file.
-            Some(noted) if noted.2 == now.2 && (noted.0 == now.0 || noted.1 == now.1) => {
+            Some(noted) if noted.is_still(&now) => {
                 if noted != now {
                     self.note_whereabouts(&now)?;
                 }
             }
-            Some(noted) => self.was_at = Some(noted.0),
+            Some(noted) => self.was_at = Some(noted.path),
         }
         Ok(())
     }
 
-    fn note_whereabouts(&self, (path, device, inode): &Place) -> Result<()> {
-        let sql = "UPDATE objsync_state SET path = ?1, device = ?2, inode = ?3";
-        self.conn.execute(sql, (path, device, inode))?;
+    fn note_whereabouts(&self, place: &Place) -> Result<()> {
+        let sql = "UPDATE objsync_state SET path = ?1, device = ?2, inode = ?3, created = ?4";
+        self.conn.execute(sql, (&place.path, place.device, place.inode, place.created))?;
         Ok(())
     }
 
@@ -69,7 +90,7 @@ impl Node {
             true => format!("{name}'s file was replaced by another one since it was last used: {was_at}"),
             false => format!("{name}'s file was moved or copied: it was {was_at}, and is {}", self.path.display()),
         };
-        Err(Error::refused(Refusal::Moved, format!("{what}; nothing was changed")).hint(format!(
+        Err(Error::refused(Refusal::Moved, format!("{what}; nothing was changed")).about(self.info.guid).hint(format!(
             "if it is a copy or a backup, make it a new node, which loses nothing (objsync rejoin --node {name}); if it was only moved and the old one is gone, say so (objsync moved --node {name})"
         )))
     }

@@ -15,7 +15,8 @@
 //! Header: `objsync` (always `syncset`), `format`, `id`, `nodes` (GUID, name, role, and the public key where the source knows it), `source` and `target`, `lineage` of the
 //! source (`[node, number]`, nearest first), `number` and `clock` of the source when the set was made, the range of
 //! commits (`start`, `end`], `received` (what the source has of whom, so that acknowledgements travel), `seen` (at which last
-//! commit and clock it saw whom, so that a restored file is found out),
+//! commit and clock whom is known to have been, so that a restored file is found out), `told` (`[number, clock]` of the source whenever it
+//! told anybody what it held, since the target heard of it last; since format 4),
 //! `earlier` (sets prepared for the target and not confirmed, `[id, first, last]`; since format 2), the `classes` with their properties (`key` is the name of an INTEGER PRIMARY KEY, or the places of a key that is
 //! content; `added` is what a property had before its column was added, `formerly` its former names; since format 3), `created`, and `keys`, which explains the short keys of the object lines:
 //!
@@ -54,7 +55,7 @@ pub use write::check_replaceable;
 pub(crate) use write::{Target, Writer};
 
 /// The version of the format that this program writes; it reads this one and those before.
-pub const FORMAT: u64 = 3;
+pub const FORMAT: u64 = 4;
 
 /// The longest line that is written and read, bytes.
 const LONGEST_LINE: u64 = 1 << 28;
@@ -92,6 +93,9 @@ pub struct Header {
     pub received: Vec<(NodeId, u64)>,
     /// At which last commit and clock the source last saw others.
     pub seen: Vec<(NodeId, u64, i64)>,
+    /// Its last commit and clock whenever the source told anybody what it held, from the last time that the target is known to
+    /// have heard of, oldest first, this set included.
+    pub told: Vec<(u64, i64)>,
     /// Sets that the source has prepared for the target before and that are not confirmed: id, first and last commit.
     pub earlier: Vec<(i64, u64, u64)>,
     /// The source's classes.
@@ -208,6 +212,8 @@ struct HeaderLine {
     end: u64,
     received: Vec<(usize, u64)>,
     seen: Vec<(usize, u64, i64)>,
+    #[serde(default)]
+    told: Vec<(u64, i64)>,
     #[serde(default)]
     earlier: Vec<(i64, u64, u64)>,
     classes: Vec<Class>,

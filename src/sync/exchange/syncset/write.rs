@@ -141,6 +141,7 @@ impl Writer {
                 .iter()
                 .map(|(node, n, clock)| Ok((writer.place(*node)?, *n, *clock)))
                 .collect::<Result<_>>()?,
+            told: header.told.clone(),
             earlier: header.earlier.clone(),
             classes: header.classes.clone(),
             created: chrono::DateTime::from_timestamp_micros(header.clock)
