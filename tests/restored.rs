@@ -306,3 +306,45 @@ fn nobody_is_taken_for_restored_without_cause() {
         node.apply(&file, ApplyOptions::default()).unwrap();
     }
 }
+
+/// A backup that was used on exchanges with somebody who had heard of nothing since. When another who has is at hand, what he
+/// knows tells which commits are the old node's, so that he gets the others.
+#[test]
+fn a_restored_file_that_has_misled_a_peer_loses_nothing_when_it_rejoins() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, backup) = (dir.path().join("south.db"), dir.path().join("backup"));
+    let north_file = dir.path().join("north.db");
+    let mut north = node(&north_file, "NORTH");
+    let mut south = north.fresh_copy(&file, "SOUTH", Role::Client).unwrap();
+    let mut east = north.fresh_copy(&dir.path().join("east.db"), "EAST", Role::Client).unwrap();
+    south.connection().execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+    for n in 1..6 {
+        write(&south, &format!("INSERT INTO notes VALUES ({n}, 'first life {n}')"));
+    }
+    exchange(dir.path(), &mut south, &mut north).unwrap();
+    drop(south);
+    let mut south = put_back(&backup, &file);
+    // Objects of EAST's, so that no identity is given twice.
+    for n in 1..4 {
+        write(&east, &format!("INSERT INTO notes VALUES ({n}, 'from EAST')"));
+    }
+    exchange(dir.path(), &mut east, &mut south).unwrap();
+    for n in 1..4 {
+        write(&south, &format!("UPDATE notes SET text = 'second life {n}' WHERE id = {n}"));
+    }
+    exchange(dir.path(), &mut south, &mut east).unwrap();
+    exchange(dir.path(), &mut east, &mut south).unwrap();
+    drop((south, north));
+    let mut env = Environment::open_files(&[north_file, file]).unwrap();
+    let error = env.exchange(1, 0, None).unwrap_err();
+    assert_eq!(error.refusal(), Some(Refusal::Restored), "{error}");
+    env.rejoin(1, None).unwrap();
+    for (source, target) in [(1, 0), (0, 1)] {
+        env.exchange(source, target, None).unwrap();
+    }
+    assert!(env.verify().unwrap().equal);
+    let found = texts(&env.nodes[0]);
+    for life in ["first life 1", "first life 5", "second life 1", "second life 3"] {
+        assert!(found.iter().any(|text| text == life), "{life}: {found:?}");
+    }
+}

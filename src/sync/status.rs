@@ -87,7 +87,7 @@ impl Environment {
     pub fn status(&mut self) -> Result<Status> {
         let mut nodes = Vec::new();
         // One node alone is level with nobody.
-        let mut equal = self.nodes.len() > 1;
+        let mut equal = self.nodes.len() > 1 && self.are_level()?;
         for i in 0..self.nodes.len() {
             let mut peers = Vec::new();
             for j in (0..self.nodes.len()).filter(|j| *j != i) {
@@ -96,7 +96,6 @@ impl Environment {
                 let retired = self.is_retired(i, j)?;
                 let received = self.has_of(i, j)?;
                 equal &= retired || self.nodes[i].check_not_restored(&self.nodes[j]).is_ok();
-                equal &= retired || !self.has_news(i, j)?;
                 let node = &mut self.nodes[i];
                 let sent = node.start_for(identity.info.guid, Since::Sent)?;
                 peers.push(PeerStatus {
@@ -132,6 +131,21 @@ impl Environment {
             });
         }
         Ok(Status { dir: self.dir().to_owned(), equal, nodes })
+    }
+
+    /// Whether no node has news for another. Two that are level with the same third are level: one may have forgotten what it would take
+    /// to tell from the two alone.
+    fn are_level(&mut self) -> Result<bool> {
+        let mut group: Vec<usize> = (0..self.nodes.len()).collect();
+        for i in 0..group.len() {
+            for j in 0..i {
+                if group[i] != group[j] && (self.is_retired(i, j)? || !self.has_news(i, j)? && !self.has_news(j, i)?) {
+                    let (from, to) = (group[i], group[j]);
+                    group.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);
+                }
+            }
+        }
+        Ok(group.iter().all(|g| *g == group[0]))
     }
 }
 

@@ -9,7 +9,6 @@ use serde::Serialize;
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::Key;
 use crate::sync::data::value::Value;
-use crate::sync::data::vector::Vector;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::sync_times::{Since, SyncTimes};
 use crate::sync::exchange::syncset::{Change, Header, SetObject, Target, Tie, Writer};
@@ -405,12 +404,17 @@ impl Node {
                 return Ok(());
             }
             let (class, guid) = (self.class_by_id(outgoing.class)?, self.nodes.object(outgoing.object)?);
-            let ours = self.current(class, guid)?.map(|filed| filed.state.vector).unwrap_or_default();
+            let ours = self.current(class, guid)?.map(|filed| filed.state);
             let theirs = match other.class(&class.name) {
-                Ok(class) => other.current(class, guid)?.map(|filed| filed.state.vector).unwrap_or_default(),
-                Err(_) => Vector::default(),
+                Ok(class) => other.current(class, guid)?.map(|filed| filed.state),
+                Err(_) => None,
             };
-            news = !ours.leq(&theirs);
+            news = match (&ours, &theirs) {
+                (Some(ours), Some(theirs)) => !ours.vector.leq(&theirs.vector),
+                // A deletion is no news where nothing is known of the object, or not any more.
+                (Some(ours), None) => ours.content.is_some(),
+                (None, _) => false,
+            };
             Ok(())
         })?;
         Ok(news)

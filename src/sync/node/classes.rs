@@ -85,6 +85,19 @@ impl Node {
         Ok(())
     }
 
+    /// Properties that came while the class was off: the rows from before had what they give to such.
+    fn widen_rows_aside(&self, class: &Class) -> Result<()> {
+        let sql = "SELECT count(*) FROM pragma_table_info(?1) WHERE name GLOB 'v[0-9]*'";
+        let table = format!("objsync_off_{}", class.table);
+        let have: usize = self.conn.query_row(sql, [&table], |r| r.get(0))?;
+        for place in have..class.properties.len() {
+            self.conn.execute_batch(&format!("ALTER TABLE {} ADD COLUMN v{place}", aside(class)))?;
+            let added = "(SELECT added FROM objsync_property WHERE class = ?1 AND place = ?2)";
+            self.conn.execute(&format!("UPDATE {} SET v{place} = {added}", aside(class)), (class.id, place))?;
+        }
+        Ok(())
+    }
+
     fn file_baseline(&self, class: &Class, number: u64) -> Result<usize> {
         let had: bool = self.conn.query_row(
             "SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE name = ?1)",
@@ -94,6 +107,7 @@ impl Node {
         let slots = class.properties.len();
         let mut before: HashMap<i64, (Option<i64>, Vec<SqlValue>)> = HashMap::new();
         if had {
+            self.widen_rows_aside(class)?;
             let columns: String = (0..slots).map(|i| format!(", v{i}")).collect();
             let mut statement = self.conn.prepare(&format!("SELECT object, last{columns} FROM {}", aside(class)))?;
             let mut rows = statement.query([])?;
