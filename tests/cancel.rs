@@ -196,6 +196,31 @@ fn a_copy_that_is_stopped_leaves_no_file() {
 }
 
 #[test]
+fn a_database_whose_tracking_is_stopped_is_no_node() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("some.db");
+    let sql = "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (word TEXT PRIMARY KEY);
+               INSERT INTO a VALUES (1), (2), (3); INSERT INTO b VALUES ('x'), ('y')";
+    rusqlite::Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+    let tables = |file: &Path| -> i64 {
+        let conn = rusqlite::Connection::open(file).unwrap();
+        conn.query_row("SELECT count(*) FROM sqlite_master WHERE type <> 'index'", [], |r| r.get(0)).unwrap()
+    };
+    let info = NodeInfo { guid: NodeId::random(), name: "SOME".into(), role: Role::Master };
+    for n in 1..=5 {
+        let (progress, ..) = stop_at(n);
+        let error = Node::track(&file, info.clone(), &[], &progress).err().expect("stopped");
+        assert_eq!((error.kind(), tables(&file)), (ErrorKind::Cancelled, 2), "at row {n}: {error}");
+        assert!(error.message().contains("nothing was changed"), "{error}");
+        assert_eq!(Node::open(&file).err().unwrap().kind(), ErrorKind::NotFound);
+    }
+    let (progress, _, told) = stop_at(6);
+    let (node, _) = Node::track(&file, info, &[], &progress).unwrap();
+    assert_eq!(told.lock().unwrap().as_slice(), ["giving rows identities"]);
+    assert_eq!(node.class_counts().unwrap().iter().map(|class| class.count).sum::<u64>(), 5);
+}
+
+#[test]
 fn a_synchronization_that_is_stopped_keeps_what_was_exchanged_and_goes_on_later() {
     let mut said = Vec::new();
     for n in (1..).step_by(7) {

@@ -260,6 +260,50 @@ fn a_new_key_is_no_event_and_a_used_key_is_a_new_object() {
     pair.run("INSERT INTO groups (name) VALUES ('anywhere')");
 }
 
+/// Nothing is written in the rows that refer by the key, and yet they refer to another object from then on.
+#[test]
+fn a_key_given_to_another_object_turns_the_rows_that_refer_by_it() {
+    let mut pair = Pair::with(
+        "INSERT INTO groups VALUES (1, 'red', 1), (2, 'blue', 2);
+         INSERT INTO members (id, grp) VALUES (1, 1), (2, 1), (3, 2), (4, NULL)",
+    );
+    let group = |pair: &Pair, member: i64| {
+        let class = pair.here.class("Member").unwrap();
+        let state = pair.here.current(class, pair.guid("Member", member).unwrap()).unwrap().unwrap().state;
+        match &state.content.unwrap()[3] {
+            Value::Reference(guid) => Some(*guid),
+            _ => None,
+        }
+    };
+    let old = pair.guid("Group", 1);
+    assert_eq!(group(&pair, 1), old);
+    let given = "PRAGMA foreign_keys = OFF; DELETE FROM groups WHERE id = 1; INSERT INTO groups VALUES (1, 'new', 0)";
+    assert_eq!(pair.run(given), (2 + 2, 2 + 1), "two members, as one commit");
+    let new = pair.guid("Group", 1);
+    assert_eq!((group(&pair, 1), group(&pair, 2), new == old), (new, new, false));
+    // Its history says so: what it was before is still what it was.
+    let history = pair.here.history("Member", pair.guid("Member", 1).unwrap()).unwrap();
+    assert!(history[0].changes.starts_with("grp"), "{history:?}");
+    // Away and back again is nothing.
+    let around =
+        "PRAGMA foreign_keys = OFF; UPDATE groups SET id = 50 WHERE id = 2; UPDATE groups SET id = 2 WHERE id = 50";
+    assert_eq!(pair.run(around), (0, 0));
+    // Two that change places turn everybody.
+    let two = pair.guid("Group", 2);
+    let places =
+        "PRAGMA foreign_keys = OFF; UPDATE groups SET id = 99 WHERE id = 1; UPDATE groups SET id = 1 WHERE id = 2;
+                  UPDATE groups SET id = 2 WHERE id = 99";
+    assert_eq!(pair.run(places), (3, 1));
+    assert_eq!((group(&pair, 1), group(&pair, 3)), (two, new));
+    // Rows that never referred to who had it before are not turned.
+    let fresh = "INSERT INTO groups VALUES (9, 'nine', 0); DELETE FROM groups WHERE id = 9; INSERT INTO groups VALUES (9, 'again', 0);
+                 INSERT INTO members (id, grp) VALUES (9, 9); UPDATE members SET grp = 1 WHERE id = 9; UPDATE members SET grp = 9 WHERE id >= 4";
+    assert_eq!(pair.run(fresh), (3 + 1 + 1 + 2, 7));
+    // With the constraint on, but deferred.
+    let deferred = "BEGIN; PRAGMA defer_foreign_keys = ON; DELETE FROM groups WHERE id = 9; INSERT INTO groups VALUES (9, 'third', 0); COMMIT";
+    assert_eq!(pair.run(deferred), (2 + 2, 2 + 1));
+}
+
 #[test]
 fn what_is_rolled_back_was_never_filed() {
     let mut pair = Pair::with("INSERT INTO groups VALUES (1, 'red', 1)");

@@ -23,7 +23,7 @@ pub(crate) fn track(
 ) -> Result<ExitCode> {
     let role = if role == "client" { Role::Client } else { Role::Master };
     let info = NodeInfo { guid: NodeId::random(), name: name_for(file, name)?, role };
-    let (node, tracked) = Node::track(file, info, tables)?;
+    let (node, tracked) = Node::track(file, info, tables, &progress::start())?;
     let classes = node.class_counts()?;
     let (name, shown) = (node.info().name.clone(), file.display().to_string());
     let value = json!({"node": node.info(), "file": node.path(), "tracked": tracked, "classes": classes});

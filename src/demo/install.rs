@@ -100,8 +100,7 @@ fn build(dir: &Path, what: &Installation, progress: &Progress) -> Result<()> {
     conn.execute_batch(tables::SCHEMA)?;
     drop(conn);
     let info = NodeInfo { guid: NodeId::random(), name: what.master.clone(), role: Role::Master };
-    let mut master = Node::create(&file, info, &tables::classes())?;
-    master.set_progress(progress.clone())?;
+    let mut master = Node::create_watched(&file, info, &tables::classes(), progress)?;
     populate(&mut master, what.amounts, &mut rng(what.seed))?;
     let client = master.fresh_copy(&dir.join("client.db"), &what.client, Role::Client)?;
     client.connection().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;

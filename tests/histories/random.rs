@@ -74,6 +74,7 @@ struct Tally {
     written: usize,
     purged: usize,
     altered: usize,
+    given: usize,
 }
 
 /// The tables that tell what a node holds and what it knows of others' sets, less what taking a set back leaves: numbers, names
@@ -240,7 +241,25 @@ fn play(seed: u64, tally: &mut Tally) {
     let (mut on_the_way, mut serial): (Vec<Sent>, u64) = (Vec::new(), 1);
     for _ in 0..55 {
         let i = rng.random_range(0..count);
-        match rng.random_range(0..28) {
+        match rng.random_range(0..29) {
+            // The shell, with foreign_keys off: another object gets the key that rows refer by.
+            28 => {
+                serial += 1;
+                let (key, table) = (rng.random_range(1..4), ["customers", "orders"][rng.random_range(0..2)]);
+                let value = if table == "orders" {
+                    format!("amount) SELECT {key}, {serial}")
+                } else {
+                    format!("note) SELECT {key}, 'n{serial}'")
+                };
+                let sql = format!(
+                    "PRAGMA foreign_keys = OFF; BEGIN; CREATE TEMP TABLE there AS SELECT id FROM {table} WHERE id = {key};
+                     DELETE FROM {table} WHERE id = {key}; INSERT INTO {table} (id, {value} WHERE EXISTS (SELECT 1 FROM there); COMMIT"
+                );
+                world.edit(i, |node| {
+                    rusqlite::Connection::open(node.path()).unwrap().execute_batch(&sql).unwrap();
+                });
+                tally.given += 1;
+            }
             // Another program adds a column, and writes to it before anybody looks.
             27 if !altered[i] => {
                 (altered[i], world.altered) = (true, true);
@@ -248,7 +267,6 @@ fn play(seed: u64, tally: &mut Tally) {
                 world.edit(i, |node| {
                     let sql = format!("ALTER TABLE orders ADD COLUMN more INTEGER DEFAULT 1; UPDATE orders SET more = {} WHERE id = 2", serial + 1);
                     node.connection().execute_batch(&sql).unwrap();
-                    node.edit(|_| Ok(())).unwrap();
                 });
                 serial += 1;
             }

@@ -191,6 +191,8 @@ impl World {
     pub fn edit<T>(&mut self, at: usize, work: impl FnOnce(&mut Node) -> T) -> T {
         let before = self.versions(at);
         let result = work(&mut self.nodes[at]);
+        // What another program did beside the journal is followed when the engine looks next.
+        self.nodes[at].edit(|_| Ok(())).unwrap();
         let after = self.versions(at);
         self.observers.edited(at, &before, &after);
         check_sound(&self.nodes[at]);

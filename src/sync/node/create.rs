@@ -10,11 +10,17 @@ use crate::sync::data::stamp::system_clock;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::exchange::signature;
 use crate::sync::node::{Node, NodeInfo, open_file, shape, store, triggers};
+use crate::sync::progress::{Progress, Step};
 
 impl Node {
     /// Makes the database at `path` a node with these classes. Its tables exist; rows in them become objects, filed as
     /// one commit.
     pub fn create(path: &Path, info: NodeInfo, specs: &[ClassSpec]) -> Result<Node> {
+        Node::create_watched(path, info, specs, &Progress::default())
+    }
+
+    /// The same, saying what goes on; where it is stopped, nothing was changed.
+    pub fn create_watched(path: &Path, info: NodeInfo, specs: &[ClassSpec], progress: &Progress) -> Result<Node> {
         let mut conn = open_file(path)?;
         store::configure(&conn)?;
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -28,10 +34,12 @@ impl Node {
         )?;
         tx.execute("INSERT INTO objsync_state (id, format, node) VALUES (1, ?1, 1)", [store::FORMAT])?;
         signature::make_key(&tx)?;
-        add_classes(&tx, specs)?;
+        add_classes(&tx, specs, progress)?;
         tx.execute("INSERT INTO objsync_told (number, clock) SELECT number, clock FROM objsync_state", [])?;
         tx.commit()?;
-        Node::from_connection(conn, path)
+        let mut node = Node::from_connection(conn, path)?;
+        node.set_progress(progress.clone())?;
+        Ok(node)
     }
 
     /// Makes further tables classes. Rows in them become objects, filed as one commit.
@@ -47,39 +55,39 @@ impl Node {
                 return Err(Error::usage(what));
             }
             node.conn.execute("UPDATE objsync_state SET number = number + 1", [])?;
-            add_classes(&node.conn, specs)?;
+            add_classes(&node.conn, specs, &node.progress)?;
             node.make_final("further tables were tracked since")
         })
     }
 }
 
-fn add_classes(conn: &Connection, specs: &[ClassSpec]) -> Result<()> {
+fn add_classes(conn: &Connection, specs: &[ClassSpec], progress: &Progress) -> Result<()> {
     for spec in specs {
         store::add_class(conn, shape::new_class(conn, spec)?)?;
     }
     let new = |class: &&Class| specs.iter().any(|s| s.name == class.name);
     for class in store::classes(conn)?.iter().filter(new) {
-        adopt_rows(conn, class)?;
+        adopt_rows(conn, class, progress)?;
         triggers::create(conn, class)?;
     }
     Ok(())
 }
 
 /// Rows that were there before the class was: each becomes an object, all in one commit.
-fn adopt_rows(conn: &Connection, class: &Class) -> Result<()> {
+fn adopt_rows(conn: &Connection, class: &Class, progress: &Progress) -> Result<()> {
     let columns: Vec<String> = match &class.key {
         Key::Number(key) => vec![quote(key)],
         Key::Content(places) => places.iter().map(|i| quote(&class.properties[*i].name)).collect(),
     };
     let list = columns.join(", ");
-    let keys: Vec<Vec<SqlValue>> = conn
-        .prepare(&format!("SELECT {list} FROM {} ORDER BY {list}", quote(&class.table)))?
-        .query_map([], |r| (0..columns.len()).map(|i| r.get(i)).collect())?
-        .collect::<rusqlite::Result<_>>()?;
-    if keys.is_empty() {
+    let table = quote(&class.table);
+    let without: Vec<String> = columns.iter().map(|c| format!("{c} IS NULL")).collect();
+    let sql = format!("SELECT count(*), total({}) FROM {table}", without.join(" OR "));
+    let (total, without): (usize, f64) = conn.query_row(&sql, [], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    if total == 0 {
         return Ok(());
     }
-    if keys.iter().flatten().any(|value| *value == SqlValue::Null) {
+    if without > 0.0 {
         let what = format!(
             "the table {} has rows without a key ({list} is NULL), so nothing tells them apart; nothing was changed",
             class.table
@@ -93,7 +101,13 @@ fn adopt_rows(conn: &Connection, class: &Class) -> Result<()> {
         Key::Number(_) => Default::default(),
         Key::Content(key) => (0..key.len()).map(|n| (format!(", k{n}"), format!(", ?{}", n + 4))).unzip(),
     };
-    for values in keys {
+    let mut statement = conn.prepare(&format!("SELECT {list} FROM {table} ORDER BY {list}"))?;
+    let mut rows = statement.query([])?;
+    let mut done = 0;
+    while let Some(r) = rows.next()? {
+        let values: Vec<SqlValue> = (0..columns.len()).map(|i| r.get(i)).collect::<rusqlite::Result<_>>()?;
+        progress.step(Step { what: "giving rows identities", done, total: Some(total) })?;
+        done += 1;
         conn.prepare_cached("UPDATE objsync_state SET serial = serial + 1")?.execute([])?;
         // `NULL`: a key that is content, so the object's id stands for it.
         let (number, content) = match &class.key {

@@ -12,6 +12,7 @@ pub(crate) mod purge;
 pub(crate) mod registry;
 pub(crate) mod shape;
 pub(crate) mod store;
+pub(crate) mod taken_keys;
 pub(crate) mod track;
 pub(crate) mod trigger_texts;
 pub(crate) mod triggers;
@@ -154,13 +155,12 @@ impl Node {
     pub(crate) fn refresh(&mut self) -> Result<()> {
         self.nodes = Registry::read(&self.conn)?;
         let version: i64 = self.conn.query_row("PRAGMA schema_version", [], |r| r.get(0))?;
-        if version == self.schema_version {
-            return Ok(());
+        if version != self.schema_version {
+            self.classes = self.follow_tables()?;
+            self.writing_triggers = self.triggers_that_write_classes()?;
+            self.schema_version = self.conn.query_row("PRAGMA schema_version", [], |r| r.get(0))?;
         }
-        self.classes = self.follow_tables()?;
-        self.writing_triggers = self.triggers_that_write_classes()?;
-        self.schema_version = self.conn.query_row("PRAGMA schema_version", [], |r| r.get(0))?;
-        Ok(())
+        self.follow_taken_keys()
     }
 
     /// Takes another source of time, for tests.

@@ -14,6 +14,7 @@
 //! | `objsync_tombstone_<table>` | the same per deleted object |
 //! | `objsync_elsewhere_<table>` | values of columns that only other nodes have added to the table so far |
 //! | `objsync_former_key` | local keys that objects had and have no more, so that before-images can be read |
+//! | `objsync_taken_key` | such keys that other objects have got since the last operation (`taken_keys.rs`) |
 //! | `objsync_journal` | all filing events in order, with before-images |
 //! | `objsync_aside` | the rows that a REPLACE is about to remove, which fires no delete trigger |
 //! | `objsync_set` | sets sent and received |
@@ -66,6 +67,10 @@ CREATE TABLE objsync_lineage (
     node INTEGER NOT NULL, place INTEGER NOT NULL, ancestor INTEGER NOT NULL, number INTEGER NOT NULL,
     PRIMARY KEY (node, place)
 ) WITHOUT ROWID;
+CREATE TABLE objsync_taken_key (
+    class INTEGER NOT NULL, key INTEGER NOT NULL,
+    pos INTEGER NOT NULL                -- the last journal position before the key was given again
+);
 CREATE TABLE objsync_told (clock INTEGER PRIMARY KEY, number INTEGER NOT NULL);
 CREATE TABLE objsync_sync_time (
     peer INTEGER PRIMARY KEY,
@@ -196,6 +201,7 @@ WHERE n IN (SELECT peer FROM objsync_sync_time);
 ALTER TABLE objsync_sync_time DROP COLUMN seen_number;
 ALTER TABLE objsync_sync_time DROP COLUMN seen_clock;
 ALTER TABLE objsync_sync_time ADD COLUMN heard INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE objsync_taken_key (class INTEGER NOT NULL, key INTEGER NOT NULL, pos INTEGER NOT NULL);
 CREATE TABLE objsync_told (clock INTEGER PRIMARY KEY, number INTEGER NOT NULL);
 INSERT INTO objsync_told (number, clock) SELECT number, clock FROM objsync_state;
 ",

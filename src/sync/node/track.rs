@@ -9,6 +9,7 @@ use crate::sync::data::schema::ClassSpec;
 use crate::sync::error::{Error, Result};
 use crate::sync::node::shape::{self, Shape};
 use crate::sync::node::{Node, NodeInfo, open_file, store};
+use crate::sync::progress::Progress;
 
 /// What tracking made of a database's tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -29,7 +30,7 @@ impl Node {
     /// every table is journaled that can be. One transaction: where a table cannot be a class, nothing was changed.
     ///
     /// The database is put into WAL mode, in which other programs can read while one writes.
-    pub fn track(file: &Path, info: NodeInfo, tables: &[String]) -> Result<(Node, Tracked)> {
+    pub fn track(file: &Path, info: NodeInfo, tables: &[String], progress: &Progress) -> Result<(Node, Tracked)> {
         if !file.is_file() {
             let what = format!("there is no file {}; nothing was changed", file.display());
             return Err(Error::new(crate::sync::error::ErrorKind::NotFound, what));
@@ -37,9 +38,10 @@ impl Node {
         let was_node = store::is_node(&open_file(file)?).map_err(|e| e.while_doing(file.display()))?;
         if !was_node {
             let (specs, tracked) = classes_of(&open_file(file)?, tables, &[])?;
-            return Ok((Node::create(file, info, &specs)?, tracked));
+            return Ok((Node::create_watched(file, info, &specs, progress)?, tracked));
         }
         let mut node = Node::open(file)?;
+        node.set_progress(progress.clone())?;
         let there: Vec<String> = node.classes().iter().map(|c| c.table.clone()).collect();
         let (specs, tracked) = classes_of(node.connection(), tables, &there)?;
         node.add_classes(&specs)?;

@@ -182,12 +182,21 @@ impl<'a> Sql<'a> {
         format!(
             "INSERT INTO {tombstones} (object, key, own, rest, time, author, last)\n\
              SELECT o.object, o.key, {own}, o.rest, {time}, {author}, {last}\n\
-             FROM objsync_state s, {objects} o{from} WHERE {condition};\n\
-             INSERT INTO objsync_former_key (class, key, until, object)\n\
-             SELECT {class}, o.key, {last}, o.object FROM {objects} o{from} WHERE {condition};\n",
+             FROM objsync_state s, {objects} o{from} WHERE {condition};\n{former}",
             tombstones = self.tombstones,
             objects = self.objects,
-            class = self.class.id,
+            former = self.leaves_key(condition, from, last),
+        )
+    }
+
+    /// Notes that objects have their keys no more: up to journal position `until` these meant them.
+    fn leaves_key(&self, condition: &str, from: &str, until: &str) -> String {
+        let (objects, class) = (&self.objects, self.class.id);
+        // It may have left the key before, and come back, with no event since.
+        format!(
+            "INSERT INTO objsync_former_key (class, key, until, object)\n\
+             SELECT {class}, o.key, {until}, o.object FROM {objects} o{from} WHERE {condition} AND NOT EXISTS\n\
+             (SELECT 1 FROM objsync_former_key f WHERE f.class = {class} AND f.key = o.key AND f.until = {until} AND f.object = o.object);\n"
         )
     }
 
@@ -282,9 +291,21 @@ impl<'a> Sql<'a> {
             }
         };
         format!(
-            "AFTER INSERT ON {table} WHEN NOT {} BEGIN\n{}UPDATE objsync_state SET serial = serial + 1;\n{file}END",
+            "AFTER INSERT ON {table} WHEN NOT {} BEGIN\n{}{}UPDATE objsync_state SET serial = serial + 1;\n{file}END",
             self.is_aside(),
+            self.takes_key(),
             self.bump(""),
+        )
+    }
+
+    /// Notes that the row got a key which another object had: rows may still refer by it.
+    fn takes_key(&self) -> String {
+        let Some(key) = &self.number else { return String::new() };
+        format!(
+            "INSERT INTO objsync_taken_key (class, key, pos)\n\
+             SELECT f.class, f.key, (SELECT coalesce(max(pos), 0) FROM objsync_journal)\n\
+             FROM objsync_former_key f WHERE f.class = {} AND f.key = NEW.{key} LIMIT 1;\n",
+            self.class.id
         )
     }
 
@@ -384,13 +405,10 @@ impl<'a> Sql<'a> {
         let Some(key) = &self.number else { return self.rename() };
         let objects = &self.objects;
         let changed = self.differ(&self.row("OLD"), &self.row("NEW"));
-        let mut body = self.remove("1") + "DELETE FROM objsync_aside;\n";
+        let mut body = self.takes_key() + &self.remove("1") + "DELETE FROM objsync_aside;\n";
         // Before-images up to here name it by the key it had.
-        body += &format!(
-            "INSERT INTO objsync_former_key (class, key, until, object)\n\
-             SELECT {}, o.key, (SELECT coalesce(max(pos), 0) FROM objsync_journal), o.object FROM {objects} o WHERE o.key = OLD.{key};\n",
-            self.class.id
-        );
+        body +=
+            &self.leaves_key(&format!("o.key = OLD.{key}"), "", "(SELECT coalesce(max(pos), 0) FROM objsync_journal)");
         body += &format!("UPDATE {objects} SET key = NEW.{key} WHERE key = OLD.{key};\n");
         body += &self.bump(&format!(" AND {changed}"));
         body +=
