@@ -2,7 +2,8 @@
 //!
 //! - [`sync`] is the engine. It knows SQLite, tables, keys and references.
 //! - [`demo`] is the demo upon it: orders, sample data, scenarios.
-//! - `app` (feature `app`) and [`cli`] are equal shells around both: the window, and the command line.
+//! - `app` (feature `app`), `rest` (feature `rest`) and [`cli`] are equal shells around both: the window, the REST interface, and the
+//!   command line.
 //!
 //! Each layer uses only those above it in this list.
 
@@ -13,5 +14,7 @@
 pub mod app;
 pub mod cli;
 pub mod demo;
+#[cfg(feature = "rest")]
+pub mod rest;
 pub mod sync;
 mod words;

@@ -353,6 +353,25 @@ pub enum Command {
         #[arg(long)]
         node: Option<String>,
     },
+    /// Serve the REST interface until Ctrl-C; the window does so by itself while it is open
+    #[cfg(feature = "rest")]
+    Serve {
+        /// The port; 0: any that is free
+        #[arg(long, default_value_t = crate::rest::PORT)]
+        port: u16,
+        /// The address to listen at; any but this machine's own needs credentials of yours
+        #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+        bind: std::net::IpAddr,
+        /// A folder beside the environment's in which requests may name set files; several times for several
+        #[arg(long, value_name = "FOLDER")]
+        allow: Vec<PathBuf>,
+    },
+    /// Who may sign in to the REST interface: reads the password from standard input and stores its hash in the environment
+    #[cfg(feature = "rest")]
+    Credentials {
+        /// The user's name
+        user: String,
+    },
     /// Make a copied or restored file a new node, so that it can exchange sets again
     Rejoin {
         /// The node's namespace [default: the only one]

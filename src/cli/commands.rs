@@ -7,6 +7,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::args::{Command, OrderCommand, Place};
+#[cfg(feature = "rest")]
+use crate::cli::serve;
 use crate::cli::{decide, dir_or_default, inspect, nodes, output, progress, track};
 use crate::demo::edit::{change_order, delete_orders, new_order};
 use crate::demo::install::{Installation, install};
@@ -27,6 +29,12 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         Command::Track { file, tables, name, role } => return track::track(file, tables, name.as_deref(), role, out),
         Command::Copy { file, copy, name } => return track::copy(file, copy, name.as_deref(), out),
         Command::Sample { file } => return track::sample(file, out),
+        #[cfg(feature = "rest")]
+        Command::Serve { port, bind, allow } => {
+            return serve::serve(&environment_dir(place)?, *port, *bind, allow.clone(), out);
+        }
+        #[cfg(feature = "rest")]
+        Command::Credentials { user } => return serve::credentials(&environment_dir(place)?, user, out),
         _ => {}
     }
     // A file can be looked into anywhere.
@@ -55,6 +63,8 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         | Command::Sample { .. } => {
             Ok(ExitCode::SUCCESS) // above
         }
+        #[cfg(feature = "rest")]
+        Command::Serve { .. } | Command::Credentials { .. } => Ok(ExitCode::SUCCESS), // above
         Command::Populate { node, items, customers, employees, orders, seed } => {
             let amounts = Amounts { items, customers, employees, orders };
             if [items, customers, employees, orders] == [0; 4] {
@@ -189,6 +199,15 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             })
         }
     }
+}
+
+/// The folder of an environment, for what needs a whole one.
+#[cfg(feature = "rest")]
+fn environment_dir(place: &Place) -> Result<std::path::PathBuf> {
+    if !place.db.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "this is for environments; name one with --dir"));
+    }
+    dir_or_default(place.dir.clone())
 }
 
 /// Whom a set is for: the node of that name here or among the peers, or the only peer; and whether that one is here.

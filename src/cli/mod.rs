@@ -1,5 +1,5 @@
 //! The command line: [`args`] says what can be asked, `commands` does it (`decide` what decides, `inspect` what looks
-//! inside, `track` makes nodes of other databases), `output` says what came of it.
+//! inside, `serve` serves REST, `track` makes nodes of other databases), `output` says what came of it.
 //!
 //! Invariant: with `--json`, standard output holds one JSON value, or nothing on failure; messages go to standard error.
 //! Exit codes: 0 done, 1 only from `verify` (they differ), 2 wrong use, 3 refused or failed and nothing changed.
@@ -11,6 +11,8 @@ mod inspect;
 mod nodes;
 mod output;
 mod progress;
+#[cfg(feature = "rest")]
+mod serve;
 mod track;
 
 use std::path::PathBuf;

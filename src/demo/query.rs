@@ -23,8 +23,7 @@ pub fn order(node: &Node, number: i64) -> Result<Order> {
 /// Orders by number, the latest first, at most `limit`.
 pub fn orders(node: &Node, limit: usize) -> Result<Vec<Order>> {
     let sql = format!("SELECT {ORDER_COLUMNS} FROM orders ORDER BY order_num DESC LIMIT ?1");
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    Ok(node.connection().prepare_cached(&sql)?.query_map([limit], read_order)?.collect::<rusqlite::Result<_>>()?)
+    rows(node, &sql, limit, read_order)
 }
 
 fn read_order(r: &Row<'_>) -> rusqlite::Result<Order> {
@@ -37,6 +36,17 @@ fn read_order(r: &Row<'_>) -> rusqlite::Result<Order> {
         quantity: decimal(r.get_ref(5)?),
         price: decimal(r.get_ref(6)?),
     })
+}
+
+/// Rows of one of the demo's tables, at most `limit`, which the statement takes as `?1`.
+pub(crate) fn rows<T>(
+    node: &Node,
+    sql: &str,
+    limit: usize,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    Ok(node.connection().prepare_cached(sql)?.query_map([limit], read)?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// What may be chosen for a property: key and name, by name.

@@ -1,0 +1,159 @@
+//! Open environments for requests. SQLite lets many read while one writes, so requests that only read go on side by side, and
+//! those that write stand in line here instead of waiting in SQLite for whoever is quickest.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as Line, Semaphore};
+
+use crate::rest::problem::Problem;
+use crate::sync::{Environment, Result, Role};
+
+/// Requests that use the databases at once.
+const AT_ONCE: usize = 8;
+
+/// How long a request stands in line before it is told to come back.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whose base URL a request was sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Namespace {
+    /// The master, whatever its name.
+    Master,
+    /// The first client.
+    Client,
+    /// The node of that name.
+    Named(String),
+}
+
+impl Namespace {
+    pub(crate) fn place(&self, env: &Environment) -> std::result::Result<usize, Problem> {
+        let of_role = |role| env.nodes.iter().position(|node| node.info().role == role);
+        match self {
+            Namespace::Master => of_role(Role::Master)
+                .ok_or_else(|| Problem::not_found("there is no master in this environment; nothing was changed")),
+            Namespace::Client => of_role(Role::Client)
+                .ok_or_else(|| Problem::not_found("there is no client in this environment; nothing was changed")),
+            Namespace::Named(name) => place_of(env, name),
+        }
+    }
+}
+
+/// The place of the node of that name.
+pub(crate) fn place_of(env: &Environment, name: &str) -> std::result::Result<usize, Problem> {
+    env.index(name).map_err(|error| {
+        let problem = Problem::from(error);
+        Problem { hint: problem.hint, ..Problem::not_found(problem.detail) }
+    })
+}
+
+/// What a request does with the databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Reads,
+    Writes,
+}
+
+/// Which files there are, and that they are still the same: "Restart demo" puts others in their place.
+type Files = Vec<(PathBuf, Option<std::time::SystemTime>, u64)>;
+
+#[derive(Clone)]
+pub(crate) struct Pool {
+    dir: PathBuf,
+    idle: Arc<Mutex<Vec<(Files, Environment)>>>,
+    at_once: Arc<Semaphore>,
+    writers: Arc<Line<()>>,
+}
+
+impl Pool {
+    /// Opens the environment once, so that what is wrong with it is said before anybody asks.
+    pub(crate) fn open(dir: &Path) -> Result<Pool> {
+        let env = Environment::open(dir)?;
+        let dir = env.dir().to_owned();
+        Ok(Pool {
+            idle: Arc::new(Mutex::new(vec![(files(&dir), env)])),
+            dir,
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            writers: Arc::default(),
+        })
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Does something with the environment, on a thread that may wait.
+    pub(crate) async fn with<T: Send + 'static>(
+        &self,
+        access: Access,
+        work: impl FnOnce(&mut Environment) -> std::result::Result<T, Problem> + Send + 'static,
+    ) -> std::result::Result<T, Problem> {
+        let in_time = |_| Problem::busy();
+        let _writer = match access {
+            Access::Writes => {
+                Some(tokio::time::timeout(PATIENCE, self.writers.clone().lock_owned()).await.map_err(in_time)?)
+            }
+            Access::Reads => None,
+        };
+        let permit = tokio::time::timeout(PATIENCE, self.at_once.clone().acquire_owned()).await.map_err(in_time)?;
+        let pool = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            // Held until the work is done, also where nobody waits for the answer any more.
+            let _held = (permit, _writer);
+            let (files, mut env) = pool.take()?;
+            let result = work(&mut env);
+            pool.give(files, env);
+            result
+        });
+        done.await.unwrap_or_else(|_| {
+            Err(Problem::new(
+                axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+                "something went wrong in the server; what was not finished changed nothing",
+            ))
+        })
+    }
+
+    fn take(&self) -> Result<(Files, Environment)> {
+        let now = files(&self.dir);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((files, env)) = idle.pop() {
+            if files == now {
+                return Ok((files, env));
+            }
+        }
+        drop(idle);
+        // Files that change while it is opened make it stale at once, not wrong.
+        Ok((now, Environment::open(&self.dir)?))
+    }
+
+    /// With the files on which it was opened: whoever takes it next sees whether they are others by now.
+    fn give(&self, files: Files, env: Environment) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((files, env));
+    }
+}
+
+/// The database files of a folder, each with when it was made and, where there is such a thing, its inode.
+fn files(dir: &Path) -> Files {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let mut found: Files = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let metadata = path.metadata().ok()?;
+            let is_database = path.extension().is_some_and(|ending| ending == "db") && metadata.is_file();
+            is_database.then(|| (path, metadata.created().ok(), inode(&metadata)))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[cfg(unix)]
+fn inode(metadata: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn inode(_: &std::fs::Metadata) -> u64 {
+    0
+}
