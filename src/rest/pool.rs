@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex as Line, Semaphore};
 
@@ -58,10 +58,17 @@ pub(crate) enum Access {
 /// Which files there are, and that they are still the same: "Restart demo" puts others in their place.
 type Files = Vec<(PathBuf, Option<std::time::SystemTime>, u64)>;
 
+/// An environment that nobody uses now, the files on which it was opened, and since when.
+struct Idle {
+    files: Files,
+    env: Environment,
+    since: Instant,
+}
+
 #[derive(Clone)]
 pub(crate) struct Pool {
     dir: PathBuf,
-    idle: Arc<Mutex<Vec<(Files, Environment)>>>,
+    idle: Arc<Mutex<Vec<Idle>>>,
     at_once: Arc<Semaphore>,
     writers: Arc<Line<()>>,
 }
@@ -69,14 +76,8 @@ pub(crate) struct Pool {
 impl Pool {
     /// Opens the environment once, so that what is wrong with it is said before anybody asks.
     pub(crate) fn open(dir: &Path) -> Result<Pool> {
-        let env = Environment::open(dir)?;
-        let dir = env.dir().to_owned();
-        Ok(Pool {
-            idle: Arc::new(Mutex::new(vec![(files(&dir), env)])),
-            dir,
-            at_once: Arc::new(Semaphore::new(AT_ONCE)),
-            writers: Arc::default(),
-        })
+        let dir = Environment::open(dir)?.dir().to_owned();
+        Ok(Pool { idle: Arc::default(), dir, at_once: Arc::new(Semaphore::new(AT_ONCE)), writers: Arc::default() })
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -117,9 +118,9 @@ impl Pool {
     fn take(&self) -> Result<(Files, Environment)> {
         let now = files(&self.dir);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((files, env)) = idle.pop() {
-            if files == now {
-                return Ok((files, env));
+        while let Some(last) = idle.pop() {
+            if last.files == now {
+                return Ok((last.files, last.env));
             }
         }
         drop(idle);
@@ -129,7 +130,13 @@ impl Pool {
 
     /// With the files on which it was opened: whoever takes it next sees whether they are others by now.
     fn give(&self, files: Files, env: Environment) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((files, env));
+        let idle = Idle { files, env, since: Instant::now() };
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
+    }
+
+    /// Closes what nobody has used for that long: an open database can be moved or replaced by nobody.
+    pub(crate) fn close_idle(&self, for_long: Duration) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).retain(|idle| idle.since.elapsed() < for_long);
     }
 }
 

@@ -28,6 +28,9 @@ const CONNECTIONS: usize = 512;
 /// How long a client may take to say what it wants.
 const HEADERS: Duration = Duration::from_secs(10);
 
+/// How long databases stay open that nobody asks for.
+const IDLE: Duration = Duration::from_secs(2);
+
 /// How long the server waits for what runs when it is stopped.
 const FAREWELL: Duration = Duration::from_secs(20);
 
@@ -52,6 +55,7 @@ impl Default for Options {
 pub struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
+    pool: Pool,
     thread: Option<JoinHandle<()>>,
     /// Held while it runs: one server an environment.
     _lock: File,
@@ -82,18 +86,28 @@ impl Server {
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let (stop, stopping) = watch::channel(false);
-        let app = App { pool, folders, access: Arc::new(access), bound: address, stopping: stopping.clone() };
+        let app =
+            App { pool: pool.clone(), folders, access: Arc::new(access), bound: address, stopping: stopping.clone() };
         let router = routes::router(app);
+        let idle = pool.clone();
         let thread = std::thread::Builder::new().name("rest".to_owned()).spawn(move || {
-            runtime.block_on(serve(listener, router, stopping));
+            runtime.block_on(async {
+                tokio::spawn(close_idle(idle));
+                serve(listener, router, stopping).await;
+            });
             runtime.shutdown_timeout(FAREWELL);
         })?;
-        Ok(Server { address, stop, thread: Some(thread), _lock: lock })
+        Ok(Server { address, stop, pool, thread: Some(thread), _lock: lock })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Closes the databases until somebody asks again, so that they can be replaced.
+    pub fn release(&self) {
+        self.pool.close_idle(Duration::ZERO);
     }
 
     /// Accepts nothing more, finishes what runs, and returns.
@@ -128,6 +142,13 @@ fn lock(dir: &Path) -> Result<File> {
             Err(Error::new(ErrorKind::Storage, what).hint("use that one, or close it first"))
         }
         Err(std::fs::TryLockError::Error(e)) => Err(cannot(e)),
+    }
+}
+
+async fn close_idle(pool: Pool) {
+    loop {
+        tokio::time::sleep(IDLE).await;
+        pool.close_idle(IDLE);
     }
 }
 
