@@ -143,14 +143,18 @@ async fn journal(
             format!("limit: from 1 to {LONGEST_LIST}, not {limit}; nothing was changed"),
         ));
     }
+    for (name, number) in [("after", range.after), ("upto", range.upto)] {
+        if number.is_some_and(|number| i64::try_from(number).is_err()) {
+            return Err(Problem::unusable(
+                name,
+                format!("{name}: no transaction has that number; nothing was changed"),
+            ));
+        }
+    }
     let done = app.pool.with(Access::Reads, move |env| {
         let place = at.place(env)?;
-        let query = JournalQuery {
-            after: range.after.unwrap_or(0).min(i64::MAX as u64),
-            upto: range.upto.unwrap_or(u64::MAX),
-            object: None,
-            limit,
-        };
+        let query =
+            JournalQuery { after: range.after.unwrap_or(0), upto: range.upto.unwrap_or(u64::MAX), object: None, limit };
         Ok(Journal { journal: filings(&mut env.nodes[place], &query)? })
     });
     Ok(Json(done.await?))

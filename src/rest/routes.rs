@@ -107,6 +107,7 @@ pub(crate) enum Refused {
         title = "objsync",
         description = "Object synchronization between occasionally connected databases. One base URL per namespace: the master, the first client, any node by name.",
     ),
+    components(schemas(Problem)),
     modifiers(&SignIn),
     security(("basic" = [])),
     tags(
