@@ -195,7 +195,7 @@ fn a_preview_shows_every_object_and_the_records_that_would_be() {
     let after = demo.view();
     assert_eq!((after.lines.len(), after.conflicts.len()), (before.lines.len(), 0), "nothing was changed");
     let report = demo.engine.run(Action::Apply { side: 0, file, rule: Some(Rule::MasterWins) }).unwrap();
-    assert!(report.details[0].contains(&preview.objects[0].reason), "{report:?}");
+    assert!(report.details[0].text.contains(&preview.objects[0].reason), "{report:?}");
 }
 
 #[test]

@@ -212,7 +212,11 @@ impl Engine {
 
 /// The last filing events of a node.
 pub(super) fn journal(node: &mut Node) -> Result<Vec<JournalLine>> {
-    let entries = node.journal(&JournalQuery { limit: LAST_EVENTS, ..JournalQuery::default() })?;
+    Ok(journal_lines(&node.journal(&JournalQuery { limit: LAST_EVENTS, ..JournalQuery::default() })?))
+}
+
+/// Filing events as shown.
+pub(super) fn journal_lines(entries: &[crate::sync::JournalEntry]) -> Vec<JournalLine> {
     let line = |e: &crate::sync::JournalEntry| JournalLine {
         transaction: e.number,
         at: local_time(e.stamp.time),
@@ -226,7 +230,7 @@ pub(super) fn journal(node: &mut Node) -> Result<Vec<JournalLine>> {
         changes: e.changes.clone(),
         origin: e.through.words(),
     };
-    Ok(entries.iter().map(line).collect())
+    entries.iter().map(line).collect()
 }
 
 /// The cause in a few words.
@@ -249,7 +253,7 @@ fn value_of<'a>(content: &'a Json, property: &str) -> Option<&'a Json> {
 }
 
 /// A value as the panes show it: references by name, an order's numbers grouped, its price with two decimals.
-fn in_words(value: &Value, class: &str, property: &str, names: &Names) -> String {
+pub(super) fn in_words(value: &Value, class: &str, property: &str, names: &Names) -> String {
     let number = match value {
         Value::Reference(guid) => return names.get(guid).cloned().unwrap_or_else(|| guid.to_string()),
         Value::Integer(n) => ValueRef::Integer(*n),

@@ -18,15 +18,19 @@ pub mod dialogs;
 mod display;
 pub mod edit;
 mod engine;
+mod export;
 mod handle;
 mod inspect;
 mod look;
+mod news;
 mod panels;
 pub mod rows;
 mod selection;
+pub mod settings;
 pub mod snapshot;
 pub mod state;
 pub mod theme;
+pub mod tour;
 pub mod view;
 mod widgets;
 pub mod worker;
@@ -43,16 +47,21 @@ pub const TITLE: &str = "Object Synchronization";
 
 /// Opens the window and returns when it is closed.
 pub fn run(backend: Box<dyn Backend>) -> eframe::Result {
+    let kept = settings::file();
+    let size = kept.as_deref().map(settings::Settings::load).unwrap_or_default().window;
     let viewport = egui::ViewportBuilder::default()
         .with_title(TITLE)
         .with_app_id("objsync")
-        .with_inner_size([1600.0, 1000.0])
+        .with_inner_size(size)
         .with_min_inner_size([1000.0, 640.0])
         .with_drag_and_drop(true);
     let options = eframe::NativeOptions { viewport, persist_window: false, ..Default::default() };
     let create: eframe::AppCreator<'_> = Box::new(move |cc| {
         theme::install(&cc.egui_ctx);
-        Ok(Box::new(app::App::new(&cc.egui_ctx, backend)))
+        Ok(Box::new(match kept {
+            Some(file) => app::App::remembering(&cc.egui_ctx, backend, file),
+            None => app::App::new(&cc.egui_ctx, backend),
+        }))
     });
     eframe::run_native("objsync", options, create)
 }

@@ -31,6 +31,32 @@ pub enum Show {
 }
 
 impl Show {
+    /// All, in the order of the legend.
+    pub const ALL: [Show; 8] = [
+        Show::All,
+        Show::Differences,
+        Show::New,
+        Show::Changed,
+        Show::Deleted,
+        Show::Conflict,
+        Show::Combine,
+        Show::Waiting,
+    ];
+
+    /// What it lets through, in words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Show::All => "all orders",
+            Show::Differences => "only differences",
+            Show::New => "only what is new",
+            Show::Changed => "only what is changed",
+            Show::Deleted => "only what is deleted",
+            Show::Conflict => "only conflicts",
+            Show::Combine => "only what will be combined",
+            Show::Waiting => "only what waits",
+        }
+    }
+
     fn lets_through(self, snapshot: &Snapshot, line: &Line) -> bool {
         let kind = difference(line);
         match self {

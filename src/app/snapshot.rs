@@ -38,6 +38,12 @@ impl Column {
         ["Employee", "Customer", "Date", "Item", "Quantity", "Price"][self as usize]
     }
 
+    /// The column of a property: `date_order`, in a conflict also `date`.
+    pub fn of_property(name: &str) -> Option<Column> {
+        let name = if name == "date_order" { "date" } else { name };
+        COLUMNS.into_iter().find(|c| c.title().eq_ignore_ascii_case(name))
+    }
+
     /// Numbers stand right-aligned.
     pub fn is_number(self) -> bool {
         matches!(self, Column::Quantity | Column::Price)

@@ -3,6 +3,7 @@
 //! Panels get it read-only; it changes in [`App::handle`](super::app::App) alone.
 
 use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,19 +11,23 @@ use super::decision::Draft;
 use super::dialogs::Dialog;
 use super::edit::Editor;
 use super::rows::{Query, rows};
+use super::settings::Settings;
 use super::snapshot::{COLUMNS, Column, Snapshot};
-use super::view::{Action, ConflictView, Failure, Line, Mark, SideIndex, View};
+use super::tour::Tour;
+use super::view::{Action, ConflictView, Detail, Failure, Filed, Line, Mark, MomentView, SideIndex, View};
 use crate::demo::model::Order;
 use crate::demo::tables::ORDER;
 use crate::sync::{Guid, Progress, Rule};
 
 /// How long changed rows stay highlighted, seconds.
 pub const FLASH_SECONDS: f64 = 2.0;
+/// How long a set is on its way across the lane, seconds.
+pub const FLIGHT_SECONDS: f64 = 0.7;
 /// How many activities are kept.
 const ACTIVITIES: usize = 500;
 
 /// What a pane lists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PaneTab {
     /// The order table.
     #[default]
@@ -41,8 +46,26 @@ pub enum PaneTab {
     Requeued,
 }
 
+impl PaneTab {
+    /// All, left to right.
+    pub const ALL: [PaneTab; 7] = [
+        PaneTab::Orders,
+        PaneTab::Customers,
+        PaneTab::Employees,
+        PaneTab::Items,
+        PaneTab::Journal,
+        PaneTab::Times,
+        PaneTab::Requeued,
+    ];
+
+    /// What it is called.
+    pub fn title(self) -> &'static str {
+        ["Orders", "Customers", "Employees", "Items", "Journal", "Sync times", "Requeued"][self as usize]
+    }
+}
+
 /// What the dock shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DockTab {
     /// Conflict records, and conflicts ahead.
     #[default]
@@ -53,6 +76,25 @@ pub enum DockTab {
     Activity,
     /// The last comparison.
     Verify,
+}
+
+impl DockTab {
+    /// All, left to right.
+    pub const ALL: [DockTab; 4] = [DockTab::Conflicts, DockTab::Sets, DockTab::Activity, DockTab::Verify];
+
+    /// What it is called.
+    pub fn title(self) -> &'static str {
+        ["Conflicts", "Sync sets", "Activity", "Verify"][self as usize]
+    }
+}
+
+/// A list with a filter of its own. The orders have theirs in the [`Query`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListId {
+    /// Of a pane.
+    Pane(SideIndex, PaneTab),
+    /// Of the dock.
+    Dock(DockTab),
 }
 
 /// Which conflict the dock shows.
@@ -72,7 +114,7 @@ pub struct Activity {
     /// What happened.
     pub text: String,
     /// Line by line.
-    pub details: Vec<String>,
+    pub details: Vec<Detail>,
     /// How long it took, if it was an action.
     pub took: Option<Duration>,
     /// It failed; nothing was changed.
@@ -97,6 +139,8 @@ pub struct Selection {
     pub guids: Vec<Guid>,
     /// The one that keys move and the dock shows.
     pub cursor: Option<Guid>,
+    /// The other end of a range from the cursor.
+    pub lead: Option<Guid>,
     /// The pane last clicked.
     pub side: SideIndex,
     /// The column that F2 edits.
@@ -159,6 +203,61 @@ pub struct State {
     pub flash: HashMap<(SideIndex, Guid), f64>,
     /// The filter field that asks for the focus.
     pub focus_filter: Option<SideIndex>,
+    /// Texts of the lists' filters.
+    pub list_filters: HashMap<ListId, String>,
+    /// What was done here and can be undone, the last one last.
+    pub undo: Vec<Filed>,
+    /// What was undone and can be done again, the last one last.
+    pub redo: Vec<Filed>,
+    /// What became of each object of the set applied last.
+    pub report: Option<Report>,
+    /// The guided tour, while it is open.
+    pub tour: Option<Tour>,
+    /// Somebody is here for the first time.
+    pub offer_tour: bool,
+    /// The environment that a tour on its way will return to.
+    pub home: Option<PathBuf>,
+    /// The sides that are shown as they were.
+    pub travel: [Option<Travel>; 2],
+    /// What is remembered from one start to the next.
+    pub settings: Settings,
+    /// Where REST is served: `http://127.0.0.1:52773`; `None`: it is not.
+    pub rest: Option<String>,
+    /// A set on its way across the lane.
+    pub flight: Option<Flight>,
+}
+
+/// What an apply did, to be saved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// `Applied set 1000 from MASTER at CLIENT: …`.
+    pub title: String,
+    /// Line by line.
+    pub lines: Vec<String>,
+    /// The side, and the set's place among its sets, by which it is taken back or reverted.
+    pub side: SideIndex,
+}
+
+/// A side that is shown as it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Travel {
+    /// After which transaction.
+    pub number: u64,
+    /// Which one the worker was asked for last.
+    pub asked: Option<u64>,
+    /// What was read; of another number while that is on its way.
+    pub view: Option<Arc<MomentView>>,
+}
+
+/// A set on its way across the lane.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flight {
+    /// From which side.
+    pub from: SideIndex,
+    /// What is written on it.
+    pub title: String,
+    /// When it started, the window's seconds.
+    pub since: f64,
 }
 
 impl Default for State {
@@ -191,6 +290,17 @@ impl Default for State {
             stopped: false,
             flash: HashMap::new(),
             focus_filter: None,
+            list_filters: HashMap::new(),
+            undo: Vec::new(),
+            redo: Vec::new(),
+            report: None,
+            tour: None,
+            home: None,
+            offer_tour: false,
+            travel: [None, None],
+            settings: Settings::default(),
+            rest: None,
+            flight: None,
         }
     }
 }
@@ -199,6 +309,11 @@ impl State {
     /// Takes a new view; selection and editor stay where their objects still are.
     pub fn show_view(&mut self, view: Arc<View>) {
         let other_environment = self.snapshot.as_ref().is_some_and(|s| s.view.dir != view.dir);
+        // A tour's environment is gone with the window, so it is not worth remembering.
+        let new = self.snapshot.is_none() || other_environment;
+        if new && !view.dir.starts_with(std::env::temp_dir()) {
+            self.settings.shown(&view.dir);
+        }
         self.snapshot = Some(Snapshot::new(view));
         if other_environment {
             self.selection = Selection::default();
@@ -206,6 +321,12 @@ impl State {
             self.conflict = None;
             self.draft = None;
             self.query.filters = Default::default();
+            self.list_filters.clear();
+            self.travel = [None, None];
+            self.report = None;
+            // A transaction of another database must not be undone in this one.
+            self.undo.clear();
+            self.redo.clear();
         }
         let Some(snapshot) = &self.snapshot else { return };
         if self.editor.as_ref().is_some_and(|e| snapshot.line(e.guid).is_none_or(|l| l.orders[e.side].is_none())) {
@@ -269,6 +390,31 @@ impl State {
         self.draft.clone().filter(|d| d.is_about(record)).unwrap_or_else(|| Draft::new(record))
     }
 
+    /// Why a value typed into the result column of a record cannot be filed.
+    pub fn wrong_value(&self, record: &ConflictView) -> Result<(), String> {
+        let draft = self.draft_of(record);
+        (0..record.properties.len()).try_for_each(|property| self.wrong_property(record, &draft, property))
+    }
+
+    /// The same of one property.
+    pub fn wrong_property(&self, record: &ConflictView, draft: &Draft, property: usize) -> Result<(), String> {
+        let (Some(text), Some(snapshot)) = (draft.typed(property), &self.snapshot) else { return Ok(()) };
+        let name = record.properties[property].name.as_str();
+        let Some(column) = Column::of_property(name) else { return Ok(()) };
+        let said = match column.choice() {
+            None => super::edit::draft(column, text).map(|_| ()),
+            Some(kind) => {
+                let text = text.trim();
+                let is = |c: &super::view::Choice| c.name.to_lowercase() == text.to_lowercase();
+                let known = snapshot.choices(record.side, kind).iter().any(|c| is(c) || c.key.to_string() == text);
+                known
+                    .then_some(())
+                    .ok_or_else(|| format!("no {name} at {} is called “{text}”", self.side_name(record.side)))
+            }
+        };
+        said.map_err(|reason| format!("{name}: {reason}"))
+    }
+
     /// Where the history of the order under the cursor is: at this side, unless it never had it.
     pub fn history_at(&self, side: SideIndex) -> Option<(SideIndex, Guid)> {
         let guid = self.selection.cursor?;
@@ -322,6 +468,17 @@ impl State {
     /// The column that F2 edits.
     pub fn edit_column(&self) -> Column {
         self.selection.column.unwrap_or(COLUMNS[4])
+    }
+
+    /// Environments shown before, the latest first, without the one that is open.
+    pub fn recent(&self) -> impl Iterator<Item = &Path> {
+        let here = self.snapshot.as_ref().map(|s| s.view.dir.as_path());
+        self.settings.recent.iter().map(PathBuf::as_path).filter(move |dir| Some(*dir) != here)
+    }
+
+    /// The text of a list's filter, as it is looked for.
+    pub fn needle(&self, list: ListId) -> String {
+        self.list_filters.get(&list).map(|text| text.trim().to_lowercase()).unwrap_or_default()
     }
 
     /// Why no action can be started now.

@@ -5,6 +5,7 @@
 //! view made by hand.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::demo::model::{Order, OrderDraft};
 use crate::sync::{Guid, Outcome, Progress, RecordState, Role, Rule, Rules};
@@ -423,6 +424,80 @@ pub enum Action {
     RestartDemo,
     /// Show another environment's folder; a folder without one is refused.
     Open { dir: PathBuf },
+    /// Make a demo in a folder and show it; a folder that holds an environment is refused.
+    NewEnvironment { dir: PathBuf },
+    /// New changes that restore what was before a change made here; `again`: before it was undone. What has changed since
+    /// stays; asks ([`Done::ask`]) where there is such, unless `confirmed`. Answers with [`Done::filed`].
+    Undo { filed: Filed, again: bool, confirmed: bool },
+    /// An environment of its own for a scenario, played to its beginning or, where `ready`, to its situation. Answers with
+    /// [`Done::tour`].
+    StartTour { scenario: usize, ready: bool },
+    /// The next step of the scenario that was started.
+    PlayStep { step: usize },
+    /// The orders of a side after a transaction. Answers with [`Done::moment`].
+    TravelTo { side: SideIndex, number: u64 },
+    /// Write text into a file; an existing file is refused unless `overwrite`. `what`: what it is, in words.
+    Write { what: String, text: Arc<str>, to: PathBuf, overwrite: bool },
+}
+
+/// What an action has filed at a side, by which it can be undone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filed {
+    /// The side.
+    pub side: SideIndex,
+    /// Its first transaction.
+    pub first: u64,
+    /// Its last one.
+    pub last: u64,
+    /// In words: `changing order 1004 at MASTER`.
+    pub what: String,
+}
+
+/// A line of what an action did, and the object it is about.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Detail {
+    /// In words.
+    pub text: String,
+    /// The object.
+    pub object: Option<(SideIndex, Guid)>,
+}
+
+impl From<String> for Detail {
+    fn from(text: String) -> Self {
+        Detail { text, object: None }
+    }
+}
+
+/// The orders of a side as they were. Answer to [`Action::TravelTo`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MomentView {
+    /// The side.
+    pub side: SideIndex,
+    /// After this transaction.
+    pub number: u64,
+    /// The earliest that can be told, and the last one.
+    pub range: (u64, u64),
+    /// What that transaction filed.
+    pub filed: Vec<JournalLine>,
+    /// The orders, highest numbers first.
+    pub rows: Vec<MomentRow>,
+    /// There were more orders than these.
+    pub more: bool,
+}
+
+/// An order as it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MomentRow {
+    /// The object.
+    pub guid: Guid,
+    /// Its number then.
+    pub number: i64,
+    /// Its values in the order of the columns, as people read them.
+    pub texts: [String; 6],
+    /// Which of them are others now.
+    pub since: [bool; 6],
+    /// It is not there any more.
+    pub gone: bool,
 }
 
 /// How a conflict is to be decided.
@@ -464,7 +539,7 @@ pub struct Done {
     /// One line for the status line and the activity list: `Applied set 999 at MASTER: 4 orders, 1 conflict, CLIENT won`.
     pub text: String,
     /// Further lines in words, per object.
-    pub details: Vec<String>,
+    pub details: Vec<Detail>,
     /// Objects whose row changed, per side: shown highlighted for a while.
     pub changed: Vec<(SideIndex, Guid)>,
     /// A conflict record to show: (side, record).
@@ -475,6 +550,12 @@ pub struct Done {
     pub history: Option<HistoryView>,
     /// Nothing was done yet; this must be answered first.
     pub ask: Option<Question>,
+    /// What was filed here and can be undone: side, first and last transaction.
+    pub filed: Option<(SideIndex, u64, u64)>,
+    /// A tour was started: what came of each step that is played already.
+    pub tour: Option<Vec<Vec<String>>>,
+    /// The orders of a side as they were.
+    pub moment: Option<MomentView>,
 }
 
 /// Why an action did nothing.

@@ -70,6 +70,7 @@ pub use node::classes::Switched;
 pub use node::edit::{Edit, Wanted};
 pub use node::history::{Content, Filed, State};
 pub use node::inspect::{EventKind, HistoryEntry, JournalEntry, JournalQuery, Through};
+pub use node::moment::{Moment, MomentObject};
 pub use node::purge::{Confirmed, Purged};
 pub use node::track::Tracked;
 pub use node::verify::{ClassVerification, Contents, ObjectDifference, Verification, verify};

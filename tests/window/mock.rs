@@ -65,6 +65,10 @@ pub struct Switchboard {
     pub combines: bool,
     /// A preview has that many objects more.
     pub many_in_preview: usize,
+    /// Another program has changed what the next undo would change back.
+    pub moved_on: bool,
+    /// There are that many conflict records more.
+    pub many_conflicts: i64,
 }
 
 /// The environment.
@@ -74,12 +78,21 @@ pub struct MockBackend {
     serial: u64,
     dice: u64,
     progress: Progress,
+    /// What there was before each change that can be undone.
+    saved: Vec<View>,
 }
 
 impl MockBackend {
     /// `orders` orders on both sides, and the differences of the design picture.
     pub fn new(orders: i64, board: Arc<Mutex<Switchboard>>) -> Self {
-        let mut mock = MockBackend { view: View::default(), board, serial: 0, dice: 7, progress: Progress::default() };
+        let mut mock = MockBackend {
+            view: View::default(),
+            board,
+            serial: 0,
+            dice: 7,
+            progress: Progress::default(),
+            saved: vec![],
+        };
         mock.view.dir = std::env::temp_dir().join("demo");
         for side in 0..2 {
             let name = ["MASTER", "CLIENT"][side];
@@ -119,6 +132,13 @@ impl MockBackend {
         if mock.board.lock().unwrap().more {
             mock.more();
         }
+        let like = mock.view.conflicts[0].clone();
+        let many = mock.board.lock().unwrap().many_conflicts;
+        mock.view.conflicts.extend((0..many).map(|n| ConflictView {
+            record: 100 + n,
+            title: format!("Order {}", 5000 + n),
+            ..like.clone()
+        }));
         mock.settle();
         mock
     }
@@ -418,7 +438,7 @@ impl MockBackend {
             line.marks = [Mark::None; 2];
             done.changed.push((target, line.guid));
             if conflict {
-                done.details.push("conflict: CLIENT won".into());
+                done.details.push(String::from("conflict: CLIENT won").into());
                 done.conflict = Some((1, 2));
             }
         }
@@ -428,7 +448,18 @@ impl MockBackend {
     }
 
     fn act(&mut self, action: Action) -> Done {
+        let filing = match &action {
+            Action::RandomOrders { side, .. } | Action::NewOrder { side, .. } | Action::DeleteOrders { side, .. } => {
+                Some(*side)
+            }
+            Action::EditOrder { side, .. } | Action::Resolve { side, confirmed: true, .. } => Some(*side),
+            _ => None,
+        };
         let mut done = Done::default();
+        if let Some(side) = filing {
+            self.saved.push(self.view.clone());
+            done.filed = Some((side, self.saved.len() as u64, self.saved.len() as u64));
+        }
         match action {
             Action::RandomOrders { side, count } => {
                 for _ in 0..count {
@@ -514,7 +545,8 @@ impl MockBackend {
             Action::Verify => {
                 done.text =
                     format!("{} orders differ", self.view.lines.iter().filter(|l| l.marks != [Mark::None; 2]).count());
-                done.details = vec!["MASTER orders  blake3 9d1c…e07a".into(), "CLIENT orders  blake3 77aa…1b20".into()];
+                let digests = ["MASTER orders  blake3 9d1c…e07a", "CLIENT orders  blake3 77aa…1b20"];
+                done.details = digests.map(|d| Detail::from(d.to_owned())).into();
             }
             Action::Preview { file, rule } => done.preview = Some(self.preview(file, rule)),
             Action::ShowNode { side, name } => {
@@ -604,10 +636,66 @@ impl MockBackend {
             }
             Action::SaveSetAs { .. } => done.text = "Saved".into(),
             Action::RestartDemo => done.text = "A new demo".into(),
-            Action::Open { dir } => {
+            Action::Open { dir } | Action::NewEnvironment { dir } => {
                 self.view.dir = dir;
                 done.text = "Opened".into();
             }
+            Action::Undo { filed, again, confirmed } => {
+                let moved_on = std::mem::take(&mut self.board.lock().unwrap().moved_on);
+                if moved_on && !confirmed {
+                    done.ask = Some(Question {
+                        title: "Some of it has changed since".into(),
+                        text: "What was changed since stays as it is.".into(),
+                        lines: vec!["Order 20: quantity 5 was changed since, so it stays".into()],
+                        yes: "Undo the rest".into(),
+                        action: Action::Undo { filed, again, confirmed: true },
+                    });
+                } else {
+                    let now = self.view.clone();
+                    self.view = self.saved[filed.first as usize - 1].clone();
+                    self.saved.push(now);
+                    let place = self.saved.len() as u64;
+                    done.filed = Some((filed.side, place, place));
+                    done.text = format!("{}: {}", if again { "Did again" } else { "Undid" }, filed.what);
+                }
+            }
+            Action::StartTour { scenario, ready } => {
+                let scenario = objsync::demo::scenario::SCENARIOS[scenario];
+                let played = if ready { scenario.ready() } else { 0 };
+                self.view.dir = std::env::temp_dir().join("tour");
+                done.text = format!("The tour: {}", scenario.title);
+                done.tour = Some((0..played).map(|n| vec![format!("played {n}")]).collect());
+            }
+            Action::PlayStep { step } => {
+                done.text = format!("Played {step}");
+                done.details = vec![Detail::from(format!("came of step {step}"))];
+            }
+            Action::TravelTo { side, number } => {
+                let names = [&EMPLOYEES, &CUSTOMERS, &ITEMS].map(|names| names[0].to_owned());
+                let rows = self.view.lines.iter().filter_map(|line| {
+                    let order = line.orders[side].as_ref()?;
+                    let [employee, customer, item] = names.clone();
+                    let quantity = order.quantity.to_string();
+                    let texts = [employee, customer, order.date_order.clone(), item, quantity, order.price.to_string()];
+                    let since = std::array::from_fn(|i| i == 4 && line.marks[side] == Mark::Changed);
+                    Some(MomentRow { guid: line.guid, number: order.order_num, texts, since, gone: false })
+                });
+                let mut rows: Vec<MomentRow> = rows.collect();
+                rows.sort_by_key(|r| std::cmp::Reverse(r.number));
+                // Before its last transaction a side had one order fewer.
+                if number < self.view.sides[side].transaction {
+                    rows.remove(0);
+                }
+                done.moment = Some(MomentView {
+                    side,
+                    number,
+                    range: (1000, self.view.sides[side].transaction),
+                    filed: self.view.sides[side].journal.iter().take(1).cloned().collect(),
+                    rows,
+                    more: false,
+                });
+            }
+            Action::Write { what, .. } => done.text = format!("Saved {what}"),
         }
         self.settle();
         done

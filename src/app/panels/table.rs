@@ -348,7 +348,8 @@ impl Painting<'_> {
         }
         if let Some(since) = self.state.flash.get(&(self.side, self.line.guid)) {
             let age = (ui.input(|i| i.time) - since) / FLASH_SECONDS;
-            fill = blend(fill, t.waiting_fill, 1.0 - age as f32);
+            let strength = if self.state.settings.animations { 1.0 - age as f32 } else { 1.0 };
+            fill = blend(fill, t.waiting_fill, strength);
         }
         let rect = ui.max_rect();
         if fill != t.surface {

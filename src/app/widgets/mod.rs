@@ -2,6 +2,7 @@
 
 mod cell;
 mod mark;
+mod name_field;
 mod versions;
 
 use eframe::egui::{
@@ -10,12 +11,14 @@ use eframe::egui::{
 };
 
 pub use cell::{Cell, paint};
-pub use mark::{mark_look, outcome_look, row_mark};
+pub use mark::{mark_look, mark_meaning, outcome_look, row_mark};
+pub use name_field::name_field;
 pub use versions::{Version, versions, versions_table};
 
 use super::command::Command;
-use super::state::State;
+use super::state::{ListId, State};
 use super::theme::{SMALL, TEXT, Tokens, medium, regular, semibold};
+use super::tour::Spot;
 use super::view::SideIndex;
 
 /// How a button stands out.
@@ -74,7 +77,63 @@ pub fn command_button_sized(
         }
     };
     if response.clicked() {
-        out.push(command);
+        out.push(command.clone());
+    }
+    copy_menu(&response, state, &command, out);
+    response
+}
+
+/// The same command as a line for elsewhere, by the right button.
+fn copy_menu(response: &Response, state: &State, command: &Command, out: &mut Vec<Command>) {
+    // Asked for only when it may be opened: the lines are not made in every frame.
+    if !response.secondary_clicked() && !response.context_menu_opened() {
+        return;
+    }
+    let lines = [(command.cli_line(state), "Copy as command"), (command.curl_line(state), "Copy as curl")];
+    if lines.iter().all(|(line, _)| line.is_none()) {
+        return;
+    }
+    response.context_menu(|ui| {
+        for (line, words) in lines {
+            let Some(line) = line else { continue };
+            if ui.button(words).on_hover_text(&line).clicked() {
+                out.push(Command::CopyAs(line));
+                ui.close();
+            }
+        }
+    });
+}
+
+/// Where a widget is that the tour's step may be about; looked up in the same frame.
+pub fn note_spot(ui: &Ui, spot: Spot, rect: egui::Rect) {
+    let frame = ui.ctx().cumulative_frame_nr();
+    ui.data_mut(|d| d.insert_temp(egui::Id::unique(("spot", spot)), (frame, rect)));
+}
+
+/// Where that widget is in this frame.
+pub fn spot_rect(ui: &Ui, spot: Spot) -> Option<egui::Rect> {
+    let frame = ui.ctx().cumulative_frame_nr();
+    let noted = ui.data(|d| d.get_temp::<(u64, egui::Rect)>(egui::Id::unique(("spot", spot))));
+    noted.filter(|(at, _)| *at == frame).map(|(_, rect)| rect)
+}
+
+/// A small field that filters a list.
+pub fn list_filter(
+    ui: &mut Ui,
+    state: &State,
+    list: ListId,
+    name: &str,
+    width: f32,
+    out: &mut Vec<Command>,
+) -> Response {
+    let mut text = state.list_filters.get(&list).cloned().unwrap_or_default();
+    let field = egui::TextEdit::singleline(&mut text).hint_text(format!("Filter {}", name.to_lowercase()));
+    let response = ui.add(field.desired_width(width)).accessible_name(format!("Filter {name}"));
+    let escaped = response.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Escape));
+    if escaped && !text.is_empty() {
+        out.push(Command::FilterList(list, String::new()));
+    } else if response.changed() {
+        out.push(Command::FilterList(list, text));
     }
     response
 }

@@ -8,6 +8,7 @@ pub(crate) mod filing;
 pub(crate) mod follow;
 pub(crate) mod history;
 pub(crate) mod inspect;
+pub(crate) mod moment;
 pub(crate) mod purge;
 pub(crate) mod registry;
 pub(crate) mod shape;
