@@ -77,6 +77,11 @@ impl App {
         &self.state
     }
 
+    /// The same, to be told what it cannot find out by itself, such as where REST is served.
+    pub fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
     /// One frame.
     pub fn show(&mut self, ui: &mut Ui) {
         let ctx = ui.ctx().clone();
@@ -230,7 +235,7 @@ fn edits_text(command: &Command) -> bool {
 
 /// They mean nothing to a text field.
 fn is_function_key(key: Key) -> bool {
-    matches!(key, Key::F1 | Key::F8 | Key::F9 | Key::F11)
+    matches!(key, Key::F1 | Key::F6 | Key::F8 | Key::F9 | Key::F11)
 }
 
 /// What one key does at whichever side was clicked last.

@@ -18,7 +18,7 @@ pub mod dialogs;
 mod display;
 pub mod edit;
 mod engine;
-mod export;
+pub mod export;
 mod handle;
 mod inspect;
 mod look;

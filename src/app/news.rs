@@ -5,10 +5,11 @@ use eframe::egui;
 use super::app::App;
 use super::dialogs::{Chooser, Dialog, Fresh, History, PathField, Preview};
 use super::selection::set_conflict;
-use super::state::{Activity, ConflictPick, DockTab, Flight, Report, State, Travel};
+use super::state::{Activity, ConflictPick, DockTab, Flight, PaneTab, Report, State, Travel};
 use super::tour::Tour;
 use super::view::{Action, Detail, Done, Failure, Filed, MomentView, Question, SideIndex};
 use super::worker::Finished;
+use crate::demo::scenario::Act;
 
 impl App {
     /// Takes what the worker and the file chooser have brought.
@@ -147,7 +148,7 @@ impl App {
                     took: Some(finished.took),
                     failed: false,
                 };
-                if finished.action == Action::Verify {
+                if finished.action == Action::Verify || state.tour.as_ref().is_some_and(|t| t.has_just_verified()) {
                     state.verified = Some(activity.clone());
                     state.dock = DockTab::Verify;
                     state.dock_open = Some(true);
@@ -264,8 +265,18 @@ impl State {
                 self.settings.toured = true;
             }
             Action::PlayStep { .. } => {
-                if let Some(tour) = &mut self.tour {
-                    tour.done(done.details.iter().map(|d| d.text.clone()).collect());
+                let Some(tour) = &mut self.tour else { return };
+                let played = tour.step().map(|(_, step)| &step.act);
+                tour.done(done.details.iter().map(|d| d.text.clone()).collect());
+                // What was changed should be seen, and so should what waits.
+                self.look_at = done.changed.first().map(|(_, guid)| *guid);
+                self.tabs = Default::default();
+                if let Some(Act::Waiting(side)) = played {
+                    self.tabs[*side] = PaneTab::Requeued;
+                }
+                if self.tour.as_ref().is_some_and(|tour| tour.is_about_dock()) {
+                    self.dock = DockTab::Conflicts;
+                    self.dock_open = Some(true);
                 }
             }
             Action::Open { .. } | Action::RestartDemo => self.tour = None,

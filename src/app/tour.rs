@@ -78,6 +78,17 @@ impl Tour {
         self.at.checked_sub(1).and_then(|i| self.outcomes.get(i)).map_or(&[], Vec::as_slice)
     }
 
+    /// The step shown is about the dock.
+    pub fn is_about_dock(&self) -> bool {
+        self.step().is_some_and(|(_, step)| spot(&step.act) == Spot::Dock)
+    }
+
+    /// The step done last compared both sides.
+    pub fn has_just_verified(&self) -> bool {
+        let last = self.outcomes.len().checked_sub(1).and_then(|i| self.script().steps().nth(i));
+        last.is_some_and(|(_, step)| matches!(step.act, Act::Verify))
+    }
+
     /// Notes what came of the next step, and shows the one after it.
     pub fn done(&mut self, outcome: Vec<String>) {
         self.outcomes.push(outcome);

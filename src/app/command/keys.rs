@@ -15,7 +15,14 @@ pub fn with_shortcuts() -> Vec<Command> {
     }
     all.extend([Command::Redo, Command::Undo, Command::OpenEnvironment, Command::OpenSetFile, Command::ToggleTheme]);
     all.extend([Command::HighContrast, Command::SyncBoth, Command::ToggleDock, Command::Verify, Command::Palette]);
-    all.extend([Command::Shortcuts, Command::Presentation, Command::SelectAll, Command::CopyOrders(0)]);
+    all.extend([
+        Command::TourBack,
+        Command::TourNext,
+        Command::Shortcuts,
+        Command::Presentation,
+        Command::SelectAll,
+        Command::CopyOrders(0),
+    ]);
     all.extend([Zoom::In, Zoom::Out, Zoom::Reset].map(Command::Zoom));
     all.extend([Command::NextToDecide, Command::EditOrder(0), Command::DeleteOrders(0), Command::History(0)]);
     all
@@ -52,6 +59,8 @@ impl Command {
             Command::Zoom(Zoom::Out) => ctrl(Key::Minus),
             Command::Zoom(Zoom::Reset) => ctrl(Key::Num0),
             Command::Shortcuts => plain(Key::F1),
+            Command::TourNext => plain(Key::F6),
+            Command::TourBack => Some(KeyboardShortcut::new(Modifiers::SHIFT, Key::F6)),
             Command::NextToDecide => plain(Key::F8),
             Command::Verify => plain(Key::F9),
             Command::Presentation => plain(Key::F11),

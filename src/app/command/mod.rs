@@ -235,8 +235,11 @@ pub fn everything(state: &State) -> Vec<Command> {
     all.push(Command::SelectAll);
     all.extend(Show::ALL.map(Command::Show));
     all.extend(DockTab::ALL.map(Command::DockTab));
-    all.extend([Command::Tour]);
+    all.push(Command::Tour);
     all.extend((1..SCENARIOS.len()).map(Command::Situation));
+    if state.tour.is_some() {
+        all.extend([Command::TourNext, Command::TourBack, Command::TourLeave, Command::TourStay]);
+    }
     all.extend([Command::SideBySide(!state.query.side_by_side), Command::ScrollTogether(!state.scroll_together)]);
     all.extend([Command::ToggleDock, Command::Presentation, Command::ToggleTheme, Command::HighContrast]);
     all.extend([Zoom::In, Zoom::Out, Zoom::Reset].map(Command::Zoom));

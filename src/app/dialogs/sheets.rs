@@ -2,7 +2,7 @@
 
 use eframe::egui::{Align, Grid, Label, Layout, RichText, ScrollArea, Ui, vec2};
 
-use crate::app::command::{everything, rule_sentence};
+use crate::app::command::{Command, everything, rule_sentence};
 use crate::app::state::State;
 use crate::app::theme::{TEXT, Tokens, medium, semibold};
 use crate::sync::Rule;
@@ -26,23 +26,38 @@ pub fn keys(ui: &mut Ui, state: &State) -> bool {
     ui.set_width((ui.ctx().content_rect().width() - 80.0).min(920.0));
     ui.label(RichText::new("All keys").font(semibold(15.0)).color(t.strong));
     ui.add_space(4.0);
-    let mut all: Vec<(String, String)> = everything(state)
-        .iter()
-        .filter_map(|c| Some((ui.ctx().format_shortcut(&c.shortcut()?), c.label(state))))
-        .collect();
+    // What a key does at the side clicked last is one line.
+    let anywhere = |c: &Command| {
+        matches!(c, Command::EditOrder(_) | Command::DeleteOrders(_) | Command::History(_) | Command::CopyOrders(_))
+    };
+    let at = format!(" at {}", state.side_name(0));
+    let line = |c: &Command| {
+        let keys = ui.ctx().format_shortcut(&c.shortcut()?);
+        let label = c.label(state);
+        Some((keys, if anywhere(c) { label.replace(&at, "") } else { label }))
+    };
+    let mut all: Vec<(String, String)> = Vec::new();
+    for (keys, label) in everything(state).iter().filter_map(line) {
+        if !all.iter().any(|(known, _)| *known == keys) {
+            all.push((keys, label));
+        }
+    }
     all.extend(TABLE_KEYS.map(|(keys, what)| (keys.to_owned(), what.to_owned())));
     let half = all.len().div_ceil(2);
     let height = (ui.ctx().content_rect().height() - 150.0).max(200.0);
     ScrollArea::vertical().id_salt("keys").max_height(height).auto_shrink([false, true]).show(ui, |ui| {
         ui.columns(2, |columns| {
-            for (column, part) in columns.iter_mut().zip([&all[..half], &all[half..]]) {
-                Grid::new("keys").num_columns(2).spacing(vec2(16.0, 3.0)).min_row_height(20.0).show(column, |ui| {
-                    for (keys, what) in part {
-                        ui.label(RichText::new(keys).font(medium(TEXT)).color(t.sides[0]));
-                        ui.add(Label::new(RichText::new(what).color(t.text)).truncate());
-                        ui.end_row();
-                    }
-                });
+            for (at, (column, part)) in columns.iter_mut().zip([&all[..half], &all[half..]]).enumerate() {
+                Grid::new(("keys", at)).num_columns(2).spacing(vec2(16.0, 3.0)).min_row_height(20.0).show(
+                    column,
+                    |ui| {
+                        for (keys, what) in part {
+                            ui.label(RichText::new(keys).font(medium(TEXT)).color(t.sides[0]));
+                            ui.add(Label::new(RichText::new(what).color(t.text)).truncate());
+                            ui.end_row();
+                        }
+                    },
+                );
             }
         });
     });

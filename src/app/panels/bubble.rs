@@ -13,6 +13,10 @@ use crate::app::widgets::spot_rect;
 
 /// Width of a bubble, points.
 const WIDTH: f32 = 420.0;
+/// The bubble's place among the areas of the screen.
+const BUBBLE: &str = "tour's bubble";
+/// Space around a bubble's text, points.
+const PAD: f32 = 16.0;
 /// How many lines of what came of the step before are told.
 const TOLD: usize = 4;
 
@@ -25,11 +29,12 @@ pub fn show(ui: &Ui, state: &State, dialog: bool, out: &mut Vec<Command>) {
                 ring(ui, rect);
             }
             let screen = ui.ctx().content_rect();
-            bubble(ui, place(screen, about.filter(|_| !dialog)), |ui| step(ui, state, tour, out));
+            let size = size(ui);
+            bubble(ui, place(screen, size, about.filter(|_| !dialog)), |ui| step(ui, state, tour, out));
         }
         None if state.offer_tour && !state.settings.toured && state.snapshot.is_some() && !dialog => {
             let screen = ui.ctx().content_rect();
-            let at = pos2(screen.right() - WIDTH - 24.0, screen.top() + 56.0);
+            let at = pos2(screen.right() - WIDTH - 2.0 * PAD - 16.0, screen.top() + 52.0);
             bubble(ui, at, |ui| offer(ui, state, out));
         }
         None => {}
@@ -43,15 +48,24 @@ fn ring(ui: &Ui, rect: Rect) {
     painter.rect_stroke(rect.expand(4.0), CornerRadius::same(8), Stroke::new(2.5, t.sides[0]), StrokeKind::Outside);
 }
 
+/// How large it was when it was drawn last.
+fn size(ui: &Ui) -> egui::Vec2 {
+    let height = egui::AreaState::load(ui.ctx(), Id::unique(BUBBLE)).and_then(|area| area.size).map_or(180.0, |s| s.y);
+    vec2(WIDTH + 2.0 * PAD, height)
+}
+
 /// Beside what it is about, where there is room; without such a thing at the lower right.
-fn place(screen: Rect, about: Option<Rect>) -> egui::Pos2 {
-    let size = vec2(WIDTH + 32.0, 230.0);
+fn place(screen: Rect, size: egui::Vec2, about: Option<Rect>) -> egui::Pos2 {
     let Some(about) = about else { return screen.right_bottom() - size - vec2(24.0, 40.0) };
     let large = about.width() > screen.width() * 0.35 || about.height() > screen.height() * 0.4;
     let (x, y) = match large {
+        // What reaches from side to side has it above.
+        true if about.width() > screen.width() * 0.8 => (about.center().x - size.x / 2.0, about.top() - size.y - 14.0),
         // Something as large as a table is not covered; the lane beside it is.
         true if about.center().x < screen.center().x => (about.right() - size.x * 0.3, about.bottom() - size.y - 20.0),
         true => (about.left() - size.x * 0.7, about.bottom() - size.y - 20.0),
+        // What stands at the top has its room below.
+        false if about.top() < screen.top() + 60.0 => (about.left(), about.bottom() + 14.0),
         false if about.right() + size.x + 24.0 < screen.right() => (about.right() + 16.0, about.top()),
         false if about.left() - size.x - 16.0 > screen.left() => (about.left() - size.x - 8.0, about.top()),
         false => (about.left(), about.bottom() + 14.0),
@@ -71,9 +85,9 @@ fn colours(ui: &Ui) -> (Color32, Color32) {
 
 fn bubble(ui: &Ui, at: egui::Pos2, add: impl FnOnce(&mut Ui)) {
     let (ground, ink) = colours(ui);
-    let area = Area::new(Id::unique("tour's bubble")).order(Order::Tooltip).fixed_pos(at).constrain(true);
+    let area = Area::new(Id::unique(BUBBLE)).order(Order::Tooltip).fixed_pos(at).constrain(true);
     area.show(ui.ctx(), |ui| {
-        let frame = Frame::new().fill(ground).corner_radius(8).inner_margin(Margin::same(16));
+        let frame = Frame::new().fill(ground).corner_radius(8).inner_margin(Margin::same(PAD as i8));
         frame.shadow(ui.visuals().window_shadow).show(ui, |ui| {
             ui.set_width(WIDTH);
             ui.visuals_mut().override_text_color = Some(ink);
@@ -177,8 +191,9 @@ mod tests {
                 for y in [0.0, 0.5, 1.0] {
                     for size in [vec2(80.0, 26.0), vec2(600.0, 500.0)] {
                         let min = pos2(x * (screen.width() - size.x), y * (screen.height() - size.y));
-                        let at = place(screen, Some(Rect::from_min_size(min, size)));
-                        assert!(screen.contains_rect(Rect::from_min_size(at, vec2(WIDTH, 200.0))), "{at} on {screen}");
+                        let bubble = vec2(WIDTH, 200.0);
+                        let at = place(screen, bubble, Some(Rect::from_min_size(min, size)));
+                        assert!(screen.contains_rect(Rect::from_min_size(at, bubble)), "{at} on {screen}");
                     }
                 }
             }

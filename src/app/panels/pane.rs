@@ -157,11 +157,12 @@ fn tools(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
         if wide {
             ui.spacing_mut().button_padding.x = 8.0;
         }
-        for command in all.into_iter().take(if wide { 5 } else { 3 }) {
-            let text = if command == Command::TimeTravel(side) && state.travel[side].is_none() {
-                "As it was…".to_owned()
-            } else {
-                command.button(state)
+        let shown = all.into_iter().take(if wide { 5 } else { 3 });
+        for command in shown.filter(|c| *c != Command::TimeTravel(side) || state.travel[side].is_none()) {
+            // The way back is in the banner.
+            let text = match command {
+                Command::TimeTravel(_) => "As it was…".to_owned(),
+                _ => command.button(state),
             };
             command_button_sized(ui, state, out, command, &text, Look::Plain, 0.0);
         }

@@ -16,6 +16,9 @@ use crate::words::grouped;
 /// How much of the width each column has: sign, number, and the columns of orders.
 const SHARES: [f32; 8] = [0.035, 0.085, 0.125, 0.17, 0.225, 0.145, 0.1, 0.115];
 
+/// Room for the scroll bar, points.
+const BAR: f32 = 10.0;
+
 /// The pane's body while a side is shown as it was.
 pub fn show(ui: &mut Ui, state: &State, travel: &Travel, side: SideIndex, out: &mut Vec<Command>) {
     banner(ui, state, travel, side, out);
@@ -154,9 +157,11 @@ fn is_number(i: usize) -> bool {
 }
 
 fn cells(rect: Rect) -> [Rect; 8] {
+    // The bar lies over the rows' end.
+    let width = rect.width() - BAR;
     let mut left = rect.left();
     SHARES.map(|share| {
-        let right = left + rect.width() * share;
+        let right = left + width * share;
         let cell = Rect::from_min_max(pos2(left + 6.0, rect.top()), pos2(right - 6.0, rect.bottom()));
         left = right;
         cell

@@ -9,8 +9,8 @@ use crate::demo::query;
 use crate::demo::scenario::last_writer::{each_rule, without_versions};
 use crate::demo::scenario::told::{conflict_lines, report_lines};
 use crate::sync::{
-    ApplyOptions, Choice, ConflictRecord, Environment, Error, ErrorKind, Node, PrepareOptions, Resolution, Result,
-    Rule, Since,
+    ApplyOptions, Choice, ConflictRecord, Environment, Error, ErrorKind, Node, Outcome, PrepareOptions, Report,
+    Resolution, Result, Rule, Since,
 };
 use crate::words::{count, grouped};
 
@@ -140,7 +140,7 @@ impl Act {
             Act::ApplyBy(source, id, rule) => {
                 let file = env.set_file(None, source, id)?;
                 let options = ApplyOptions { rule: Some(rule), ..ApplyOptions::default() };
-                Ok(report_lines(&env.nodes[1 - source].apply(&file, options)?))
+                Ok(of_interest(env.nodes[1 - source].apply(&file, options)?))
             }
             Act::Conflict(side) => {
                 let node = &env.nodes[side];
@@ -166,7 +166,7 @@ impl Act {
                     Resolution::MovedOn { moved_on, .. } => Ok(vec![format!("the order has moved on: {moved_on}")]),
                 }
             }
-            Act::Sync => Ok(env.sync(None)?.iter().flat_map(report_lines).collect()),
+            Act::Sync => Ok(env.sync(None)?.into_iter().flat_map(of_interest).collect()),
             Act::Verify => {
                 let found = env.verify()?;
                 let orders = found.classes.iter().filter(|c| c.journaled);
@@ -195,6 +195,18 @@ fn look(env: &mut Environment) -> Result<Vec<String>> {
 
 fn newest_record(node: &Node) -> Result<Option<ConflictRecord>> {
     Ok(node.conflicts(usize::MAX)?.into_iter().max_by_key(|r| r.id))
+}
+
+/// A report in words, without the many objects for which nothing had to change.
+fn of_interest(mut report: Report) -> Vec<String> {
+    let before = report.objects.len();
+    if report.skipped > 3 {
+        report.objects.retain(|o| o.outcome != Outcome::Skipped);
+    }
+    let mut lines = report_lines(&report);
+    let rest = before - report.objects.len();
+    lines.extend((rest > 0).then(|| format!("  nothing to do for {}", count(rest, "object"))));
+    lines
 }
 
 fn prepare(env: &mut Environment, source: usize, id: i64, since: Since) -> Result<Vec<String>> {

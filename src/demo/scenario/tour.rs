@@ -144,6 +144,11 @@ pub const UNKNOWN_REFERENCE: Part = Part {
         Step { text: "Customers are synchronized from now on, at both sides.", act: Act::Journal("Customer") },
         Step { text: "The next set brings the customers that CLIENT lacks …", act: Act::Prepare(MASTER, 1041) },
         Step { text: "… and what waited for one of them goes through by itself.", act: Act::Apply(MASTER, 1041) },
+        Step {
+            text: "CLIENT began to journal its customers, too, and says so in a set of its own. Both directions, and nothing is left \
+                   to send.",
+            act: Act::Sync,
+        },
         Step { text: "Both sides are level again.", act: Act::Verify },
     ],
 };
