@@ -8,6 +8,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 
 use crate::mock::{MockBackend, Switchboard};
+use crate::raster::Textures;
 use objsync::app::app::App;
 use objsync::app::theme;
 use objsync::app::view::Action;
@@ -39,18 +40,29 @@ impl Window {
     pub fn start(width: f32, height: f32, board: Switchboard) -> Self {
         let board = Arc::new(Mutex::new(board));
         let shared = board.clone();
-        Self::with(width, height, board, move |ctx| App::new(ctx, Box::new(MockBackend::new(20, shared))))
+        let make = move |ctx: &egui::Context| App::new(ctx, Box::new(MockBackend::new(20, shared)));
+        Self::with(width, height, board, Textures::default(), make)
+    }
+
+    /// One whose pictures can be taken.
+    pub fn painted([width, height]: [f32; 2], board: Switchboard, textures: Textures) -> Self {
+        let board = Arc::new(Mutex::new(board));
+        let shared = board.clone();
+        let make = move |ctx: &egui::Context| App::new(ctx, Box::new(MockBackend::new(20, shared)));
+        Self::with(width, height, board, textures, make)
     }
 
     fn with(
         width: f32,
         height: f32,
         board: Arc<Mutex<Switchboard>>,
+        textures: Textures,
         make: impl FnOnce(&egui::Context) -> App + 'static,
     ) -> Self {
         let mut make = Some(make);
         let harness = Harness::builder()
             .with_size(egui::vec2(width, height))
+            .renderer(textures)
             .with_step_dt(1.0 / 60.0)
             .with_context_setup(theme::install)
             .build_ui_state(
@@ -70,7 +82,7 @@ impl Window {
         let board = Arc::new(Mutex::new(Switchboard::default()));
         let (shared, file) = (board.clone(), file.to_owned());
         let make = move |ctx: &egui::Context| App::remembering(ctx, Box::new(MockBackend::new(20, shared)), file);
-        let mut window = Self::with(1600.0, 1000.0, board, make);
+        let mut window = Self::with(1600.0, 1000.0, board, Textures::default(), make);
         window.until("the first view", |w| w.app().state().snapshot.is_some());
         window
     }

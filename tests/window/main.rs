@@ -7,6 +7,8 @@ mod conflicts;
 mod driver;
 mod editing;
 mod mock;
+mod pictures;
+mod raster;
 mod sets;
 mod touring;
 mod window;

@@ -51,7 +51,9 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Comma
         if let Some(at) = at {
             let row = at as f32 * (ENTRY + ui.spacing().item_spacing.y);
             if row < top || row + ENTRY > top + height {
-                area = area.vertical_scroll_offset((row - height / 2.0 + ENTRY / 2.0).max(0.0));
+                // Before it was drawn once, its height is not known.
+                let above = if height > 0.0 { height / 2.0 - ENTRY / 2.0 } else { 0.0 };
+                area = area.vertical_scroll_offset((row - above).max(0.0));
             }
         }
         let mut clicked = None;

@@ -73,7 +73,7 @@ fn tabs(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             }
             if open {
                 ui.spacing_mut().interact_size.y = 22.0;
-                list_filter(ui, state, ListId::Dock(state.dock), state.dock.title(), 170.0, out);
+                list_filter(ui, state, ListId::Dock(state.dock), 170.0, out);
             }
         });
     });

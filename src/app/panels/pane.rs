@@ -170,8 +170,7 @@ fn tools(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if state.tabs[side] != PaneTab::Orders {
                 let list = ListId::Pane(side, state.tabs[side]);
-                let label = format!("{} at {name}", state.tabs[side].title());
-                let response = list_filter(ui, state, list, &label, width - 16.0, out);
+                let response = list_filter(ui, state, list, width - 16.0, out);
                 if state.focus_filter == Some(side) {
                     match response.has_focus() {
                         true => out.push(Command::FilterFocused),

@@ -22,18 +22,21 @@ const NARROW: f32 = 640.0;
 const TINY: f32 = 500.0;
 
 /// How a table is laid out at its width.
-struct Shape {
-    widths: [f32; 8],
-    text: f32,
-    row: f32,
+pub(super) struct Shape {
+    /// Mark, order, employee, customer, date, item, quantity, price.
+    pub(super) widths: [f32; 8],
+    /// Size of its text, points.
+    pub(super) text: f32,
+    /// Height of a row, points.
+    pub(super) row: f32,
     /// Space at the left and right of a cell's text, points.
-    pad: f32,
+    pub(super) pad: f32,
     /// How much of a date is shown, unless the rest is what differs.
-    date_chars: usize,
+    pub(super) date_chars: usize,
 }
 
 impl Shape {
-    fn for_width(width: f32, digits: usize) -> Shape {
+    pub(super) fn for_width(width: f32, digits: usize) -> Shape {
         // Mark, order, employee, customer, date, item, quantity, price. The narrow ones are measured: a number or a date
         // cut in two says something wrong.
         let (mut shares, text, pad, date_chars): ([f32; 8], _, _, _) = if width >= NARROW {
@@ -57,7 +60,7 @@ impl Shape {
         Shape { widths, text, row, pad, date_chars }
     }
 
-    fn title(&self, column: Option<Column>) -> &'static str {
+    pub(super) fn title(&self, column: Option<Column>) -> &'static str {
         match column {
             None => "Order",
             Some(Column::Quantity) if self.date_chars < 19 => "Qty",

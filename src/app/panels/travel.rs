@@ -5,19 +5,14 @@ use eframe::egui::{
     Ui, WidgetInfo, pos2, vec2,
 };
 
+use super::table::Shape;
 use crate::app::command::Command;
 use crate::app::snapshot::{COLUMNS, Column, short_name};
 use crate::app::state::{State, Travel};
-use crate::app::theme::{ROW, TEXT, Tokens, medium, regular, semibold};
+use crate::app::theme::{TEXT, Tokens, medium, regular, semibold};
 use crate::app::view::{MomentRow, MomentView, SideIndex};
 use crate::app::widgets::{Cell, Look, command_button, note, paint};
 use crate::words::grouped;
-
-/// How much of the width each column has: sign, number, and the columns of orders.
-const SHARES: [f32; 8] = [0.035, 0.085, 0.125, 0.17, 0.225, 0.145, 0.1, 0.115];
-
-/// Room for the scroll bar, points.
-const BAR: f32 = 10.0;
 
 /// The pane's body while a side is shown as it was.
 pub fn show(ui: &mut Ui, state: &State, travel: &Travel, side: SideIndex, out: &mut Vec<Command>) {
@@ -28,11 +23,14 @@ pub fn show(ui: &mut Ui, state: &State, travel: &Travel, side: SideIndex, out: &
         return;
     };
     ui.spacing_mut().item_spacing.y = 0.0;
-    let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::hover());
+    let bar = ui.spacing().scroll.allocated_width();
+    let digits = state.snapshot.as_ref().map_or(4, |s| s.digits);
+    let shape = Shape::for_width(ui.available_width() - bar, digits);
+    let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), shape.row + 2.0), Sense::hover());
     let t = Tokens::of(ui);
-    for (i, cell) in cells(head).into_iter().enumerate().skip(1) {
-        let title = if i == 1 { "Order" } else { COLUMNS[i - 2].title() };
-        let mut text = Cell::new(title, medium(TEXT - 0.5), t.weak);
+    for (i, cell) in cells(head, &shape).into_iter().enumerate().skip(1) {
+        let title = shape.title(i.checked_sub(2).map(|column| COLUMNS[column]));
+        let mut text = Cell::new(title, medium(shape.text - 0.5), t.weak);
         text.number = is_number(i);
         paint(ui, ui.painter(), cell, &text);
     }
@@ -49,9 +47,9 @@ pub fn show(ui: &mut Ui, state: &State, travel: &Travel, side: SideIndex, out: &
         return;
     }
     let area = ScrollArea::vertical().id_salt(("as it was", side)).auto_shrink(false);
-    area.show_rows(ui, ROW, rows.len(), |ui, shown| {
+    area.show_rows(ui, shape.row, rows.len(), |ui, shown| {
         for row in &rows[shown] {
-            line(ui, state, side, row, out);
+            line(ui, state, side, row, &shape, out);
         }
     });
 }
@@ -113,9 +111,9 @@ fn told(view: &MomentView) -> String {
     format!("{}, {}: {}{more}", first.at, first.origin, all.join("; "))
 }
 
-fn line(ui: &mut Ui, state: &State, side: SideIndex, row: &MomentRow, out: &mut Vec<Command>) {
+fn line(ui: &mut Ui, state: &State, side: SideIndex, row: &MomentRow, shape: &Shape, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), shape.row), Sense::click());
     let selected = state.selection.guids.contains(&row.guid);
     let mut fill = if row.gone { t.danger_fill } else { t.surface };
     if selected || response.hovered() || response.has_focus() {
@@ -123,18 +121,19 @@ fn line(ui: &mut Ui, state: &State, side: SideIndex, row: &MomentRow, out: &mut 
     }
     ui.painter().rect_filled(rect, CornerRadius::ZERO, fill);
     ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, t.line));
-    for (i, cell) in cells(rect).into_iter().enumerate() {
+    for (i, cell) in cells(rect, shape).into_iter().enumerate() {
         let (text, ink, font) = match i {
-            0 if row.gone => ("−".to_owned(), t.danger, semibold(TEXT)),
-            0 if row.since.contains(&true) => ("≠".to_owned(), t.waiting, semibold(TEXT)),
+            0 if row.gone => ("−".to_owned(), t.danger, semibold(shape.text)),
+            0 if row.since.contains(&true) => ("≠".to_owned(), t.waiting, semibold(shape.text)),
             0 => continue,
-            1 => (row.number.to_string(), t.text, regular(TEXT)),
+            1 => (row.number.to_string(), t.text, regular(shape.text)),
             _ if row.since[i - 2] => {
-                ui.painter().rect_filled(cell.expand2(vec2(4.0, 0.0)), CornerRadius::ZERO, t.waiting_fill);
-                (row.texts[i - 2].clone(), t.waiting, semibold(TEXT))
+                ui.painter().rect_filled(cell.expand2(vec2(shape.pad, 0.0)), CornerRadius::ZERO, t.waiting_fill);
+                (row.texts[i - 2].clone(), t.waiting, semibold(shape.text))
             }
-            2 => (short_name(&row.texts[0]), t.text, regular(TEXT)),
-            _ => (row.texts[i - 2].clone(), t.text, regular(TEXT)),
+            2 => (short_name(&row.texts[0]), t.text, regular(shape.text)),
+            4 => (row.texts[2].chars().take(shape.date_chars).collect(), t.text, regular(shape.text)),
+            _ => (row.texts[i - 2].clone(), t.text, regular(shape.text)),
         };
         let mut text = Cell::new(text, font, ink);
         (text.number, text.tabular) = (is_number(i), i == 4);
@@ -156,14 +155,12 @@ fn is_number(i: usize) -> bool {
     i == 1 || i > 1 && matches!(COLUMNS[i - 2], Column::Quantity | Column::Price)
 }
 
-fn cells(rect: Rect) -> [Rect; 8] {
-    // The bar lies over the rows' end.
-    let width = rect.width() - BAR;
+fn cells(rect: Rect, shape: &Shape) -> [Rect; 8] {
     let mut left = rect.left();
-    SHARES.map(|share| {
-        let right = left + width * share;
-        let cell = Rect::from_min_max(pos2(left + 6.0, rect.top()), pos2(right - 6.0, rect.bottom()));
-        left = right;
+    shape.widths.map(|width| {
+        let cell =
+            Rect::from_min_max(pos2(left + shape.pad, rect.top()), pos2(left + width - shape.pad, rect.bottom()));
+        left += width;
         cell
     })
 }

@@ -118,16 +118,13 @@ pub fn spot_rect(ui: &Ui, spot: Spot) -> Option<egui::Rect> {
 }
 
 /// A small field that filters a list.
-pub fn list_filter(
-    ui: &mut Ui,
-    state: &State,
-    list: ListId,
-    name: &str,
-    width: f32,
-    out: &mut Vec<Command>,
-) -> Response {
+pub fn list_filter(ui: &mut Ui, state: &State, list: ListId, width: f32, out: &mut Vec<Command>) -> Response {
+    let (title, name) = match list {
+        ListId::Pane(side, tab) => (tab.title(), format!("{} at {}", tab.title(), state.side_name(side))),
+        ListId::Dock(tab) => (tab.title(), tab.title().to_owned()),
+    };
     let mut text = state.list_filters.get(&list).cloned().unwrap_or_default();
-    let field = egui::TextEdit::singleline(&mut text).hint_text(format!("Filter {}", name.to_lowercase()));
+    let field = egui::TextEdit::singleline(&mut text).hint_text(format!("Filter {}", title.to_lowercase()));
     let response = ui.add(field.desired_width(width)).accessible_name(format!("Filter {name}"));
     let escaped = response.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Escape));
     if escaped && !text.is_empty() {

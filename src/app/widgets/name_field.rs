@@ -49,7 +49,8 @@ pub fn name_field(ui: &mut Ui, id: Id, text: &mut String, names: &[&str], width:
             .accessible_name(format!("Names for {label}"));
         popup.show(|ui| {
             ui.set_min_width(width);
-            ScrollArea::vertical().max_height(190.0).show(ui, |ui| {
+            ScrollArea::vertical().max_height(190.0).auto_shrink([false, true]).show(ui, |ui| {
+                ui.set_min_width(ui.available_width());
                 for (at, name) in offered.iter().enumerate() {
                     let ink = if Some(at) == marked { t.strong } else { t.text };
                     let entry = ui.selectable_label(Some(at) == marked, RichText::new(*name).color(ink));

@@ -209,7 +209,7 @@ fn offered(ui: &Ui, field: &Response, row: &Version, names: &[String]) -> Option
     let shown = popup.show(|ui| {
         ui.set_min_width(field.rect.width());
         let mut chosen = None;
-        ScrollArea::vertical().max_height(180.0).show(ui, |ui| {
+        ScrollArea::vertical().max_height(180.0).auto_shrink([false, true]).show(ui, |ui| {
             for name in shown {
                 if ui.selectable_label(*name == row.result, name).clicked() {
                     chosen = Some(name.clone());
