@@ -215,6 +215,7 @@ fn the_conflict_shown_is_named() {
     // In the list, and above the table.
     let named = |w: &Window, title: &str| w.harness.query_all_by_label(title).count();
     assert_eq!((named(&window, "set 998 from MASTER") > 0, named(&window, "changed on both sides") > 0), (true, true));
+    let mut window = Window::open();
     window.press("Order 972, changed on both sides");
     assert_eq!(named(&window, "Order 972"), 2);
 }

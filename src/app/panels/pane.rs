@@ -9,7 +9,7 @@ use super::{Scrolling, filed, requeued, table, travel};
 use crate::app::command::Command;
 use crate::app::snapshot::{Snapshot, bytes};
 use crate::app::state::{ListId, PaneTab, State};
-use crate::app::theme::{SMALL, Tokens, mono, semibold};
+use crate::app::theme::{SMALL, TEXT, Tokens, mono, semibold};
 use crate::app::tour::Spot;
 use crate::app::view::{Action, Choice, SideIndex};
 use crate::app::widgets::{Look, command_button_sized, fact, list_filter, note, note_spot, tab};
@@ -118,8 +118,10 @@ fn head(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
         }
         let has = format!("has {}'s changes up to ", snapshot.side_name(1 - side));
         let of = format!(" of {}", grouped(other.transaction));
-        // On a narrow pane the sentence would push out the numbers that matter more.
-        if ui.available_width() > 280.0 {
+        // Where there is no room, the sentence would push out the numbers that matter more.
+        let whole = format!("{has}{}{of}", grouped(s.received));
+        let width = ui.painter().layout_no_wrap(whole, semibold(TEXT), t.text).size().x;
+        if ui.available_width() > width {
             fact(ui, &has, &grouped(s.received), &of, t.strong);
         } else {
             fact(ui, "has ", &grouped(s.received), &of, t.strong).on_hover_text(format!("{has}{}{of}", s.received));
