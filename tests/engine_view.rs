@@ -9,7 +9,7 @@ use objsync::app::view::{Action, Backend, Choose, Done, Filed, Line, Mark, PickV
 use objsync::demo::install::{Installation, install};
 use objsync::demo::model::{Decimal, OrderDraft};
 use objsync::demo::populate::Amounts;
-use objsync::sync::{Progress, RecordState, Rule};
+use objsync::sync::{Node, Progress, RecordState, Rule};
 
 struct Demo {
     dir: tempfile::TempDir,
@@ -501,4 +501,67 @@ fn a_file_is_written_whole_and_replaced_only_on_purpose() {
     assert_eq!(std::fs::read_to_string(&to).unwrap(), "one");
     demo.run(write("two", true));
     assert_eq!(std::fs::read_to_string(&to).unwrap(), "two");
+}
+
+/// What is kept from one view to the next is what a window that has just been opened would read.
+#[test]
+fn after_anything_that_any_program_does_the_view_is_as_if_read_anew() {
+    let mut demo = Demo::new();
+    let same = |demo: &mut Demo, what: &str| {
+        let lines = |view: &View| {
+            let mut lines: Vec<Line> = view.lines.iter().cloned().collect();
+            lines.sort_by_key(|l| l.guid);
+            lines
+        };
+        let kept = demo.view();
+        let anew = Engine::open(demo.dir.path()).unwrap().view().unwrap();
+        assert_eq!(lines(&kept), lines(&anew), "{what}");
+        assert_eq!(kept.lanes.each_ref().map(|l| l.objects), anew.lanes.each_ref().map(|l| l.objects), "{what}");
+    };
+    let elsewhere = |demo: &Demo, side: usize, work: &mut dyn FnMut(&mut Node)| {
+        let file = demo.dir.path().join(["master.db", "client.db"][side]);
+        work(&mut Node::open(&file).unwrap());
+    };
+    same(&mut demo, "at first");
+    demo.run(Action::RandomOrders { side: 0, count: 3 });
+    demo.quantity(1, 4, 9);
+    same(&mut demo, "made and changed here");
+    demo.sql(
+        "client.db",
+        "UPDATE orders SET price = 3 WHERE order_num IN (4, 7); DELETE FROM orders WHERE order_num = 9",
+    );
+    demo.quantity(0, 4, 11);
+    same(&mut demo, "changed by another program, one in conflict");
+    demo.sql("master.db", "UPDATE orders SET order_num = 500 WHERE order_num = 12");
+    same(&mut demo, "another number");
+    demo.run(Action::Prepare { side: 0, id: 50, file: None, overwrite: false });
+    let file = demo.set("syncFromMASTER-50.syncset");
+    demo.run(Action::Apply { side: 1, file, rule: None });
+    same(&mut demo, "a set applied");
+    elsewhere(&demo, 1, &mut |node| {
+        let set = node.set_records(1).unwrap().remove(0);
+        node.take_back(set.seq).unwrap();
+    });
+    same(&mut demo, "taken back by another program");
+    demo.sql("client.db", "UPDATE orders SET quantity = 1 WHERE order_num = 15");
+    same(&mut demo, "the journal grows again over what was taken back");
+    demo.sql("master.db", "INSERT INTO customers (id, code, cust_name) VALUES (77, 'N', 'New'); UPDATE orders SET customer = 77 WHERE order_num = 3");
+    same(&mut demo, "a new customer");
+    demo.sql("master.db", "BEGIN; PRAGMA defer_foreign_keys = ON; UPDATE customers SET id = 78 WHERE id = 77; UPDATE orders SET customer = 78 WHERE customer = 77; COMMIT");
+    same(&mut demo, "a customer of another number");
+    demo.run(Action::SyncBoth);
+    same(&mut demo, "synchronized");
+    elsewhere(&demo, 0, &mut |node| {
+        let number = node.number().unwrap();
+        node.purge(number).unwrap();
+    });
+    demo.quantity(0, 8, 13);
+    same(&mut demo, "purged");
+    demo.run(Action::SetRule { class: None, rule: Some(Rule::MergeProperties) });
+    demo.quantity(1, 8, 14);
+    demo.sql("master.db", "UPDATE orders SET price = 2 WHERE order_num = 2");
+    demo.quantity(1, 2, 14);
+    same(&mut demo, "another rule");
+    demo.run(Action::RestartDemo);
+    same(&mut demo, "a new demo");
 }

@@ -16,6 +16,7 @@ use super::command::{Command, Step, Zoom, with_shortcuts};
 use super::dialogs::{self, Chooser};
 use super::panels;
 use super::settings::Settings;
+use super::sorter::Sorter;
 use super::state::{FLASH_SECONDS, FLIGHT_SECONDS, State};
 use super::theme;
 use super::view::{Backend, SideIndex};
@@ -33,6 +34,7 @@ pub struct App {
     pub(super) worker: Worker,
     pub(super) state: State,
     pub(super) chooser: Option<Chooser>,
+    pub(super) sorter: Sorter,
     scrolling: panels::Scrolling,
     /// Where settings are kept, and what is there.
     kept: Option<(PathBuf, Settings)>,
@@ -45,13 +47,14 @@ pub struct App {
 impl App {
     /// Starts the worker with its backend. [`theme::install`](super::theme::install) must have run on the context.
     pub fn new(ctx: &egui::Context, backend: Box<dyn Backend>) -> App {
-        let wake = ctx.clone();
+        let (wake, again) = (ctx.clone(), ctx.clone());
         let worker = Worker::start(backend, move || wake.request_repaint());
         let progress = worker.progress.clone();
         App {
             worker,
             state: State { progress, ..State::default() },
             chooser: None,
+            sorter: Sorter::start(move || again.request_repaint()),
             scrolling: panels::Scrolling::default(),
             kept: None,
             size: Settings::default().window,
@@ -112,6 +115,11 @@ impl App {
 
         for command in out {
             self.handle(&ctx, command);
+        }
+        if std::mem::take(&mut self.state.unsorted)
+            && let Some(snapshot) = &self.state.snapshot
+        {
+            self.sorter.ask(snapshot.clone(), self.state.query.clone());
         }
         self.plan_next_frame(&ctx);
     }

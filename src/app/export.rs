@@ -10,7 +10,7 @@ pub fn copied(state: &State, side: SideIndex) -> String {
     let Some(snapshot) = &state.snapshot else { return String::new() };
     let chosen: std::collections::HashSet<_> = state.selection.guids.iter().collect();
     let rows = (0..state.rows[side].len()).filter_map(|row| state.line(side, row)).filter(|l| chosen.contains(&l.guid));
-    let orders = rows.filter_map(|line| line.orders[side].as_ref());
+    let orders = rows.filter_map(|line| line.orders[side].as_deref());
     // A tab or a line's end inside a value would begin another one.
     let clean = |text: String| text.replace(['\t', '\n', '\r'], " ");
     written(snapshot, side, orders, ["\t", "\n"], clean)
@@ -24,7 +24,7 @@ pub fn csv(state: &State, side: SideIndex) -> String {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text,
     };
-    written(snapshot, side, rows.filter_map(|line| line.orders[side].as_ref()), [",", "\r\n"], quoted)
+    written(snapshot, side, rows.filter_map(|line| line.orders[side].as_deref()), [",", "\r\n"], quoted)
 }
 
 fn written<'a>(

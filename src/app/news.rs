@@ -16,11 +16,14 @@ impl App {
     pub(super) fn take_news(&mut self, ctx: &egui::Context) {
         let news = self.worker.take();
         if let Some(view) = news.view {
-            self.state.show_view(view);
+            self.state.show(view);
             // What could not be read a moment ago can be read again, so that is no news any more.
             if self.state.unreadable.take().is_some_and(|failure| self.state.error.as_ref() == Some(&failure)) {
                 self.state.error = None;
             }
+        }
+        if let Some(sorted) = self.sorter.take() {
+            self.state.take_rows(sorted);
         }
         if news.elsewhere {
             self.outdate();

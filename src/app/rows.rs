@@ -178,6 +178,7 @@ mod tests {
             })
         });
         let marks = numbers.map(|n| if n.is_some() && numbers.contains(&None) { Mark::New } else { Mark::None });
+        let orders = orders.map(|o| o.map(std::sync::Arc::new));
         Line::new(Guid { node: crate::sync::NodeId(1), serial }, orders, marks, [false; 6])
     }
 
@@ -189,7 +190,7 @@ mod tests {
             line(4, [Some(10), None], 5),
             line(5, [Some(8), Some(8)], 40),
         ];
-        let snapshot = Snapshot::new(View { lines, ..View::default() }.into());
+        let snapshot = Snapshot::new(View { lines: lines.into_iter().collect(), ..View::default() }.into());
         rows(&snapshot, query).map(|r| r.into_iter().map(|i| snapshot.view.lines[i].guid.serial).collect())
     }
 

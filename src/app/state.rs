@@ -13,6 +13,7 @@ use super::edit::Editor;
 use super::rows::{Query, rows};
 use super::settings::Settings;
 use super::snapshot::{COLUMNS, Column, Snapshot};
+use super::sorter::Sorted;
 use super::tour::Tour;
 use super::view::{Action, ConflictView, Detail, Failure, Filed, Line, Mark, MomentView, SideIndex, View};
 use crate::demo::model::Order;
@@ -23,6 +24,8 @@ use crate::sync::{Guid, Progress, Rule};
 pub const FLASH_SECONDS: f64 = 2.0;
 /// How long a set is on its way across the lane, seconds.
 pub const FLIGHT_SECONDS: f64 = 0.7;
+/// So many lines are sorted within a frame.
+const SORTED_AT_ONCE: usize = 20_000;
 /// How many activities are kept.
 const ACTIVITIES: usize = 500;
 
@@ -153,6 +156,8 @@ pub struct State {
     pub snapshot: Option<Snapshot>,
     /// Legend, filters, sort.
     pub query: Query,
+    /// The query is to be asked by the sorter.
+    pub unsorted: bool,
     /// The answer to the query for each pane, indices into the view's lines.
     pub rows: [Vec<usize>; 2],
     /// What each pane lists.
@@ -265,6 +270,7 @@ impl Default for State {
         State {
             snapshot: None,
             query: Query::default(),
+            unsorted: false,
             rows: Default::default(),
             tabs: Default::default(),
             selection: Selection::default(),
@@ -308,13 +314,19 @@ impl Default for State {
 impl State {
     /// Takes a new view; selection and editor stay where their objects still are.
     pub fn show_view(&mut self, view: Arc<View>) {
+        self.show(Snapshot::new(view));
+    }
+
+    /// The same of a view that was looked through already.
+    pub fn show(&mut self, snapshot: Snapshot) {
+        let view = snapshot.view.clone();
         let other_environment = self.snapshot.as_ref().is_some_and(|s| s.view.dir != view.dir);
         // A tour's environment is gone with the window, so it is not worth remembering.
         let new = self.snapshot.is_none() || other_environment;
         if new && !view.dir.starts_with(std::env::temp_dir()) {
             self.settings.shown(&view.dir);
         }
-        self.snapshot = Some(Snapshot::new(view));
+        self.snapshot = Some(snapshot);
         if other_environment {
             self.selection = Selection::default();
             self.editor = None;
@@ -343,10 +355,31 @@ impl State {
         self.refresh_rows();
     }
 
-    /// Asks the query again.
+    /// Asks the query again. A few are sorted at once; many by the sorter, and until then the old rows stay.
     pub fn refresh_rows(&mut self) {
         let Some(snapshot) = &self.snapshot else { return };
-        self.rows = rows(snapshot, &self.query);
+        if snapshot.view.lines.len() > SORTED_AT_ONCE {
+            self.unsorted = true;
+            return;
+        }
+        let rows = rows(snapshot, &self.query);
+        self.show_rows(rows);
+    }
+
+    /// Takes what the sorter has sorted, unless something else was asked for meanwhile.
+    pub fn take_rows(&mut self, sorted: Sorted) {
+        let asked = self.snapshot.as_ref().is_some_and(|s| Arc::ptr_eq(&s.view, &sorted.view));
+        if asked && sorted.query == self.query {
+            self.show_rows(sorted.rows);
+        }
+    }
+
+    fn show_rows(&mut self, rows: [Vec<usize>; 2]) {
+        let Some(snapshot) = &self.snapshot else { return };
+        self.rows = rows;
+        if self.selection.guids.is_empty() && self.selection.cursor.is_none() {
+            return;
+        }
         // What cannot be seen must not be deleted or edited by a key.
         let mut visible = vec![false; snapshot.view.lines.len()];
         for row in self.rows.iter().flatten() {

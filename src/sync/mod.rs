@@ -66,6 +66,7 @@ pub use exchange::set_record::SetRecord;
 pub use exchange::signature::{KnownKey, PublicKey};
 pub use exchange::sync_times::{Since, SyncTimes};
 pub use exchange::syncset;
+pub use node::changes::Looked;
 pub use node::classes::Switched;
 pub use node::edit::{Edit, Wanted};
 pub use node::history::{Content, Filed, State};

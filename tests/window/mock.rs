@@ -78,8 +78,9 @@ pub struct MockBackend {
     serial: u64,
     dice: u64,
     progress: Progress,
+    lines: Vec<Line>,
     /// What there was before each change that can be undone.
-    saved: Vec<View>,
+    saved: Vec<(View, Vec<Line>)>,
 }
 
 impl MockBackend {
@@ -91,6 +92,7 @@ impl MockBackend {
             serial: 0,
             dice: 7,
             progress: Progress::default(),
+            lines: vec![],
             saved: vec![],
         };
         mock.view.dir = std::env::temp_dir().join("demo");
@@ -124,7 +126,7 @@ impl MockBackend {
         mock.differences(orders);
         mock.records();
         if mock.board.lock().unwrap().combines {
-            for line in mock.view.lines.iter_mut().filter(|l| l.conflict()) {
+            for line in mock.lines.iter_mut().filter(|l| l.conflict()) {
                 line.marks = [Mark::Combine; 2];
             }
         }
@@ -145,10 +147,11 @@ impl MockBackend {
 
     fn differences(&mut self, n: i64) {
         let at = |back: i64| (n - 1 - back) as usize;
-        let lines = &mut self.view.lines;
+        let lines = &mut self.lines;
         let change = |line: &mut Line, side: usize, mark, quantity: i64, price: i64| {
             line.marks[side] = mark;
             if let Some(order) = &mut line.orders[side] {
+                let order = Arc::make_mut(order);
                 order.quantity = Decimal::whole(quantity);
                 order.price = Decimal::from_hundredths(price);
             }
@@ -158,7 +161,7 @@ impl MockBackend {
         change(&mut lines[at(7)], 0, Mark::Changed, 77, 124950);
         lines[at(11)].marks[1] = Mark::Changed;
         if let Some(order) = &mut lines[at(11)].orders[1] {
-            order.employee = order.employee % 8 + 1;
+            Arc::make_mut(order).employee = order.employee % 8 + 1;
         }
         lines[at(15)].marks = [Mark::Deleted, Mark::None];
         lines[at(15)].orders[0] = None;
@@ -210,7 +213,7 @@ impl MockBackend {
             why: "CLIENT wins because the change was made at CLIENT.".into(),
             decided_at: "2026-11-20 10:42:30".into(),
         };
-        let guid = self.view.lines.first().map_or(Guid { node: NodeId(0), serial: 0 }, |l| l.guid);
+        let guid = self.lines.first().map_or(Guid { node: NodeId(0), serial: 0 }, |l| l.guid);
         self.view.conflicts = vec![
             record(2, "Order 972", "changed on both sides", guid),
             record(1, "Order 988", "deleted / changed", guid),
@@ -219,7 +222,7 @@ impl MockBackend {
 
     /// Records in every state, sets that were applied, journals, and two objects that wait at CLIENT.
     fn more(&mut self) {
-        let guids: Vec<Guid> = self.view.lines.iter().map(|l| l.guid).collect();
+        let guids: Vec<Guid> = self.lines.iter().map(|l| l.guid).collect();
         let like = self.view.conflicts[0].clone();
         let with = |record, title: &str, state, guid| ConflictView {
             record,
@@ -298,7 +301,6 @@ impl MockBackend {
         let source = usize::from(!file.to_string_lossy().contains("MASTER"));
         let used = rule.unwrap_or(self.view.rules.of("Order"));
         let objects: Vec<PreviewObject> = self
-            .view
             .lines
             .iter()
             .filter_map(|line| {
@@ -368,17 +370,17 @@ impl MockBackend {
     fn push(&mut self, orders: [Option<Order>; 2], marks: [Mark; 2]) -> Guid {
         self.serial += 1;
         let guid = Guid { node: NodeId(1), serial: self.serial };
-        self.view.lines.push(Line::new(guid, orders, marks, [false; 6]));
+        self.lines.push(Line::new(guid, orders.map(|o| o.map(Arc::new)), marks, [false; 6]));
         guid
     }
 
     fn next_number(&self, side: usize) -> i64 {
-        self.view.lines.iter().filter_map(|l| l.orders[side].as_ref()).map(|o| o.order_num).max().unwrap_or(0) + 1
+        self.lines.iter().filter_map(|l| l.orders[side].as_ref()).map(|o| o.order_num).max().unwrap_or(0) + 1
     }
 
     /// What follows from the lines: differing columns, counts, what is to send.
     fn settle(&mut self) {
-        for line in &mut self.view.lines {
+        for line in &mut self.lines {
             line.differs = match &line.orders {
                 [Some(a), Some(b)] => [
                     a.employee != b.employee,
@@ -393,8 +395,8 @@ impl MockBackend {
             line.changed = [line.differs; 2];
         }
         for side in 0..2 {
-            self.view.sides[side].orders = self.view.lines.iter().filter(|l| l.orders[side].is_some()).count();
-            let objects = self.view.lines.iter().filter(|l| l.marks[side] != Mark::None).count();
+            self.view.sides[side].orders = self.lines.iter().filter(|l| l.orders[side].is_some()).count();
+            let objects = self.lines.iter().filter(|l| l.marks[side] != Mark::None).count();
             self.view.lanes[side].objects = objects;
             self.view.lanes[side].transactions = objects;
         }
@@ -402,7 +404,7 @@ impl MockBackend {
     }
 
     fn counts(&self, side: usize) -> SetCounts {
-        let n = |mark| self.view.lines.iter().filter(|l| l.marks[side] == mark).count();
+        let n = |mark| self.lines.iter().filter(|l| l.marks[side] == mark).count();
         SetCounts {
             new: n(Mark::New),
             changed: n(Mark::Changed) + n(Mark::Conflict) + n(Mark::Combine),
@@ -416,14 +418,15 @@ impl MockBackend {
         let source = 1 - target;
         let mut done = Done { text: format!("Applied set at {}", ["MASTER", "CLIENT"][target]), ..Done::default() };
         let mut number = self.next_number(target);
-        for line in &mut self.view.lines {
+        for line in &mut self.lines {
             if line.marks[source] == Mark::None {
                 continue;
             }
             let conflict = line.marks[source] == Mark::Conflict;
             match (conflict, line.orders[source].clone()) {
                 (true, _) => line.orders[0] = line.orders[1].clone(),
-                (false, Some(mut order)) => {
+                (false, Some(order)) => {
+                    let mut order = (*order).clone();
                     match &line.orders[target] {
                         Some(old) => order.order_num = old.order_num,
                         None => {
@@ -431,7 +434,7 @@ impl MockBackend {
                             number += 1;
                         }
                     }
-                    line.orders[target] = Some(order);
+                    line.orders[target] = Some(Arc::new(order));
                 }
                 (false, None) => line.orders[target] = None,
             }
@@ -442,7 +445,7 @@ impl MockBackend {
                 done.conflict = Some((1, 2));
             }
         }
-        self.view.lines.retain(|l| l.orders.iter().any(Option::is_some));
+        self.lines.retain(|l| l.orders.iter().any(Option::is_some));
         done.text = format!("{}: {} orders", done.text, done.changed.len());
         done
     }
@@ -457,7 +460,7 @@ impl MockBackend {
         };
         let mut done = Done::default();
         if let Some(side) = filing {
-            self.saved.push(self.view.clone());
+            self.saved.push((self.view.clone(), self.lines.clone()));
             done.filed = Some((side, self.saved.len() as u64, self.saved.len() as u64));
         }
         match action {
@@ -478,7 +481,7 @@ impl MockBackend {
             Action::EditOrder { side, number, changes } => {
                 if let Some(line) = self.find(side, number) {
                     if let Some(order) = &mut line.orders[side] {
-                        amend(order, changes);
+                        amend(Arc::make_mut(order), changes);
                     }
                     if line.marks[side] == Mark::None {
                         line.marks[side] = Mark::Changed;
@@ -494,7 +497,7 @@ impl MockBackend {
                         line.marks[side] = Mark::Deleted;
                     }
                 }
-                self.view.lines.retain(|l| l.orders.iter().any(Option::is_some));
+                self.lines.retain(|l| l.orders.iter().any(Option::is_some));
                 done.text = "Deleted".into();
             }
             Action::Prepare { side, id, file, .. } => {
@@ -544,7 +547,7 @@ impl MockBackend {
             }
             Action::Verify => {
                 done.text =
-                    format!("{} orders differ", self.view.lines.iter().filter(|l| l.marks != [Mark::None; 2]).count());
+                    format!("{} orders differ", self.lines.iter().filter(|l| l.marks != [Mark::None; 2]).count());
                 let digests = ["MASTER orders  blake3 9d1c…e07a", "CLIENT orders  blake3 77aa…1b20"];
                 done.details = digests.map(|d| Detail::from(d.to_owned())).into();
             }
@@ -618,7 +621,7 @@ impl MockBackend {
                 done.text = "Discarded".into();
             }
             Action::History { side, guid } => {
-                let number = self.view.lines.iter().find(|l| l.guid == guid).and_then(|l| l.orders[side].as_ref());
+                let number = self.lines.iter().find(|l| l.guid == guid).and_then(|l| l.orders[side].as_ref());
                 let state = |transaction, changes: &str, quantity: &str| HistoryState {
                     transaction,
                     at: "2026-11-20 10:42:30".into(),
@@ -651,8 +654,8 @@ impl MockBackend {
                         action: Action::Undo { filed, again, confirmed: true },
                     });
                 } else {
-                    let now = self.view.clone();
-                    self.view = self.saved[filed.first as usize - 1].clone();
+                    let now = (self.view.clone(), self.lines.clone());
+                    (self.view, self.lines) = self.saved[filed.first as usize - 1].clone();
                     self.saved.push(now);
                     let place = self.saved.len() as u64;
                     done.filed = Some((filed.side, place, place));
@@ -672,7 +675,7 @@ impl MockBackend {
             }
             Action::TravelTo { side, number } => {
                 let names = [&EMPLOYEES, &CUSTOMERS, &ITEMS].map(|names| names[0].to_owned());
-                let rows = self.view.lines.iter().filter_map(|line| {
+                let rows = self.lines.iter().filter_map(|line| {
                     let order = line.orders[side].as_ref()?;
                     let [employee, customer, item] = names.clone();
                     let quantity = order.quantity.to_string();
@@ -711,7 +714,7 @@ impl MockBackend {
     }
 
     fn find(&mut self, side: usize, number: i64) -> Option<&mut Line> {
-        self.view.lines.iter_mut().find(|l| l.orders[side].as_ref().is_some_and(|o| o.order_num == number))
+        self.lines.iter_mut().find(|l| l.orders[side].as_ref().is_some_and(|o| o.order_num == number))
     }
 }
 
@@ -744,6 +747,7 @@ impl Backend for MockBackend {
             }
         }
         let mut view = self.view.clone();
+        view.lines = self.lines.iter().cloned().collect();
         view.nodes = view.sides.iter().map(|s| s.name.clone()).collect();
         view.nodes.extend(self.board.lock().unwrap().more_nodes.iter().cloned());
         Ok(view)

@@ -11,6 +11,7 @@ use egui_kittest::kittest::Queryable;
 use crate::driver::Window;
 use crate::mock::Switchboard;
 use crate::raster::{Textures, picture};
+use objsync::app::view::Line;
 
 /// The size of every picture, points.
 const SIZE: [usize; 2] = [1280, 800];
@@ -202,9 +203,11 @@ fn a_real_change_is_seen() {
     // One digit of one quantity.
     let state = window.state_mut();
     let mut view = (*state.snapshot.as_ref().unwrap().view).clone();
-    let line = view.lines.iter_mut().find(|l| l.orders[0].as_ref().is_some_and(|o| o.order_num == 23)).unwrap();
-    let order = line.orders[0].as_mut().unwrap();
+    let number = |l: &&Line| l.orders[0].as_ref().is_some_and(|o| o.order_num == 23);
+    let mut line = view.lines.iter().find(number).unwrap().clone();
+    let order = std::sync::Arc::make_mut(line.orders[0].as_mut().unwrap());
     order.quantity = objsync::demo::model::Decimal::from_hundredths(order.quantity.hundredths() ^ 100);
+    view.lines.put(line);
     state.show_view(view.into());
     let after = taken(&mut window, &textures);
     assert!(differing(&before, &after) > FEW, "{} pixels", differing(&before, &after));

@@ -1,11 +1,12 @@
 //! The real [`Backend`]: an environment's first two nodes, the master and a client, as the window sees them.
 //!
-//! Lives on the worker's thread. Reading is `look.rs`; here is what the window can ask for: `deciding.rs` has what decides,
+//! Lives on the worker's thread. Reading is `look.rs`, with the orders that `kept.rs` keeps; here is what the window can ask for: `deciding.rs` has what decides,
 //! `undoing.rs` undo, `touring.rs` the tour, `travelling.rs` a node as it was, `files.rs` what is written into files.
 //! Invariant: after any failure the environment is as it was, and stays open.
 
 mod deciding;
 mod files;
+pub(super) mod kept;
 mod touring;
 mod travelling;
 mod undoing;
@@ -45,6 +46,8 @@ pub struct Engine {
     pub(super) sets: HashMap<String, Arc<SyncSet>>,
     rng: StdRng,
     progress: Progress,
+    /// What was read last.
+    kept: Option<kept::Kept>,
     /// The tour whose environment is open.
     tour: Option<Touring>,
 }
@@ -71,6 +74,7 @@ impl Engine {
             sets: HashMap::new(),
             rng: rng(None),
             progress,
+            kept: None,
             tour: None,
         })
     }

@@ -188,7 +188,7 @@ struct Painting<'a> {
 
 impl Painting<'_> {
     fn row(&self, row: &mut TableRow<'_, '_>, out: &mut Vec<Command>) {
-        let order = self.line.orders[self.side].as_ref();
+        let order = self.line.orders[self.side].as_deref();
         let side_name = self.state.side_name(self.side);
         let (_, response) = row.col(|ui| self.mark(ui));
         let mut picks = vec![(response, None)];

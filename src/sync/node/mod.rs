@@ -1,5 +1,6 @@
 //! A node: one SQLite file that knows who it is, which classes it synchronizes, and whom it has met.
 
+pub(crate) mod changes;
 pub(crate) mod classes;
 pub(crate) mod copy;
 pub(crate) mod create;
