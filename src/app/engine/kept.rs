@@ -153,11 +153,15 @@ impl Engine {
         for side in [0, 1] {
             let node = &self.env.nodes[side];
             let keys: HashMap<i64, Guid> = node.keys(node.class(ORDER)?)?.into_iter().collect();
-            for order in query::orders(node, usize::MAX)? {
-                if let Some(guid) = keys.get(&order.order_num) {
-                    rows.entry(*guid).or_default()[side] = Some(Arc::new(order));
-                }
-            }
+            query::each_order(node, |order| {
+                let Some(guid) = keys.get(&order.order_num) else { return };
+                let row = rows.entry(*guid).or_default();
+                // The same twice is kept once: of a million orders nearly all are.
+                row[side] = match &row[0] {
+                    Some(there) if side == 1 && **there == order => Some(there.clone()),
+                    _ => Some(Arc::new(order)),
+                };
+            })?;
         }
         let nodes = [0, 1].map(|side| self.env.nodes[side].info().guid);
         let kept = Kept {
@@ -299,9 +303,9 @@ fn line(
     referred: &[Referred; 2],
     ahead: &[HashSet<Guid>; 2],
 ) -> Option<Line> {
-    // The same twice is kept once: of a million orders nearly all are.
     if let [Some(a), Some(b)] = &orders
         && a == b
+        && !Arc::ptr_eq(a, b)
     {
         orders = [Some(a.clone()), Some(a.clone())];
     }
