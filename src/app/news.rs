@@ -144,10 +144,12 @@ impl App {
                         state.flight = Some(Flight { from: 1 - side, title, since: now });
                     }
                 }
+                // What came of the tour's step begins with what is said of it already.
+                let said = usize::from(matches!(finished.action, Action::PlayStep { .. }));
                 let activity = Activity {
                     at,
                     text: done.text.clone(),
-                    details: done.details,
+                    details: done.details.into_iter().skip(said).collect(),
                     took: Some(finished.took),
                     failed: false,
                 };
