@@ -194,6 +194,8 @@ fn a_preview_shows_every_object_and_the_records_that_would_be() {
     );
     assert_eq!((preview.checks.len(), preview.objects.len()), (3, 1));
     assert!(preview.checks[2].contains("No gap"), "{:?}", preview.checks);
+    let (transaction, change) = (preview.objects[0].transaction, preview.objects[0].change.as_str());
+    assert!(transaction > 0 && change.starts_with("quantity ") && change.contains(" → "), "{transaction}: {change}");
     let record = preview.objects[0].conflict.as_ref().expect("the record that would be made");
     assert_eq!((record.chosen_side, record.rule.as_str()), (Some(0), "master-wins"));
     let after = demo.view();

@@ -107,7 +107,10 @@ impl App {
         if let Some(mut dialog) = self.state.dialog.take() {
             match dialogs::show(ui, &self.state, &mut dialog, &mut out) {
                 true => self.state.dialog = Some(dialog),
-                false => self.state.close(),
+                false => {
+                    self.state.close();
+                    self.state.dialog = dialog.back();
+                }
             }
         }
 

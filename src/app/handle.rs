@@ -292,14 +292,14 @@ fn change(state: &mut State, command: Command) {
             let text = export::csv(state, side).into();
             let what = format!("the orders of {}", state.side_name(side));
             let name = format!("orders-{}.csv", state.side_name(side).to_lowercase());
-            state.open(Dialog::SaveText { what, name, text, path: PathField::default() });
+            state.open(Dialog::SaveText { what, name, text, path: PathField::default(), back: None });
         }
         Command::SaveReport => {
             if let Some(report) = &state.report {
                 let lines = std::iter::once(&report.title).chain(&report.lines);
                 let text: String = lines.flat_map(|line| [line.as_str(), "\n"]).collect();
                 let (what, name) = ("the report".to_owned(), "report.txt".to_owned());
-                state.open(Dialog::SaveText { what, name, text: text.into(), path: PathField::default() });
+                state.open(Dialog::SaveText { what, name, text: text.into(), path: PathField::default(), back: None });
             }
         }
         Command::TourBack => {

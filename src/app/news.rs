@@ -117,6 +117,9 @@ impl App {
                 if before.is_some() {
                     state.close();
                 }
+                if let Some(Dialog::SaveText { .. }) = before {
+                    state.dialog = before.clone().and_then(Dialog::back);
+                }
                 // A question, a preview and a history are shown, and told nowhere else: nothing was done.
                 if let Some(Question { title, text, lines, yes, action }) = done.ask {
                     state.open(Dialog::Confirm { title, text, lines, yes, action });

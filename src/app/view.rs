@@ -166,6 +166,10 @@ pub struct PreviewObject {
     pub title: String,
     /// The object.
     pub guid: Guid,
+    /// The source's last transaction of the set that filed it; 0 where the set does not name it, or is too large to say.
+    pub transaction: u64,
+    /// What the source did to it: `new`, `deleted`, `quantity 446 → 401`; empty likewise.
+    pub change: String,
     /// What would be done.
     pub outcome: Outcome,
     /// What and why, in words.

@@ -315,13 +315,17 @@ impl MockBackend {
                 let number = line.orders.iter().flatten().next()?.order_num;
                 let record = ConflictView { why: reason.clone(), ..self.view.conflicts[0].clone() };
                 let conflict = (outcome == Outcome::Conflict).then_some(record);
-                Some(PreviewObject { title: format!("Order {number}"), guid: line.guid, outcome, reason, conflict })
+                let (transaction, change) = (1028 + number as u64 % 7, String::from("quantity 446 → 401"));
+                let title = format!("Order {number}");
+                Some(PreviewObject { title, guid: line.guid, transaction, change, outcome, reason, conflict })
             })
             .collect();
         let many = self.board.lock().unwrap().many_in_preview;
         let more = (0..many as u64).map(|serial| PreviewObject {
             title: format!("Order {}", 2000 + serial),
             guid: Guid { node: NodeId(2), serial },
+            transaction: serial,
+            change: "new".into(),
             outcome: Outcome::Inserted,
             reason: "inserted".into(),
             conflict: None,

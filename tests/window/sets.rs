@@ -325,3 +325,29 @@ fn a_rule_with_a_caution_leaves_the_first_set_in_sight() {
     let rule = window.harness.get_by_role_and_label(egui::Role::ComboBox, "On conflict").rect();
     assert!(save.bottom() < rule.top(), "{save:?} is hidden by {rule:?}");
 }
+
+#[test]
+fn a_preview_is_saved_and_comes_back() {
+    let mut window = previewed();
+    window.press("Save report…");
+    window.key(Key::Escape);
+    window.idle();
+    assert!(window.shows("Apply the previewed set at CLIENT"), "the preview was lost");
+    window.press("Save report…");
+    window.harness.get_by_label("File").focus();
+    window.harness.run_steps(4);
+    window.type_text("/somewhere/preview.txt");
+    window.press("Save");
+    window.idle();
+    let actions = window.actions();
+    let written = actions.iter().rev().find_map(|a| match a {
+        Action::Write { text, .. } => Some(text.clone()),
+        _ => None,
+    });
+    let text = written.unwrap();
+    assert!(
+        text.starts_with("Preview: set 1000 at CLIENT") && text.contains("Order 16 (quantity 446 → 401): conflict"),
+        "{text}"
+    );
+    assert!(window.shows("Apply the previewed set at CLIENT"));
+}

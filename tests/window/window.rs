@@ -378,3 +378,40 @@ fn a_very_long_name_leaves_room_for_the_verdict() {
     let verdict = window.harness.get_by_label("Verdict: 8 orders differ").rect();
     assert!(verdict.right() < 900.0, "{verdict}");
 }
+
+#[test]
+fn a_screen_reader_finds_tables_with_rows_and_columns() {
+    let window = Window::open();
+    for side in ["MASTER", "CLIENT"] {
+        let label = format!("Orders at {side}");
+        let table = window.harness.get_by_role_and_label(egui::Role::Table, &label);
+        let node = table.accesskit_node();
+        assert_eq!((node.data().row_count(), node.data().column_count()), (Some(25), Some(7)));
+    }
+    let at = |label: &str| {
+        let node = window.harness.get_by_label(label).accesskit_node();
+        (node.role(), node.data().row_index(), node.data().column_index())
+    };
+    assert_eq!(at("Order 23 at MASTER"), (egui::Role::RowHeader, Some(1), Some(0)));
+    assert_eq!(at("Quantity of order 22 at MASTER"), (egui::Role::Cell, Some(2), Some(5)));
+    assert_eq!(at("Sort by Price at CLIENT"), (egui::Role::ColumnHeader, Some(0), Some(6)));
+}
+
+/// From the first button to the last, whatever is focused has a name and can be seen.
+#[test]
+fn tab_goes_through_everything() {
+    let mut window = Window::open();
+    let mut seen = Vec::new();
+    for _ in 0..80 {
+        window.key(Key::Tab);
+        let focused = window.harness.root().children_recursive().find(|n| n.accesskit_node().is_focused());
+        let Some(node) = focused else { continue };
+        let label = node.accesskit_node().label().unwrap_or_default();
+        assert!(!label.is_empty(), "something without a name has the focus after {seen:?}");
+        seen.push(label);
+    }
+    for name in ["Environment", "Search commands…", "Tours", "Prepare set from MASTER", "Sync both ways", "Sync sets"]
+    {
+        assert!(seen.iter().any(|s| s == name), "Tab does not come to {name}: {seen:?}");
+    }
+}

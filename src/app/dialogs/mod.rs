@@ -72,6 +72,8 @@ pub enum Dialog {
         text: Arc<str>,
         /// The file.
         path: PathField,
+        /// The preview it was asked for from, which comes back.
+        back: Option<Box<Preview>>,
     },
     /// All commands, to be searched.
     Palette(Palette),
@@ -186,6 +188,14 @@ impl Dialog {
     pub fn is_dangerous(&self) -> bool {
         let Dialog::Confirm { action, .. } = self else { return false };
         !matches!(action, Action::Resolve { .. } | Action::Revert { .. } | Action::TakeBack { .. })
+    }
+
+    /// What comes back when this one is done with.
+    pub fn back(self) -> Option<Dialog> {
+        let Dialog::SaveText { back: Some(mut preview), .. } = self else { return None };
+        // Nobody has watched the databases for it meanwhile.
+        preview.fresh = Fresh::Due;
+        Some(Dialog::Preview(*preview))
     }
 
     /// Its path, if it has one.

@@ -44,7 +44,7 @@ impl Shape {
         } else if width >= TINY {
             ([18.0, 50.0, 72.0, 100.0, 119.0, 84.0, 41.0, 64.0], TEXT - 1.0, 4.0, 16)
         } else {
-            ([18.0, 50.0, 72.0, 80.0, 80.0, 66.0, 42.0, 64.0], TEXT - 1.0, 4.0, 10)
+            ([18.0, 50.0, 72.0, 78.0, 88.0, 64.0, 42.0, 64.0], TEXT - 1.0, 4.0, 10)
         };
         shares[1] = shares[1].max(digits as f32 * text * 0.65 + 2.0 * pad);
         let sum = shares.iter().sum::<f32>();
@@ -79,6 +79,13 @@ pub fn show(
     out: &mut Vec<Command>,
 ) {
     ui.spacing_mut().item_spacing = vec2(0.0, 0.0);
+    ui.ctx().accesskit_node_builder(ui.unique_id(), |node| {
+        node.set_role(Role::Table);
+        node.set_label(format!("Orders at {}", state.side_name(side)));
+        // The headings are a row, too.
+        node.set_row_count(state.rows[side].len() + 1);
+        node.set_column_count(COLUMNS.len() + 1);
+    });
     let bar = ui.spacing().scroll.allocated_width();
     let shape = Shape::for_width(ui.available_width() - bar, snapshot.digits);
     let mut table = TableBuilder::new(ui)
@@ -109,7 +116,8 @@ pub fn show(
             drawn += 1;
             let Some(line) = state.line(side, row.index()) else { return };
             let selected = state.selection.guids.contains(&line.guid);
-            Painting { state, snapshot, side, shape: &shape, line, selected, clip }.row(&mut row, out);
+            let index = row.index();
+            Painting { state, snapshot, side, shape: &shape, line, selected, clip, index }.row(&mut row, out);
         });
     });
     if state.rows[side].is_empty() {
@@ -168,6 +176,7 @@ fn header(row: &mut TableRow<'_, '_>, state: &State, side: SideIndex, shape: &Sh
         };
         let name = format!("Sort by {title} at {}{order}", state.side_name(side));
         response.widget_info(|| WidgetInfo::labeled(Role::ColumnHeader, true, &name));
+        placed(&response, 0, column.map_or(0, |column| column as usize + 1));
         if response.clicked() {
             out.push(Command::SortBy(side, column));
         }
@@ -184,6 +193,16 @@ struct Painting<'a> {
     selected: bool,
     /// The table's body; a ghost row's text and the selection's frame reach beyond their cell, but not beyond this.
     clip: Rect,
+    /// Its place among the rows.
+    index: usize,
+}
+
+/// Says where in the table a cell is.
+fn placed(response: &Response, row: usize, column: usize) {
+    response.ctx.accesskit_node_builder(response.id, |node| {
+        node.set_row_index(row);
+        node.set_column_index(column);
+    });
 }
 
 impl Painting<'_> {
@@ -200,6 +219,7 @@ impl Painting<'_> {
             };
             WidgetInfo::selected(Role::RowHeader, true, self.selected, name)
         });
+        placed(&response, self.index + 1, 0);
         picks.push((response, None));
         for (index, column) in COLUMNS.into_iter().enumerate() {
             let editing = self
@@ -225,6 +245,7 @@ impl Painting<'_> {
                     let value = self.snapshot.text(self.side, order, column);
                     WidgetInfo { current_text_value: Some(value), ..WidgetInfo::labeled(Role::Cell, true, what) }
                 });
+                placed(&response, self.index + 1, index + 1);
             }
             if editing.is_none() {
                 picks.push((response, Some(column)));

@@ -12,7 +12,7 @@ use crate::app::state::{PaneTab, State};
 use crate::app::theme::{SMALL, TEXT, Tokens, medium, regular, semibold};
 use crate::app::tour::Spot;
 use crate::app::view::Action;
-use crate::app::widgets::{Look, command_button, menu_entry, note, note_spot};
+use crate::app::widgets::{Look, command_button, focus_ring, menu_entry, note, note_spot};
 use crate::demo::scenario::SCENARIOS;
 use crate::words::{count, grouped};
 
@@ -271,6 +271,7 @@ fn chip(ui: &mut Ui, chosen: bool, sign: &str, name: &str, n: usize, ink: Color3
         ui.add(button)
     });
     let response = response.inner;
+    focus_ring(ui, &response);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, format!("Show {name}: {n}")));
     response
 }

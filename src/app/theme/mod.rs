@@ -80,7 +80,7 @@ fn apply(style: &mut egui::Style, t: &Tokens) {
     ] {
         visuals.bg_fill = fill;
         visuals.weak_bg_fill = fill;
-        visuals.bg_stroke = Stroke::new(1.0, border);
+        visuals.bg_stroke = Stroke::new(if border == t.sides[0] { 2.0 } else { 1.0 }, border);
         visuals.fg_stroke = Stroke::new(1.0, text);
         visuals.corner_radius = CornerRadius::same(5);
         visuals.expansion = 0.0;

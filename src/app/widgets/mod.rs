@@ -76,11 +76,20 @@ pub fn command_button_sized(
             if tip.is_empty() { response } else { response.on_hover_text(tip) }
         }
     };
+    focus_ring(ui, &response);
     if response.clicked() {
         out.push(command.clone());
     }
     copy_menu(&response, state, &command, out);
     response
+}
+
+/// Shows where the keyboard is, on what has an outline of its own.
+pub fn focus_ring(ui: &Ui, response: &Response) {
+    if response.has_focus() {
+        let stroke = Stroke::new(2.0, Tokens::of(ui).strong);
+        ui.painter().rect_stroke(response.rect.expand(1.0), CornerRadius::same(6), stroke, egui::StrokeKind::Outside);
+    }
 }
 
 /// The same command as a line for elsewhere, by the right button.
@@ -201,7 +210,7 @@ pub fn tab(ui: &mut Ui, chosen: bool, text: &str, badge: Option<usize>, accent: 
 pub fn card(ui: &Ui) -> Frame {
     let t = Tokens::of(ui);
     Frame::new()
-        .fill(t.raised)
+        .fill(t.surface)
         .stroke(Stroke::new(1.0, t.border))
         .corner_radius(CornerRadius::same(7))
         .inner_margin(Margin::same(9))
