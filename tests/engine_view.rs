@@ -408,9 +408,10 @@ fn edits_new_and_deleted_orders_are_undone_through_the_engine() {
     let before = demo.view();
     let number = line(&before, 0, 20).orders[0].as_ref().unwrap().quantity;
     let changes = OrderDraft { quantity: Some(Decimal::whole(7)), ..OrderDraft::default() };
+    let node = before.sides[0].guid.clone();
     let filed = |done: &Done, what: &str| {
         let (side, first, last) = done.filed.unwrap_or_else(|| panic!("nothing was filed by {what}"));
-        Filed { side, first, last, what: what.to_owned() }
+        Filed { side, node: node.clone(), first, last, what: what.to_owned() }
     };
     let edited = demo.run(Action::EditOrder { side: 0, number: 20, changes });
     let made = demo.run(Action::RandomOrders { side: 0, count: 3 });

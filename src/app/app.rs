@@ -45,7 +45,7 @@ pub struct App {
 }
 
 impl App {
-    /// Starts the worker with its backend. [`theme::install`](super::theme::install) must have run on the context.
+    /// Starts the worker with its backend. [`theme::install`] must have run on the context.
     pub fn new(ctx: &egui::Context, backend: Box<dyn Backend>) -> App {
         let (wake, again) = (ctx.clone(), ctx.clone());
         let worker = Worker::start(backend, move || wake.request_repaint());
@@ -70,6 +70,7 @@ impl App {
         app.state.scroll_together = settings.scroll_together;
         app.state.offer_tour = !settings.toured;
         app.state.dock_open = settings.dock;
+        app.state.dock_chosen = settings.dock.is_some();
         app.state.settings = settings.clone();
         app.kept = Some((file, settings));
         app

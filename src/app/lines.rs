@@ -59,7 +59,7 @@ impl Lines {
         }
         let place = self.len();
         Arc::make_mut(&mut self.places).insert(line.guid, place as u32);
-        if place % PIECE == 0 {
+        if place.is_multiple_of(PIECE) {
             self.pieces.push(Arc::new(Vec::with_capacity(PIECE)));
         }
         if let Some(piece) = self.pieces.last_mut() {

@@ -136,6 +136,11 @@ impl App {
                     state.open(Dialog::History(History { view, chosen: 0 }));
                     return;
                 }
+                if !done.select.is_empty() {
+                    state.status = done.text;
+                    super::selection::select_objects(state, &done.select);
+                    return;
+                }
                 state.note_filed(&finished.action, done.filed);
                 state.tour_goes_on(&finished.action, &done);
                 if let Some(side) = applied_at(&finished.action) {
@@ -238,7 +243,10 @@ impl State {
 
     /// What was filed here can be undone from now on; what was undone can be done again.
     fn note_filed(&mut self, action: &Action, filed: Option<(SideIndex, u64, u64)>) {
-        let noted = |what| filed.map(|(side, first, last)| Filed { side, first, last, what });
+        let node =
+            |side: SideIndex| self.snapshot.as_ref().map(|s| s.view.sides[side].guid.clone()).unwrap_or_default();
+        let noted = filed.map(|(side, first, last)| (side, node(side), first, last));
+        let noted = |what| noted.map(|(side, node, first, last)| Filed { side, node, first, last, what });
         match action {
             Action::Undo { filed: before, again, .. } => {
                 let (from, to) = match again {

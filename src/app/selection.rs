@@ -127,6 +127,19 @@ pub fn next_to_decide(state: &mut State) {
     state.dock_open = Some(true);
 }
 
+/// Selects those of some objects that the tables show, and brings the first one into view.
+pub fn select_objects(state: &mut State, guids: &[Guid]) {
+    let shown = |guid: &&Guid| (0..2).any(|side| state.row_of(side, **guid).is_some());
+    let found: Vec<Guid> = guids.iter().take(1000).filter(shown).copied().collect();
+    if found.len() < guids.len() {
+        state.status = format!("{}; selected {}, the tables do not show the others", state.status, found.len());
+    }
+    state.selection.cursor = found.first().copied();
+    state.selection.lead = found.last().copied();
+    state.look_at = state.selection.cursor;
+    state.selection.guids = found;
+}
+
 /// Selects an order and brings it into view. One that the filter hides is not selected: keys would act on what nobody
 /// sees.
 pub fn reveal(state: &mut State, guid: Guid) -> bool {

@@ -326,6 +326,13 @@ impl State {
         if new && !view.dir.starts_with(std::env::temp_dir()) {
             self.settings.shown(&view.dir);
         }
+        if let Some(before) = &self.snapshot {
+            for side in [0, 1] {
+                if before.view.sides[side].guid != view.sides[side].guid {
+                    self.travel[side] = None;
+                }
+            }
+        }
         self.snapshot = Some(snapshot);
         if other_environment {
             self.selection = Selection::default();

@@ -54,7 +54,7 @@ impl Tour {
     }
 
     /// How many steps it has.
-    pub fn len(&self) -> usize {
+    pub fn steps(&self) -> usize {
         self.script().steps().count()
     }
 
@@ -70,7 +70,7 @@ impl Tour {
 
     /// There is a step to show.
     pub fn has_next(&self) -> bool {
-        self.at < self.len()
+        self.at < self.steps()
     }
 
     /// What came of the step before the one shown.
@@ -177,7 +177,7 @@ mod tests {
         tour.at = 0;
         assert!(tour.is_read_again(), "the first step is done");
         assert!(tour.is_next(&by_hand(0, 3)), "reading again does not change what comes next");
-        while tour.outcomes.len() < tour.len() {
+        while tour.outcomes.len() < tour.steps() {
             tour.done(Vec::new());
         }
         assert!(!tour.has_next() && tour.step().is_none());

@@ -441,6 +441,8 @@ pub enum Action {
     PlayStep { step: usize },
     /// The orders of a side after a transaction. Answers with [`Done::moment`].
     TravelTo { side: SideIndex, number: u64 },
+    /// The objects of a set, to be selected. Answers with [`Done::select`].
+    ObjectsOfSet { file: PathBuf },
     /// Write text into a file; an existing file is refused unless `overwrite`. `what`: what it is, in words.
     Write { what: String, text: Arc<str>, to: PathBuf, overwrite: bool },
 }
@@ -450,6 +452,8 @@ pub enum Action {
 pub struct Filed {
     /// The side.
     pub side: SideIndex,
+    /// The node that was there, by its GUID: another one may be shown since.
+    pub node: String,
     /// Its first transaction.
     pub first: u64,
     /// Its last one.
@@ -561,6 +565,8 @@ pub struct Done {
     pub tour: Option<Vec<Vec<String>>>,
     /// The orders of a side as they were.
     pub moment: Option<MomentView>,
+    /// Objects to be selected.
+    pub select: Vec<Guid>,
 }
 
 /// Why an action did nothing.

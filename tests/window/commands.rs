@@ -337,3 +337,56 @@ fn nothing_moves_where_animations_are_off() {
     assert!(window.app().state().flight.is_none());
     assert!(!window.app().state().flash.is_empty(), "what changed is not highlighted");
 }
+
+/// Whatever the palette offers and says can be done is done: something is asked of the engine, or something on the screen is
+/// another one; and no dialog is left that cannot be closed.
+#[test]
+fn every_command_can_be_run_from_the_palette() {
+    let probe = Window::open_with_more();
+    let labels: Vec<String> = everything(probe.app().state()).iter().map(|c| c.label(probe.app().state())).collect();
+    let mut window = Window::open_with_more();
+    let mut ran = 0;
+    for label in labels {
+        window.press("Order 20 at MASTER");
+        window.keys(Modifiers::COMMAND, Key::K);
+        window.type_text(&label);
+        // Another command's words may have these in them.
+        let entry = format!("Command: {label}");
+        if window.harness.query_all_by_label(&entry).count() != 1 {
+            // Its name has changed with its state, as “Hide the dock” does.
+            window.key(Key::Escape);
+            continue;
+        }
+        if window.disabled(&entry) {
+            window.key(Key::Escape);
+            assert!(window.app().state().dialog.is_none(), "the palette stays open at {label}");
+            continue;
+        }
+        ran += 1;
+        window.press(&entry);
+        window.idle();
+        for _ in 0..3 {
+            window.key(Key::Escape);
+            window.idle();
+        }
+        assert!(window.app().state().dialog.is_none(), "{label} leaves a dialog open");
+        // Back to where the next one can be run.
+        let state = window.state_mut();
+        (state.settings.presentation, state.settings.high_contrast, state.settings.zoom) = (false, false, 1.0);
+        state.travel = [None, None];
+        state.editor = None;
+        for tab in ["Orders at MASTER", "Orders at CLIENT"] {
+            window.harness.get_by_role_and_label(eframe::egui::Role::Tab, tab).click();
+            window.harness.run_steps(3);
+        }
+        let state = window.state_mut();
+        state.query = Default::default();
+        state.refresh_rows();
+        window.harness.run_steps(3);
+        if !window.shows("Order 20 at MASTER") {
+            // It was restarted, or another environment is shown.
+            window = Window::open_with_more();
+        }
+    }
+    assert!(ran > 70, "only {ran} commands were run");
+}

@@ -702,6 +702,10 @@ impl MockBackend {
                     more: false,
                 });
             }
+            Action::ObjectsOfSet { .. } => {
+                done.text = "Set 998 from MASTER: 2 objects".into();
+                done.select = self.lines[3..5].iter().map(|l| l.guid).collect();
+            }
             Action::Write { what, .. } => done.text = format!("Saved {what}"),
         }
         self.settle();

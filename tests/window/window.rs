@@ -339,6 +339,10 @@ fn every_list_has_a_filter_and_its_rows_lead_to_their_order() {
     window.press("Filter Sync sets");
     window.type_text("997");
     assert!(window.shows("Take back set 997 at CLIENT") && !window.shows("Take back set 998 at CLIENT"));
+    window.press("Select the orders of set 997 applied at CLIENT, from MASTER");
+    window.idle();
+    // The second is deleted at MASTER.
+    assert_eq!(window.app().state().selected_numbers(1), [4, 5]);
 }
 
 #[test]

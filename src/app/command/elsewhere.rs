@@ -191,6 +191,7 @@ fn cli(action: &Action, state: &State) -> Option<Vec<String>> {
                 vec!["--master".into(), state.side_name(0).into(), "--client".into(), state.side_name(1).into()];
             with(on(state, &["install", "--overwrite"], None), names)
         }
+        Action::ObjectsOfSet { file } => on(state, &["show", &path(file)], None),
         Action::NewEnvironment { dir } => Some(vec!["install".into(), "--dir".into(), path(dir)]),
         Action::Open { dir } => Some(vec!["--dir".into(), path(dir)]),
         // What the window does for itself, or asks for step by step.

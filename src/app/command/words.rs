@@ -252,6 +252,7 @@ pub fn in_words(action: &Action, state: &State) -> String {
         Action::TravelTo { side, number } => {
             format!("reading {} as of transaction {}", at(side), crate::words::grouped(*number))
         }
+        Action::ObjectsOfSet { .. } => "reading a set".into(),
         Action::Write { what, .. } => format!("writing {what}"),
     }
 }

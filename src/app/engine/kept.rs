@@ -4,6 +4,7 @@
 //! Where that cannot be told (another program has taken a set back, altered a table, or written past the triggers), all is read
 //! again. The invariant: after every view, number and sum of what is kept are those of the tables.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -179,12 +180,11 @@ impl Engine {
     fn refresh(&self, kept: &mut Kept, mut news: Rows, ahead: &[HashSet<Guid>; 2], rule: Rule) -> Result<()> {
         let again: Vec<Guid> = kept.special.iter().chain(ahead.iter().flatten()).copied().collect();
         for guid in again {
-            if !news.contains_key(&guid) {
-                let orders = match kept.lines.of(guid) {
+            if let Entry::Vacant(place) = news.entry(guid) {
+                place.insert(match kept.lines.of(guid) {
                     Some(line) => line.orders.clone(),
                     None => [order_of(&self.env.nodes[0], guid)?, order_of(&self.env.nodes[1], guid)?],
-                };
-                news.insert(guid, orders);
+                });
             }
         }
         for (guid, orders) in news {

@@ -24,11 +24,12 @@ use crate::demo::populate::{random_orders, rng};
 use crate::demo::query;
 use crate::demo::scenario::report_lines;
 use crate::demo::tables::ORDER;
-use crate::sync::syncset::SyncSet;
+use crate::sync::syncset::{self, SyncSet};
 use crate::sync::{
     ApplyOptions, Environment, Error, ErrorKind, Guid, Node, Outcome, PrepareOptions, Progress, Report, Result, Role,
     Since,
 };
+use crate::words::count;
 
 use touring::Touring;
 
@@ -291,6 +292,17 @@ impl Engine {
             Action::StartTour { scenario, ready } => self.start_tour(scenario, ready),
             Action::PlayStep { step } => self.play_step(step),
             Action::TravelTo { side, number } => self.travel_to(side, number),
+            Action::ObjectsOfSet { file } => {
+                let set = syncset::read(&file)?;
+                let select = set.objects.iter().map(|o| o.guid).collect();
+                let text = format!(
+                    "Set {} from {}: {}",
+                    set.header.id,
+                    set.header.source.name,
+                    count(set.objects.len(), "object")
+                );
+                Ok(Done { text, select, ..Done::default() })
+            }
             Action::Write { what, text, to, overwrite } => files::write(&what, text.as_bytes(), &to, overwrite),
         }
     }

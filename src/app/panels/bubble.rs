@@ -99,9 +99,9 @@ fn bubble(ui: &Ui, at: egui::Pos2, add: impl FnOnce(&mut Ui)) {
 
 fn step(ui: &mut Ui, state: &State, tour: &Tour, out: &mut Vec<Command>) {
     let (_, ink) = colours(ui);
-    let at = tour.at.min(tour.len());
+    let at = tour.at.min(tour.steps());
     let heading = match tour.step() {
-        Some((part, _)) => format!("{} · step {} of {}", part.title, at + 1, tour.len()),
+        Some((part, _)) => format!("{} · step {} of {}", part.title, at + 1, tour.steps()),
         None => "That was the tour".to_owned(),
     };
     ui.add(Label::new(RichText::new(heading).font(semibold(TEXT)).color(ink)).wrap());

@@ -146,7 +146,7 @@ fn set_row(ui: &mut Ui, state: &State, snapshot: &Snapshot, set: &SetView, cells
     let texts = [
         (set.at.clone(), regular(TEXT), t.weak),
         (set.id.to_string(), semibold(TEXT), t.strong),
-        (what, regular(TEXT), t.sides[set.side]),
+        (what.clone(), regular(TEXT), t.sides[set.side]),
         (range, regular(TEXT), t.text),
         (summary, regular(TEXT), t.text),
     ];
@@ -154,9 +154,15 @@ fn set_row(ui: &mut Ui, state: &State, snapshot: &Snapshot, set: &SetView, cells
         let struck = set.taken_back && i == 4;
         let text = RichText::new(text).font(font).color(if set.taken_back { t.weak } else { ink });
         let text = if struck { text.strikethrough() } else { text };
-        let label = within(ui, cells[i]).add(Label::new(text).truncate());
-        if i == 1 {
-            label.on_hover_text(set.file.display().to_string());
+        if i != 1 {
+            within(ui, cells[i]).add(Label::new(text).truncate());
+            continue;
+        }
+        let link = within(ui, cells[i])
+            .add(Link::new(text))
+            .accessible_name(format!("Select the orders of set {} {what}", set.id));
+        if link.on_hover_text(format!("Selects its orders\n{}", set.file.display())).clicked() {
+            out.push(Command::Run(Action::ObjectsOfSet { file: set.file.clone() }));
         }
     }
     let mut buttons = within(ui, cells[5]);
