@@ -10,6 +10,8 @@
 //! thread (`engine.rs` and `look.rs` are the real one); panels read the [`State`](state::State) and push [`Command`](command::Command)s; `App::handle` alone changes
 //! anything. The invariant: nothing that may take long happens on the window's thread, and an idle window paints nothing.
 
+pub mod action;
+mod activity;
 #[expect(clippy::module_inception, reason = "`app::app` holds the `App`")]
 pub mod app;
 pub mod command;
@@ -31,6 +33,7 @@ pub mod settings;
 pub mod snapshot;
 pub mod sorter;
 pub mod state;
+mod tabs;
 pub mod theme;
 pub mod tour;
 pub mod view;

@@ -5,7 +5,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::decision::Draft;
 use super::dialogs::Dialog;
@@ -15,10 +14,13 @@ use super::settings::Settings;
 use super::snapshot::{COLUMNS, Column, Snapshot};
 use super::sorter::Sorted;
 use super::tour::Tour;
-use super::view::{Action, ConflictView, Detail, Failure, Filed, Line, Mark, MomentView, SideIndex, View};
+use super::view::{ConflictView, Failure, Filed, Line, Mark, SideIndex, View};
 use crate::demo::model::Order;
 use crate::demo::tables::ORDER;
 use crate::sync::{Guid, Progress, Rule};
+
+pub use super::activity::{Activity, Flight, Report, Running, Travel};
+pub use super::tabs::{DockTab, ListId, PaneTab};
 
 /// How long changed rows stay highlighted, seconds.
 pub const FLASH_SECONDS: f64 = 2.0;
@@ -29,77 +31,6 @@ const SORTED_AT_ONCE: usize = 20_000;
 /// How many activities are kept.
 const ACTIVITIES: usize = 500;
 
-/// What a pane lists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum PaneTab {
-    /// The order table.
-    #[default]
-    Orders,
-    /// Names of customers.
-    Customers,
-    /// Names of employees.
-    Employees,
-    /// Names of items.
-    Items,
-    /// What was filed, newest first.
-    Journal,
-    /// How far the sides have heard of each other.
-    Times,
-    /// What waits.
-    Requeued,
-}
-
-impl PaneTab {
-    /// All, left to right.
-    pub const ALL: [PaneTab; 7] = [
-        PaneTab::Orders,
-        PaneTab::Customers,
-        PaneTab::Employees,
-        PaneTab::Items,
-        PaneTab::Journal,
-        PaneTab::Times,
-        PaneTab::Requeued,
-    ];
-
-    /// What it is called.
-    pub fn title(self) -> &'static str {
-        ["Orders", "Customers", "Employees", "Items", "Journal", "Sync times", "Requeued"][self as usize]
-    }
-}
-
-/// What the dock shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum DockTab {
-    /// Conflict records, and conflicts ahead.
-    #[default]
-    Conflicts,
-    /// Sets sent and received.
-    Sets,
-    /// Every step in words.
-    Activity,
-    /// The last comparison.
-    Verify,
-}
-
-impl DockTab {
-    /// All, left to right.
-    pub const ALL: [DockTab; 4] = [DockTab::Conflicts, DockTab::Sets, DockTab::Activity, DockTab::Verify];
-
-    /// What it is called.
-    pub fn title(self) -> &'static str {
-        ["Conflicts", "Sync sets", "Activity", "Verify"][self as usize]
-    }
-}
-
-/// A list with a filter of its own. The orders have theirs in the [`Query`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ListId {
-    /// Of a pane.
-    Pane(SideIndex, PaneTab),
-    /// Of the dock.
-    Dock(DockTab),
-}
-
 /// Which conflict the dock shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConflictPick {
@@ -107,32 +38,6 @@ pub enum ConflictPick {
     Record(SideIndex, i64),
     /// Foretold for an order.
     Ahead(Guid),
-}
-
-/// One line in the activity list.
-#[derive(Clone, Debug)]
-pub struct Activity {
-    /// Local time `HH:MM:SS`.
-    pub at: String,
-    /// What happened.
-    pub text: String,
-    /// Line by line.
-    pub details: Vec<Detail>,
-    /// How long it took, if it was an action.
-    pub took: Option<Duration>,
-    /// It failed; nothing was changed.
-    pub failed: bool,
-}
-
-/// An action the worker has and the window waits for.
-#[derive(Clone, Debug)]
-pub struct Running {
-    /// Which.
-    pub action: Action,
-    /// Since when.
-    pub since: Instant,
-    /// A dialog asked for it and waits.
-    pub answers: bool,
 }
 
 /// The selected order and cell.
@@ -230,39 +135,6 @@ pub struct State {
     pub rest: Option<String>,
     /// A set on its way across the lane.
     pub flight: Option<Flight>,
-}
-
-/// What an apply did, to be saved.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Report {
-    /// `Applied set 1000 from MASTER at CLIENT: …`.
-    pub title: String,
-    /// Line by line.
-    pub lines: Vec<String>,
-    /// The side, and the set's place among its sets, by which it is taken back or reverted.
-    pub side: SideIndex,
-}
-
-/// A side that is shown as it was.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Travel {
-    /// After which transaction.
-    pub number: u64,
-    /// Which one the worker was asked for last.
-    pub asked: Option<u64>,
-    /// What was read; of another number while that is on its way.
-    pub view: Option<Arc<MomentView>>,
-}
-
-/// A set on its way across the lane.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Flight {
-    /// From which side.
-    pub from: SideIndex,
-    /// What is written on it.
-    pub title: String,
-    /// When it started, the window's seconds.
-    pub since: f64,
 }
 
 impl Default for State {
@@ -491,6 +363,12 @@ impl State {
         let guid = self.selection.cursor?;
         let line = self.snapshot.as_ref()?.line(guid)?;
         Some((guid, line.orders[side].as_ref()?))
+    }
+
+    /// Whether any order that a side has is selected.
+    pub fn any_selected(&self, side: SideIndex) -> bool {
+        let Some(snapshot) = &self.snapshot else { return false };
+        self.selection.guids.iter().any(|g| snapshot.line(*g).is_some_and(|l| l.orders[side].is_some()))
     }
 
     /// Numbers of the selected orders at a side.

@@ -20,9 +20,9 @@ impl Command {
             }
             Command::DeleteOrders(side) => {
                 state.blocked()?;
-                match state.selected_numbers(*side).is_empty() {
-                    false => Ok(()),
-                    true => Err(format!("Select orders that {} has.", state.side_name(*side))),
+                match state.any_selected(*side) {
+                    true => Ok(()),
+                    false => Err(format!("Select orders that {} has.", state.side_name(*side))),
                 }
             }
             Command::ApplyNext(side) => {
@@ -84,9 +84,9 @@ impl Command {
                 Some(_) => state.blocked(),
                 None => Err("Nothing was undone that could be done again.".into()),
             },
-            Command::CopyOrders(side) => match state.selected_numbers(*side).is_empty() {
-                false => Ok(()),
-                true => Err(format!("Select orders that {} has.", state.side_name(*side))),
+            Command::CopyOrders(side) => match state.any_selected(*side) {
+                true => Ok(()),
+                false => Err(format!("Select orders that {} has.", state.side_name(*side))),
             },
             Command::SelectAll => match state.rows[state.selection.side].is_empty() {
                 false => Ok(()),

@@ -1,6 +1,7 @@
 //! Deciding a conflict, giving up what waits, reverting a set: what asks before it is done.
 
-use super::{Engine, applied};
+use super::Engine;
+use super::exchanging::applied;
 use crate::app::view::{Action, Choose, Detail, Done, PickValue, Question, SideIndex};
 use crate::demo::query;
 use crate::demo::scenario::report_lines;

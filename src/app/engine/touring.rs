@@ -10,7 +10,7 @@ use crate::demo::install::{Installation, install};
 use crate::demo::populate::rng;
 use crate::demo::scenario::{SCENARIOS, Scenario};
 use crate::demo::tables::ORDER;
-use crate::sync::{Error, ErrorKind, Guid, JournalQuery, Result};
+use crate::sync::{Error, ErrorKind, Looked, Result};
 
 /// A tour that was started. Its folder goes with it.
 pub(super) struct Touring {
@@ -60,28 +60,22 @@ impl Engine {
         // Somebody may have changed the places of the nodes; the script knows the master first.
         self.shown = ["MASTER", "CLIENT"].map(str::to_owned);
         self.bring_to_front()?;
-        let stood = |engine: &Engine, side: SideIndex| -> Result<(u64, usize)> {
-            Ok((engine.env.nodes[side].number()?, engine.env.nodes[side].conflict_count()?))
+        let stood = |engine: &Engine, side: SideIndex| -> Result<(Looked, usize)> {
+            Ok((engine.env.nodes[side].look()?, engine.env.nodes[side].conflict_count()?))
         };
         let before = [stood(self, 0)?, stood(self, 1)?];
         let told = step.act.run(&mut self.env, &mut tour.rng)?;
         let (mut changed, mut conflict) = (Vec::new(), None);
         for side in [0, 1] {
-            let after = stood(self, side)?;
-            changed.extend(self.filed_since(side, before[side].0)?.into_iter().map(|guid| (side, guid)));
-            if after.1 > before[side].1 {
-                let newest = self.env.nodes[side].conflicts(1)?.into_iter().map(|r| (side, r.id)).next();
-                conflict = conflict.or(newest);
+            let node = &self.env.nodes[side];
+            let filed = node.filed_since(node.class(ORDER)?, &before[side].0)?.unwrap_or_default();
+            changed.extend(filed.into_iter().map(|guid| (side, guid)));
+            if node.conflict_count()? > before[side].1 {
+                conflict = conflict.or(node.conflicts(1)?.into_iter().map(|r| (side, r.id)).next());
             }
         }
         let text = told.first().cloned().unwrap_or_else(|| step.text.to_owned());
         let details = told.into_iter().map(Detail::from).collect();
         Ok(Done { text, details, changed, conflict, ..Done::default() })
-    }
-
-    /// Orders that a side has filed after a transaction.
-    fn filed_since(&mut self, side: SideIndex, number: u64) -> Result<Vec<Guid>> {
-        let events = self.env.nodes[side].journal(&JournalQuery { after: number, ..JournalQuery::default() })?;
-        Ok(events.into_iter().filter(|e| e.class == ORDER).map(|e| e.guid).collect())
     }
 }
