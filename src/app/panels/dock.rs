@@ -22,7 +22,9 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     if state.dock_open == Some(true) {
         // However small or enlarged the window, the tables keep more than half.
         let highest = (ui.available_height() * 0.42).max(110.0);
-        let panel = Panel::bottom("dock").resizable(true).default_size(222.0).size_range(110.0..=highest).frame(frame);
+        // Where there is room, why a conflict was decided as it was is in sight, too.
+        let usual = if ui.available_height() > 800.0 { 250.0 } else { 222.0 };
+        let panel = Panel::bottom("dock").resizable(true).default_size(usual).size_range(110.0..=highest).frame(frame);
         let shown = panel.show(ui, |ui| {
             tabs(ui, state, out);
             ui.separator();
