@@ -6,7 +6,9 @@
 
 #![cfg(all(feature = "app", target_os = "linux"))]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod drop;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -134,7 +136,7 @@ fn violet(screen: &Screen) -> usize {
 }
 
 /// The program with its window on the screen, its environment, settings and temporary files in a folder of the test.
-fn start(screen: &Screen, folder: &Path) -> Running {
+fn start(screen: &Screen, folder: &Path) -> (Running, u32) {
     let dir = folder.join("demo");
     let temporary = folder.join("temporary");
     std::fs::create_dir_all(&temporary).unwrap();
@@ -167,7 +169,7 @@ fn start(screen: &Screen, folder: &Path) -> Running {
             pixels.iter().fold((0, 0), |(d, l), [r, ..]| (d + usize::from(*r < 60), l + usize::from(*r > 200)));
         (dark > 0 && light > 2000).then_some(())
     });
-    program
+    (program, window.parse().unwrap())
 }
 
 /// The folder of the tour's own environment, while there is one.
@@ -183,7 +185,7 @@ fn a_newcomer_takes_the_tour_by_keys_and_comes_home() {
     }
     let temp = tempfile::tempdir().unwrap();
     let screen = Screen::start("1600x1000");
-    let mut program = start(&screen, temp.path());
+    let (mut program, _) = start(&screen, temp.path());
     screen.picture("offered.png");
     screen.key("ctrl+k");
     std::thread::sleep(Duration::from_millis(700));
@@ -220,6 +222,37 @@ fn a_newcomer_takes_the_tour_by_keys_and_comes_home() {
     assert!(program.0.try_wait().unwrap().is_none(), "the window is still open");
 }
 
+#[test]
+fn a_set_file_is_dropped_on_the_window() {
+    if let Some(tool) = missing_tool() {
+        return skip("window", &format!("{tool} is not installed, so the real window was not driven"));
+    }
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::write(temp.path().join("window.json"), "{\"toured\": true}").unwrap();
+    let screen = Screen::start("1600x1000");
+    let (mut program, window) = start(&screen, temp.path());
+    let dir = temp.path().join("demo");
+    // Made elsewhere and carried here: a set that another program prepared, and its copy.
+    let carried = temp.path().join("carried.syncset");
+    let run = |args: &[&str]| {
+        let all = [args, &["--dir", dir.to_str().unwrap()]].concat();
+        let done = Command::new(env!("CARGO_BIN_EXE_objsync")).args(all).stdout(Stdio::null()).status().unwrap();
+        assert!(done.success(), "{args:?}");
+    };
+    run(&["random-order", "--node", "MASTER", "--count", "2"]);
+    run(&["prepare", "--node", "MASTER", "--to", "CLIENT", "--out", carried.to_str().unwrap()]);
+    drop::drop_file(&screen.display, window, &carried);
+    std::thread::sleep(Duration::from_millis(900));
+    screen.picture("dropped.png");
+    // The dialog has the path, and the keyboard is in it: Browse, Preview, and the button that applies at once.
+    for key in ["Tab", "Tab", "Tab", "space"] {
+        screen.key(key);
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    until(&screen, "the orders at CLIENT", || (orders(&dir, "client.db") == 1002).then_some(()));
+    assert!(program.0.try_wait().unwrap().is_none(), "the window is still open");
+}
+
 /// Takes a minute or more, so it runs only where it is asked for.
 #[test]
 fn a_million_orders_a_side_can_be_worked_with() {
@@ -236,7 +269,7 @@ fn a_million_orders_a_side_can_be_worked_with() {
     assert!(made.success());
     std::fs::write(temp.path().join("window.json"), "{\"toured\": true}").unwrap();
     let screen = Screen::start("1600x1000");
-    let mut program = start(&screen, temp.path());
+    let (mut program, _) = start(&screen, temp.path());
     // Keys do nothing before the first view is there.
     until(&screen, "order 1,000,001", || {
         screen.key("ctrl+r");
@@ -270,7 +303,7 @@ fn a_presenter_walks_through() {
     std::fs::write(temp.path().join("window.json"), "{\"toured\": true}").unwrap();
     let screen = Screen::start("1600x1000");
     // First start: the demo environment is made, and the window shows it.
-    let mut program = start(&screen, temp.path());
+    let (mut program, _) = start(&screen, temp.path());
     assert_eq!(violet(&screen) / 2000, 0, "no conflict yet, so nothing large is violet");
 
     // A random order at MASTER, by mouse.
