@@ -5,11 +5,11 @@
 use std::path::PathBuf;
 
 use objsync::app::Engine;
-use objsync::app::view::{Action, Backend, Choose, Line, Mark, PickValue, View};
+use objsync::app::view::{Action, Backend, Choose, Done, Filed, Line, Mark, PickValue, View};
 use objsync::demo::install::{Installation, install};
 use objsync::demo::model::{Decimal, OrderDraft};
 use objsync::demo::populate::Amounts;
-use objsync::sync::{Progress, RecordState, Rule};
+use objsync::sync::{Node, Progress, RecordState, Rule};
 
 struct Demo {
     dir: tempfile::TempDir,
@@ -37,6 +37,10 @@ impl Demo {
 
     fn set(&self, name: &str) -> PathBuf {
         self.dir.path().join("sets").join(name)
+    }
+
+    fn run(&mut self, action: Action) -> Done {
+        self.engine.run(action).unwrap()
     }
 
     fn view(&mut self) -> View {
@@ -190,12 +194,14 @@ fn a_preview_shows_every_object_and_the_records_that_would_be() {
     );
     assert_eq!((preview.checks.len(), preview.objects.len()), (3, 1));
     assert!(preview.checks[2].contains("No gap"), "{:?}", preview.checks);
+    let (transaction, change) = (preview.objects[0].transaction, preview.objects[0].change.as_str());
+    assert!(transaction > 0 && change.starts_with("quantity ") && change.contains(" → "), "{transaction}: {change}");
     let record = preview.objects[0].conflict.as_ref().expect("the record that would be made");
     assert_eq!((record.chosen_side, record.rule.as_str()), (Some(0), "master-wins"));
     let after = demo.view();
     assert_eq!((after.lines.len(), after.conflicts.len()), (before.lines.len(), 0), "nothing was changed");
     let report = demo.engine.run(Action::Apply { side: 0, file, rule: Some(Rule::MasterWins) }).unwrap();
-    assert!(report.details[0].contains(&preview.objects[0].reason), "{report:?}");
+    assert!(report.details[0].text.contains(&preview.objects[0].reason), "{report:?}");
 }
 
 #[test]
@@ -394,4 +400,171 @@ fn sync_both_ways_goes_on_until_nothing_is_left_to_send() {
     demo.engine.run(Action::Discard { side: 0, ids, confirmed: true }).unwrap();
     demo.engine.run(Action::SyncBoth).unwrap();
     assert!(demo.view().equal && demo.view().sides[0].requeued.is_empty(), "to give up what waits is the end of it");
+}
+
+#[test]
+fn edits_new_and_deleted_orders_are_undone_through_the_engine() {
+    let mut demo = Demo::new();
+    let before = demo.view();
+    let number = line(&before, 0, 20).orders[0].as_ref().unwrap().quantity;
+    let changes = OrderDraft { quantity: Some(Decimal::whole(7)), ..OrderDraft::default() };
+    let node = before.sides[0].guid.clone();
+    let filed = |done: &Done, what: &str| {
+        let (side, first, last) = done.filed.unwrap_or_else(|| panic!("nothing was filed by {what}"));
+        Filed { side, node: node.clone(), first, last, what: what.to_owned() }
+    };
+    let edited = demo.run(Action::EditOrder { side: 0, number: 20, changes });
+    let made = demo.run(Action::RandomOrders { side: 0, count: 3 });
+    let deleted = demo.run(Action::DeleteOrders { side: 0, numbers: vec![5, 6] });
+    let orders = |view: &View| view.sides[0].orders;
+    assert_eq!(orders(&demo.view()), 21);
+    let undo = |filed: &Filed| Action::Undo { filed: filed.clone(), again: false, confirmed: false };
+    let back = demo.run(undo(&filed(&deleted, "deleting")));
+    assert_eq!(orders(&demo.view()), 23);
+    demo.run(undo(&filed(&made, "inserting")));
+    assert_eq!(orders(&demo.view()), 20);
+    // The deletion once more, by undoing what undid it.
+    let again = Action::Undo { filed: filed(&back, "deleting"), again: true, confirmed: false };
+    assert!(demo.run(again).text.starts_with("Did again"));
+    assert_eq!(orders(&demo.view()), 18);
+
+    // Somebody has changed the quantity since: it is asked about, and stays.
+    let sql = "UPDATE orders SET quantity = 8, price = 5 WHERE order_num = 20";
+    rusqlite::Connection::open(&before.sides[0].file).unwrap().execute(sql, []).unwrap();
+    let nothing = demo.run(undo(&filed(&edited, "changing order 20")));
+    assert!(nothing.text.starts_with("Nothing is left to be undone"), "{}", nothing.text);
+    assert!(nothing.details.iter().any(|d| d.text.contains("quantity 8 was changed since")), "{:?}", nothing.details);
+    let sql = "UPDATE orders SET quantity = 7 WHERE order_num = 20";
+    rusqlite::Connection::open(&before.sides[0].file).unwrap().execute(sql, []).unwrap();
+    demo.run(undo(&filed(&edited, "changing order 20")));
+    assert_eq!(line(&demo.view(), 0, 20).orders[0].as_ref().unwrap().quantity, number);
+}
+
+#[test]
+fn a_tour_has_an_environment_of_its_own_and_leads_home() {
+    let mut demo = Demo::new();
+    let home = demo.view().dir.clone();
+    let done = demo.run(Action::StartTour { scenario: 2, ready: true });
+    assert_eq!(done.tour.map(|told| told.len()), Some(2));
+    let view = demo.view();
+    assert_ne!(view.dir, home);
+    assert!(line(&view, 0, 1000).conflict(), "the situation is not there");
+    let mut conflict = None;
+    for step in 2..8 {
+        let done = demo.run(Action::PlayStep { step });
+        conflict = conflict.or(done.conflict);
+        assert!(!done.details.is_empty(), "step {step}");
+    }
+    assert_eq!(conflict, Some((0, 1)));
+    assert!(demo.view().equal);
+    let tour = view.dir.clone();
+    demo.run(Action::Open { dir: home.clone() });
+    assert_eq!(demo.view().dir, home);
+    assert!(!tour.exists(), "the tour's files are left behind");
+    let late = demo.engine.run(Action::PlayStep { step: 0 }).unwrap_err();
+    assert!(late.message.contains("not open any more"), "{late:?}");
+}
+
+#[test]
+fn a_side_is_read_as_it_was() {
+    let mut demo = Demo::new();
+    let before = demo.view();
+    let then = before.sides[0].transaction;
+    let quantity = line(&before, 0, 20).orders[0].as_ref().unwrap().quantity;
+    let changes = OrderDraft { quantity: Some(Decimal::whole(7)), ..OrderDraft::default() };
+    demo.run(Action::EditOrder { side: 0, number: 20, changes });
+    demo.run(Action::DeleteOrders { side: 0, numbers: vec![5] });
+    demo.run(Action::RandomOrders { side: 0, count: 1 });
+    let moment = demo.run(Action::TravelTo { side: 0, number: then }).moment.unwrap();
+    assert_eq!((moment.number, moment.rows.len(), moment.more), (then, 20, false));
+    let row = |number: i64| moment.rows.iter().find(|r| r.number == number).unwrap();
+    assert_eq!(row(20).texts[4], quantity.to_string());
+    assert_eq!((row(20).since, row(20).gone), ([false, false, false, false, true, false], false));
+    assert!(row(5).gone && !row(6).gone);
+    assert_eq!(moment.rows[0].number, 20, "not the highest number first");
+    // A number that does not exist is the next one that does.
+    let last = demo.run(Action::TravelTo { side: 0, number: u64::MAX }).moment.unwrap();
+    assert_eq!((last.number, last.rows.len()), (then + 3, 20));
+    assert!(last.filed[0].title.starts_with("Order"), "{:?}", last.filed);
+}
+
+#[test]
+fn a_file_is_written_whole_and_replaced_only_on_purpose() {
+    let mut demo = Demo::new();
+    let to = demo.view().dir.join("orders.csv");
+    let write = |text: &str, overwrite| Action::Write {
+        what: "the orders".into(),
+        text: text.into(),
+        to: to.clone(),
+        overwrite,
+    };
+    demo.run(write("one", false));
+    let refused = demo.engine.run(write("two", false)).unwrap_err();
+    assert!(!refused.hint.is_empty(), "{refused:?}");
+    assert_eq!(std::fs::read_to_string(&to).unwrap(), "one");
+    demo.run(write("two", true));
+    assert_eq!(std::fs::read_to_string(&to).unwrap(), "two");
+}
+
+/// What is kept from one view to the next is what a window that has just been opened would read.
+#[test]
+fn after_anything_that_any_program_does_the_view_is_as_if_read_anew() {
+    let mut demo = Demo::new();
+    let same = |demo: &mut Demo, what: &str| {
+        let lines = |view: &View| {
+            let mut lines: Vec<Line> = view.lines.iter().cloned().collect();
+            lines.sort_by_key(|l| l.guid);
+            lines
+        };
+        let kept = demo.view();
+        let anew = Engine::open(demo.dir.path()).unwrap().view().unwrap();
+        assert_eq!(lines(&kept), lines(&anew), "{what}");
+        assert_eq!(kept.lanes.each_ref().map(|l| l.objects), anew.lanes.each_ref().map(|l| l.objects), "{what}");
+    };
+    let elsewhere = |demo: &Demo, side: usize, work: &mut dyn FnMut(&mut Node)| {
+        let file = demo.dir.path().join(["master.db", "client.db"][side]);
+        work(&mut Node::open(&file).unwrap());
+    };
+    same(&mut demo, "at first");
+    demo.run(Action::RandomOrders { side: 0, count: 3 });
+    demo.quantity(1, 4, 9);
+    same(&mut demo, "made and changed here");
+    demo.sql(
+        "client.db",
+        "UPDATE orders SET price = 3 WHERE order_num IN (4, 7); DELETE FROM orders WHERE order_num = 9",
+    );
+    demo.quantity(0, 4, 11);
+    same(&mut demo, "changed by another program, one in conflict");
+    demo.sql("master.db", "UPDATE orders SET order_num = 500 WHERE order_num = 12");
+    same(&mut demo, "another number");
+    demo.run(Action::Prepare { side: 0, id: 50, file: None, overwrite: false });
+    let file = demo.set("syncFromMASTER-50.syncset");
+    demo.run(Action::Apply { side: 1, file, rule: None });
+    same(&mut demo, "a set applied");
+    elsewhere(&demo, 1, &mut |node| {
+        let set = node.set_records(1).unwrap().remove(0);
+        node.take_back(set.seq).unwrap();
+    });
+    same(&mut demo, "taken back by another program");
+    demo.sql("client.db", "UPDATE orders SET quantity = 1 WHERE order_num = 15");
+    same(&mut demo, "the journal grows again over what was taken back");
+    demo.sql("master.db", "INSERT INTO customers (id, code, cust_name) VALUES (77, 'N', 'New'); UPDATE orders SET customer = 77 WHERE order_num = 3");
+    same(&mut demo, "a new customer");
+    demo.sql("master.db", "BEGIN; PRAGMA defer_foreign_keys = ON; UPDATE customers SET id = 78 WHERE id = 77; UPDATE orders SET customer = 78 WHERE customer = 77; COMMIT");
+    same(&mut demo, "a customer of another number");
+    demo.run(Action::SyncBoth);
+    same(&mut demo, "synchronized");
+    elsewhere(&demo, 0, &mut |node| {
+        let number = node.number().unwrap();
+        node.purge(number).unwrap();
+    });
+    demo.quantity(0, 8, 13);
+    same(&mut demo, "purged");
+    demo.run(Action::SetRule { class: None, rule: Some(Rule::MergeProperties) });
+    demo.quantity(1, 8, 14);
+    demo.sql("master.db", "UPDATE orders SET price = 2 WHERE order_num = 2");
+    demo.quantity(1, 2, 14);
+    same(&mut demo, "another rule");
+    demo.run(Action::RestartDemo);
+    same(&mut demo, "a new demo");
 }

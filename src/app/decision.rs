@@ -61,6 +61,28 @@ impl Draft {
         self.picks.fill(Some(PickValue::Side(side)));
     }
 
+    /// Whether values of both sides can be put together, or why not.
+    pub fn mergeable(&self) -> Result<(), String> {
+        if self.record.state == RecordState::TakenBack {
+            return Err("The set was taken back, and this conflict with it.".into());
+        }
+        if (0..2).any(|side| gone(&self.record, side)) {
+            return Err("A deletion is never merged: take one of the two whole.".into());
+        }
+        match (0..2).all(|side| self.record.properties.iter().any(|p| p.changed[side] && !p.changed[1 - side])) {
+            true => Ok(()),
+            false => Err("There is no property that each side alone has changed.".into()),
+        }
+    }
+
+    /// Takes what each side alone has changed; what both changed stays as it stands.
+    pub fn merge(&mut self) {
+        for (property, pick) in self.record.properties.iter().zip(&mut self.picks) {
+            let alone = (0..2).find(|side| property.changed[*side] && !property.changed[1 - side]);
+            *pick = alone.map(PickValue::Side);
+        }
+    }
+
     /// The result column.
     pub fn planned(&self, property: usize) -> Planned {
         let row = &self.record.properties[property];
@@ -71,6 +93,14 @@ impl Draft {
             Some(PickValue::Text(text)) => (text.clone(), None),
         };
         Planned { changed: text != row.result, from: from.filter(|_| !same), text }
+    }
+
+    /// What is typed for a property, if it is.
+    pub fn typed(&self, property: usize) -> Option<&str> {
+        match self.picks.get(property)? {
+            Some(PickValue::Text(text)) => Some(text),
+            _ => None,
+        }
     }
 
     /// The result would be that the object is deleted.

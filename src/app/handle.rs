@@ -5,189 +5,22 @@ use std::time::Instant;
 use eframe::egui::{self, Theme};
 
 use super::app::App;
-use super::command::{Command, Pick};
+use super::command::{Command, Pick, Zoom};
 use super::decision::Draft;
-use super::dialogs::{Chooser, Dialog, Fresh, History, OrderForm, PathField, Preview};
+use super::dialogs::{Chooser, Dialog, OrderForm, Palette, PathField};
 use super::edit::Editor;
-use super::rows::Sort;
-use super::selection::{next_to_decide, pick_conflict, reveal, select, set_conflict, step};
+use super::export;
+use super::rows::{Query, Sort};
+use super::selection::{extend, next_to_decide, pick_conflict, reveal, select, select_all, step};
 use super::snapshot::{COLUMNS, Column};
-use super::state::{Activity, ConflictPick, DockTab, PaneTab, Running, State};
-use super::view::{Action, Failure, Question, SideIndex};
-use super::worker::Finished;
+use super::state::{ConflictPick, PaneTab, Running, State, Travel};
+use super::view::{Action, Failure, SideIndex};
 use crate::demo::model::OrderDraft;
 use crate::demo::tables::ORDER;
 use crate::sync::Guid;
 use crate::words::count;
 
 impl App {
-    /// Takes what the worker and the file chooser have brought.
-    pub(super) fn take_news(&mut self, ctx: &egui::Context) {
-        let news = self.worker.take();
-        if let Some(view) = news.view {
-            self.state.show_view(view);
-            // What could not be read a moment ago can be read again, so that is no news any more.
-            if self.state.unreadable.take().is_some_and(|failure| self.state.error.as_ref() == Some(&failure)) {
-                self.state.error = None;
-            }
-        }
-        if news.elsewhere {
-            self.outdate();
-        }
-        if let Some(failure) = news.failure {
-            self.state.unreadable = Some(failure.clone());
-            self.fail(failure);
-        }
-        let now = ctx.input(|i| i.time);
-        for finished in news.finished {
-            self.finish(finished, now);
-        }
-        if news.stopped {
-            self.state.stopped = true;
-            self.state.running = None;
-            self.fail(Failure {
-                message: "The worker has stopped, which is a fault in this program. What it had committed is kept."
-                    .into(),
-                hint: "Start the program again.".into(),
-            });
-        }
-        if let Some(path) = self.chooser.as_ref().and_then(Chooser::take) {
-            self.chooser = None;
-            self.chosen(path);
-        }
-        self.preview_again();
-    }
-
-    /// What a preview on the screen says may be so no longer.
-    fn outdate(&mut self) {
-        if let Some(Dialog::Preview(preview)) = &mut self.state.dialog {
-            preview.fresh = Fresh::Due;
-        }
-    }
-
-    /// Asks once more for a preview that is outdated, as soon as the worker is free.
-    fn preview_again(&mut self) {
-        let idle = self.state.running.is_none() && !self.state.stopped;
-        let Some(Dialog::Preview(preview)) = &mut self.state.dialog else { return };
-        if idle && preview.fresh == Fresh::Due {
-            preview.fresh = Fresh::Asked;
-            let action = Action::Preview { file: preview.view.file.clone(), rule: preview.view.rule };
-            self.state.answered = true;
-            self.state.refused = None;
-            self.run(action);
-        }
-    }
-
-    fn chosen(&mut self, path: Option<std::path::PathBuf>) {
-        let Some(mut dialog) = self.state.dialog.take() else { return };
-        if let Some(field) = dialog.path_mut() {
-            match path {
-                Some(path) => *field = PathField::filled(path, &self.state),
-                None => field.note = Some("No file was chosen. If no chooser came up, type the path.".into()),
-            }
-        }
-        self.state.dialog = Some(dialog);
-    }
-
-    fn finish(&mut self, finished: Finished, now: f64) {
-        let state = &mut self.state;
-        let awaited = state.running.take().is_some_and(|running| running.answers);
-        let at = chrono::Local::now().format("%H:%M:%S").to_string();
-        match finished.result {
-            // The dialog that asked for it was closed meanwhile.
-            Ok(done) if done.preview.is_some() && awaited && !state.answered => {}
-            Ok(done) => {
-                // What failed before is no news any more; why nothing can be read has a life of its own.
-                state.error = state.error.take().filter(|failure| state.unreadable.as_ref() == Some(failure));
-                let before = state.answered.then(|| state.dialog.take()).flatten();
-                if before.is_some() {
-                    state.close();
-                }
-                // A question, a preview and a history are shown, and told nowhere else: nothing was done.
-                if let Some(Question { title, text, lines, yes, action }) = done.ask {
-                    state.open(Dialog::Confirm { title, text, lines, yes, action });
-                    return;
-                }
-                if let Some(view) = done.preview {
-                    state.open(Dialog::Preview(Preview::new(view, before)));
-                    if finished.overtaken {
-                        self.outdate();
-                    }
-                    return;
-                }
-                if let Some(view) = done.history {
-                    state.open(Dialog::History(History { view, chosen: 0 }));
-                    return;
-                }
-                let activity = Activity {
-                    at,
-                    text: done.text.clone(),
-                    details: done.details,
-                    took: Some(finished.took),
-                    failed: false,
-                };
-                if finished.action == Action::Verify {
-                    state.verified = Some(activity.clone());
-                    state.dock = DockTab::Verify;
-                    state.dock_open = Some(true);
-                }
-                state.note(activity);
-                state.status = format!("{} — {}", done.text, duration(finished.took));
-                state.flash = done.changed.iter().map(|key| (*key, now)).collect();
-                // Giving up what waits leaves a record too, but who does so looks at what waits.
-                if let Some((side, record)) = done.conflict
-                    && !matches!(finished.action, Action::Discard { .. })
-                {
-                    set_conflict(state, ConflictPick::Record(side, record));
-                    state.dock = DockTab::Conflicts;
-                    // A dock that somebody has folded stays so.
-                    if !state.dock_chosen {
-                        state.dock_open = Some(true);
-                    }
-                }
-                // What was just made by hand should be seen.
-                if let (Action::NewOrder { side, .. } | Action::RandomOrders { side, .. }, Some((_, guid))) =
-                    (&finished.action, done.changed.first())
-                {
-                    state.look_at = Some(*guid);
-                    state.selection.side = *side;
-                }
-            }
-            Err(failure) if state.answered && state.dialog.is_some() => self.refuse(failure),
-            Err(failure) => self.fail(failure),
-        }
-    }
-
-    /// The dialog stays with what was typed, and says why it was in vain.
-    fn refuse(&mut self, failure: Failure) {
-        self.note_failure(&failure);
-        if let Some(mut dialog) = self.state.dialog.take() {
-            if let Dialog::Preview(preview) = &mut dialog
-                && preview.fresh == Fresh::Asked
-            {
-                preview.fresh = Fresh::Refused;
-            }
-            // The reason may be a file that has come to be there.
-            if let Some(path) = dialog.path_mut() {
-                path.look(&self.state);
-            }
-            self.state.dialog = Some(dialog);
-        }
-        self.state.answered = false;
-        self.state.refused = Some(failure);
-    }
-
-    fn fail(&mut self, failure: Failure) {
-        self.note_failure(&failure);
-        self.state.error = Some(failure);
-    }
-
-    fn note_failure(&mut self, failure: &Failure) {
-        let at = chrono::Local::now().format("%H:%M:%S").to_string();
-        let details = Some(failure.hint.clone()).filter(|h| !h.is_empty()).into_iter().collect();
-        self.state.note(Activity { at, text: failure.message.clone(), details, took: None, failed: true });
-    }
-
     /// Carries out a command.
     pub(super) fn handle(&mut self, ctx: &egui::Context, command: Command) {
         if let Err(reason) = command.enabled(&self.state) {
@@ -233,13 +66,59 @@ impl App {
             Command::Browse => self.browse(ctx),
             Command::ToggleTheme => {
                 let dark = ctx.theme() == Theme::Dark;
-                ctx.set_theme(if dark { Theme::Light } else { Theme::Dark });
+                self.state.settings.dark = Some(!dark || self.state.settings.high_contrast);
+                self.state.settings.high_contrast = false;
+            }
+            Command::Undo => {
+                if let Some(filed) = self.state.undo.last().cloned() {
+                    self.run(Action::Undo { filed, again: false, confirmed: false });
+                }
+            }
+            Command::Redo => {
+                if let Some(filed) = self.state.redo.last().cloned() {
+                    self.run(Action::Undo { filed, again: true, confirmed: false });
+                }
+            }
+            Command::Tour => self.start_tour(0, false),
+            Command::Situation(scenario) => self.start_tour(scenario, true),
+            Command::TourNext => {
+                if let Some(tour) = &mut self.state.tour {
+                    match tour.is_read_again() {
+                        true => tour.at += 1,
+                        false => {
+                            let step = tour.at;
+                            self.run(Action::PlayStep { step });
+                        }
+                    }
+                }
+            }
+            Command::TourLeave => {
+                // Where there is nothing to return to, its environment stays.
+                if let Some(tour) = self.state.tour.take().filter(|tour| !tour.home.as_os_str().is_empty()) {
+                    self.run(Action::Open { dir: tour.home });
+                }
+            }
+            Command::CopyOrders(side) => {
+                let text = export::copied(&self.state, side);
+                self.state.status = "Copied the selected orders".into();
+                ctx.copy_text(text);
+            }
+            Command::CopyAs(line) => {
+                self.state.status = format!("Copied: {line}");
+                ctx.copy_text(line);
             }
             other => change(&mut self.state, other),
         }
     }
 
-    fn run(&mut self, action: Action) {
+    fn start_tour(&mut self, scenario: usize, ready: bool) {
+        let here = self.state.snapshot.as_ref().map(|s| s.view.dir.clone());
+        self.state.home = here;
+        self.state.close();
+        self.run(Action::StartTour { scenario, ready });
+    }
+
+    pub(super) fn run(&mut self, action: Action) {
         match self.worker.send(action.clone()) {
             Ok(()) => {
                 let answers = self.state.answered;
@@ -315,6 +194,7 @@ fn change(state: &mut State, command: Command) {
         }
         Command::OpenSetFile => state.open(Dialog::OpenSet { path: PathField::default() }),
         Command::OpenEnvironment => state.open(Dialog::OpenEnvironment { path: PathField::default() }),
+        Command::NewEnvironment => state.open(Dialog::NewEnvironment { path: PathField::default() }),
         Command::RestartDemo => {
             let dir = state.snapshot.as_ref().map(|s| s.view.dir.display().to_string()).unwrap_or_default();
             state.open(Dialog::Confirm {
@@ -330,13 +210,12 @@ fn change(state: &mut State, command: Command) {
             state.open(Dialog::OpenSet { path });
         }
         Command::Ask(dialog) => state.open(dialog),
-        Command::FocusFilter(side) => {
-            state.tabs[side] = PaneTab::Orders;
-            state.focus_filter = Some(side);
-        }
+        Command::FocusFilter(side) => state.focus_filter = Some(side),
         Command::ToggleDock => {
+            state.settings.presentation = false;
             state.dock_open = Some(state.dock_open != Some(true));
             state.dock_chosen = true;
+            state.settings.dock = state.dock_open;
         }
         Command::Show(show) => {
             // Pressing the chosen one again shows everything; what it speaks of are orders.
@@ -360,9 +239,12 @@ fn change(state: &mut State, command: Command) {
         Command::DockTab(tab) => {
             state.dock = tab;
             state.dock_open = Some(true);
+            state.settings.presentation = false;
         }
         Command::Select(side, guid, column, pick) => select(state, side, guid, column, pick),
         Command::Move(by) => step(state, by),
+        Command::Extend(by) => extend(state, by),
+        Command::SelectAll => select_all(state),
         Command::PickConflict(pick) => pick_conflict(state, pick),
         Command::Reveal(side, guid) => {
             state.selection.side = side;
@@ -374,10 +256,15 @@ fn change(state: &mut State, command: Command) {
         Command::NextToDecide => next_to_decide(state),
         Command::PickValue(property, value) => decide(state, |draft| draft.pick(property, value)),
         Command::TakeWhole(side) => decide(state, |draft| draft.take(side)),
+        Command::MergeProperties => decide(state, Draft::merge),
         Command::ResetDecision => state.draft = None,
-        Command::ScrollTogether(together) => state.scroll_together = together,
+        Command::ScrollTogether(together) => {
+            state.scroll_together = together;
+            state.settings.scroll_together = together;
+        }
         Command::SideBySide(aligned) => {
             state.query.side_by_side = aligned;
+            state.settings.side_by_side = aligned;
             state.look_at = state.selection.cursor;
             state.refresh_rows();
         }
@@ -399,6 +286,72 @@ fn change(state: &mut State, command: Command) {
         }
         Command::CancelEdit => state.editor = None,
         Command::DismissError => state.error = None,
+        Command::Palette => state.open(Dialog::Palette(Palette::default())),
+        Command::Shortcuts => state.open(Dialog::Shortcuts),
+        Command::Export(side) => {
+            let text = export::csv(state, side).into();
+            let what = format!("the orders of {}", state.side_name(side));
+            let name = format!("orders-{}.csv", state.side_name(side).to_lowercase());
+            state.open(Dialog::SaveText { what, name, text, path: PathField::default(), back: None });
+        }
+        Command::SaveReport => {
+            if let Some(report) = &state.report {
+                let lines = std::iter::once(&report.title).chain(&report.lines);
+                let text: String = lines.flat_map(|line| [line.as_str(), "\n"]).collect();
+                let (what, name) = ("the report".to_owned(), "report.txt".to_owned());
+                state.open(Dialog::SaveText { what, name, text: text.into(), path: PathField::default(), back: None });
+            }
+        }
+        Command::TourBack => {
+            if let Some(tour) = &mut state.tour {
+                tour.at = tour.at.saturating_sub(1);
+            }
+        }
+        Command::TourStay => state.tour = None,
+        Command::DeclineTour => state.settings.toured = true,
+        Command::TimeTravel(side) => {
+            let now = state.snapshot.as_ref().map_or(0, |s| s.view.sides[side].transaction);
+            state.tabs[side] = PaneTab::Orders;
+            state.travel[side] = match state.travel[side] {
+                Some(_) => None,
+                None => Some(Travel { number: now, asked: None, view: None }),
+            };
+        }
+        Command::TravelTo(side, number) => {
+            if let Some(travel) = &mut state.travel[side] {
+                travel.number = number;
+            }
+        }
+        Command::Presentation => state.settings.presentation = !state.settings.presentation,
+        Command::Zoom(zoom) => {
+            let now = state.settings.zoom;
+            // Steps of a tenth, on tenths.
+            let by = |step: f32| ((now * 10.0).round() + step).clamp(5.0, 30.0) / 10.0;
+            state.settings.zoom = match zoom {
+                Zoom::In => by(1.0),
+                Zoom::Out => by(-1.0),
+                Zoom::Reset => 1.0,
+            };
+        }
+        Command::HighContrast => state.settings.high_contrast = !state.settings.high_contrast,
+        Command::Animations => {
+            state.settings.animations = !state.settings.animations;
+            state.flight = None;
+        }
+        Command::ResetLayout => {
+            state.settings.reset_layout();
+            state.query = Query::default();
+            state.list_filters.clear();
+            state.tabs = Default::default();
+            state.travel = [None, None];
+            state.scroll_together = true;
+            (state.dock, state.dock_open, state.dock_chosen) = Default::default();
+            state.refresh_rows();
+        }
+        Command::FilterFocused => state.focus_filter = None,
+        Command::FilterList(list, text) => {
+            state.list_filters.insert(list, text);
+        }
         Command::CancelWork => state.progress.cancel(),
         // Handled by the app, which has the worker and the context.
         Command::Run(_)
@@ -412,6 +365,14 @@ fn change(state: &mut State, command: Command) {
         | Command::Verify
         | Command::FileEdit { .. }
         | Command::Browse
+        | Command::Undo
+        | Command::Redo
+        | Command::Tour
+        | Command::Situation(_)
+        | Command::TourNext
+        | Command::TourLeave
+        | Command::CopyOrders(_)
+        | Command::CopyAs(_)
         | Command::ToggleTheme => {}
     }
 }
@@ -450,13 +411,4 @@ fn ask_delete(state: &mut State, side: SideIndex) {
         format!("It is deleted at {} too once a set with this change is applied there.", state.side_name(1 - side));
     let text = if numbers.len() == 1 { text } else { text.replacen("It is", "They are", 1) };
     state.open(Dialog::Confirm { title, text, lines: Vec::new(), yes, action: Action::DeleteOrders { side, numbers } });
-}
-
-/// `6 ms`, `1.4 s`.
-pub(super) fn duration(took: std::time::Duration) -> String {
-    match took.as_millis() {
-        0 => "under 1 ms".into(),
-        ms @ 1..1000 => format!("{ms} ms"),
-        _ => format!("{:.1} s", took.as_secs_f64()),
-    }
 }

@@ -14,6 +14,7 @@ use crate::app::view::{
 };
 use crate::demo::query;
 use crate::demo::tables::ORDER;
+use crate::sync::syncset::{self, Change, SetObject, SyncSet};
 use crate::sync::{
     ApplyOptions, Cause, Chosen, ConflictRecord, EventKind, Guid, JournalQuery, Node, Preview, RecordState, Result,
     Rule, Value,
@@ -22,6 +23,9 @@ use crate::words::{grouped, local_time};
 
 /// Journal lines shown at most.
 const LAST_EVENTS: usize = 200;
+
+/// Sets up to this size are read whole for a preview, bytes: some ten thousand objects.
+const TOLD_WHOLE: u64 = 4 << 20;
 
 /// Names of everything that orders refer to, by GUID.
 pub(super) type Names = HashMap<Guid, String>;
@@ -130,7 +134,13 @@ impl Engine {
         for record in records {
             found.insert(record.id, self.conflict_view(side, record, &names, false)?);
         }
-        let objects = report.objects.iter().map(|o| PreviewObject {
+        // What was done there is in the set; of a very large one only what is done here is told.
+        let set = if *bytes <= TOLD_WHOLE { syncset::read(&report.file).ok() } else { None };
+        let mut sent: HashMap<Guid, (u64, String)> = set.iter().flat_map(|set| said(set, &names)).collect();
+        let mut of = |guid: Guid| sent.remove(&guid).unwrap_or_default();
+        let objects = report.objects.iter().map(|o| (o, of(o.guid))).map(|(o, (transaction, change))| PreviewObject {
+            transaction,
+            change,
             title: match (o.source_number, o.number) {
                 (Some(there), Some(here)) if there != here => {
                     format!("{} {there}, at {} {here}", o.class, report.node)
@@ -210,9 +220,33 @@ impl Engine {
     }
 }
 
+/// What the source of a set did to each of its objects, and in which of its transactions last.
+fn said(set: &SyncSet, names: &Names) -> HashMap<Guid, (u64, String)> {
+    let change = |object: &SetObject| {
+        let class = &set.header.classes[object.class];
+        match (object.change, &object.state.content) {
+            (Change::New, _) => "new".to_owned(),
+            (Change::Deleted, _) | (_, None) => "deleted".to_owned(),
+            (Change::Changed, Some(values)) => {
+                let one = |(place, old): &(usize, Value)| {
+                    let (property, new) = (class.properties.get(*place)?, values.get(*place)?);
+                    let shown = |value| in_words(value, &class.name, &property.name, names);
+                    Some(format!("{} {} → {}", property.name, shown(old), shown(new)))
+                };
+                object.was.iter().filter_map(one).collect::<Vec<_>>().join(", ")
+            }
+        }
+    };
+    set.objects.iter().map(|o| (o.guid, (o.commits.last().copied().unwrap_or_default(), change(o)))).collect()
+}
+
 /// The last filing events of a node.
 pub(super) fn journal(node: &mut Node) -> Result<Vec<JournalLine>> {
-    let entries = node.journal(&JournalQuery { limit: LAST_EVENTS, ..JournalQuery::default() })?;
+    Ok(journal_lines(&node.journal(&JournalQuery { limit: LAST_EVENTS, ..JournalQuery::default() })?))
+}
+
+/// Filing events as shown.
+pub(super) fn journal_lines(entries: &[crate::sync::JournalEntry]) -> Vec<JournalLine> {
     let line = |e: &crate::sync::JournalEntry| JournalLine {
         transaction: e.number,
         at: local_time(e.stamp.time),
@@ -226,7 +260,7 @@ pub(super) fn journal(node: &mut Node) -> Result<Vec<JournalLine>> {
         changes: e.changes.clone(),
         origin: e.through.words(),
     };
-    Ok(entries.iter().map(line).collect())
+    entries.iter().map(line).collect()
 }
 
 /// The cause in a few words.
@@ -249,7 +283,7 @@ fn value_of<'a>(content: &'a Json, property: &str) -> Option<&'a Json> {
 }
 
 /// A value as the panes show it: references by name, an order's numbers grouped, its price with two decimals.
-fn in_words(value: &Value, class: &str, property: &str, names: &Names) -> String {
+pub(super) fn in_words(value: &Value, class: &str, property: &str, names: &Names) -> String {
     let number = match value {
         Value::Reference(guid) => return names.get(guid).cloned().unwrap_or_else(|| guid.to_string()),
         Value::Integer(n) => ValueRef::Integer(*n),

@@ -1,20 +1,18 @@
 //! Reading one moment of both databases for the window.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use rusqlite::types::ValueRef;
-
 use crate::app::engine::Engine;
+use crate::app::engine::kept::Referred;
 use crate::app::inspect::{Names, cause_words, journal};
 use crate::app::view::{
-    Choice, ConflictView, Lane, Line, Mark, Requeued, SetCard, SetCounts, SetView, Side, SideIndex, Times, View,
+    Choice, ConflictView, Lane, Requeued, SetCard, SetCounts, SetView, Side, SideIndex, Times, View,
 };
-use crate::demo::model::Order;
 use crate::demo::query;
 use crate::demo::tables::ORDER;
 use crate::sync::syncset::{self, Change};
-use crate::sync::{Guid, Node, RecordState, Result, Rule, Value};
+use crate::sync::{Guid, RecordState, Result};
 use crate::words::local_time;
 
 /// Conflict records and sets shown at most.
@@ -23,77 +21,19 @@ const LONGEST_LIST: usize = 10_000;
 /// Records whose objects are compared with them: the latest, and those to be decided, which stand first.
 const LATEST: usize = 200;
 
-/// What an order refers to: property and class.
-const REFERENCES: [(&str, &str); 3] = [("employee", "Employee"), ("customer", "Customer"), ("item", "Item")];
-
-/// What one side holds, by GUID.
-struct Holdings {
-    orders: HashMap<Guid, Order>,
-    /// By class: local key to GUID and name.
-    referred: HashMap<&'static str, HashMap<i64, (Guid, String)>>,
-}
-
-impl Holdings {
-    fn read(node: &Node) -> Result<Holdings> {
-        let class = node.class(ORDER)?;
-        let mut orders = HashMap::new();
-        for order in query::orders(node, usize::MAX)? {
-            if let Some(guid) = node.guid_of(class, order.order_num)? {
-                orders.insert(guid, order);
-            }
-        }
-        let mut referred = HashMap::new();
-        for (_, name) in REFERENCES {
-            let class = node.class(name)?;
-            let mut known = HashMap::new();
-            for (key, shown) in query::choices(node, name)? {
-                if let Some(guid) = node.guid_of(class, key)? {
-                    known.insert(key, (guid, shown));
-                }
-            }
-            referred.insert(name, known);
-        }
-        Ok(Holdings { orders, referred })
-    }
-
-    fn guid(&self, class: &str, key: i64) -> Option<Guid> {
-        self.referred.get(class)?.get(&key).map(|(guid, _)| *guid)
-    }
-}
-
 impl Engine {
     pub(super) fn look(&mut self) -> Result<View> {
         let status = self.env.status()?;
-        let holdings = [Holdings::read(&self.env.nodes[0])?, Holdings::read(&self.env.nodes[1])?];
+        let referred = [Referred::read(&self.env.nodes[0])?, Referred::read(&self.env.nodes[1])?];
         let ahead = [self.ahead(0)?, self.ahead(1)?];
-        let names = names(&holdings);
+        let names = referred.iter().flat_map(Referred::names).collect();
         let journals = [journal(&mut self.env.nodes[0])?, journal(&mut self.env.nodes[1])?];
-        let mut sides = [self.side(0, &holdings[0], &status.nodes[0])?, self.side(1, &holdings[1], &status.nodes[1])?];
+        let mut sides = [self.side(0, &status.nodes[0])?, self.side(1, &status.nodes[1])?];
         for (side, journal) in sides.iter_mut().zip(journals) {
             side.journal = journal;
         }
-        let mut guids: HashSet<Guid> = holdings.iter().flat_map(|h| h.orders.keys().copied()).collect();
-        guids.extend(ahead.iter().flatten());
-        let mut lines: Vec<Line> = guids.into_iter().filter_map(|guid| line(guid, &holdings, &ahead)).collect();
-        for line in lines.iter_mut().filter(|l| l.marks.contains(&Mark::New)) {
-            // An order that the other side had and deleted, a deletion that lost, is not new there.
-            let there = usize::from(line.marks[0] == Mark::New);
-            let node = &self.env.nodes[there];
-            if node.current(node.class(ORDER)?, line.guid)?.is_some() {
-                line.marks[1 - there] = Mark::Changed;
-            }
-        }
-        for line in lines.iter_mut().filter(|l| l.conflict()) {
-            self.foretell(line, &holdings)?;
-        }
         let rules = self.env.nodes[0].rules()?;
-        let mut combined = HashSet::new();
-        if rules.of(ORDER) == Rule::MergeProperties {
-            for line in lines.iter_mut().filter(|l| will_be_combined(l)) {
-                line.marks = [Mark::Combine; 2];
-                combined.insert(line.guid);
-            }
-        }
+        let (lines, combined) = self.lines(referred, &ahead, rules.of(ORDER))?;
         let mut conflicts = self.conflict_views(0, &names)?;
         conflicts.extend(self.conflict_views(1, &names)?);
         let open = |c: &ConflictView| c.state == RecordState::Open;
@@ -128,43 +68,7 @@ impl Engine {
         Ok(self.env.nodes[side].objects_to_send(ORDER, peer, start)?.into_iter().collect())
     }
 
-    /// What both sides of a conflict ahead started from, and what each of them changed.
-    fn foretell(&self, line: &mut Line, holdings: &[Holdings; 2]) -> Result<()> {
-        let [master, client] = [&self.env.nodes[0], &self.env.nodes[1]];
-        let Some(theirs) = client.current(client.class(ORDER)?, line.guid)? else { return Ok(()) };
-        let class = master.class(ORDER)?;
-        let Some(Some(values)) = master.last_common(class, line.guid, &theirs.state.vector)? else { return Ok(()) };
-        let value = |name: &str| class.property(name).map_or(&Value::Null, |i| &values[i]);
-        let key = |name: &str, of: &str| match value(name) {
-            Value::Reference(guid) => master.key_of(master.class(of)?, *guid).map(Option::unwrap_or_default),
-            _ => Ok(0),
-        };
-        let number = |name: &str| {
-            query::decimal(match value(name) {
-                Value::Integer(n) => ValueRef::Integer(*n),
-                Value::Real(r) => ValueRef::Real(*r),
-                _ => ValueRef::Null,
-            })
-        };
-        let common = Order {
-            order_num: 0,
-            employee: key("employee", "Employee")?,
-            customer: key("customer", "Customer")?,
-            date_order: value("date_order").shown(),
-            item: key("item", "Item")?,
-            quantity: number("quantity"),
-            price: number("price"),
-        };
-        for side in [0, 1] {
-            if let Some(order) = &line.orders[side] {
-                line.changed[side] = differences([&common, order], [&holdings[0], &holdings[side]]);
-            }
-        }
-        line.common = Some(common);
-        Ok(())
-    }
-
-    fn side(&self, side: SideIndex, holdings: &Holdings, status: &crate::sync::NodeStatus) -> Result<Side> {
+    fn side(&self, side: SideIndex, status: &crate::sync::NodeStatus) -> Result<Side> {
         let node = &self.env.nodes[side];
         let choices = |class| -> Result<Vec<Choice>> {
             Ok(query::choices(node, class)?.into_iter().map(|(key, name)| Choice { key, name }).collect())
@@ -187,7 +91,7 @@ impl Engine {
             file: status.file.clone(),
             bytes: node.bytes(),
             transaction: status.transaction,
-            orders: holdings.orders.len(),
+            orders: status.classes.iter().find(|c| c.name == ORDER).map_or(0, |c| c.count as usize),
             received: peer.map_or(0, |p| p.received),
             employees: choices("Employee")?,
             customers: choices("Customer")?,
@@ -297,56 +201,6 @@ impl Engine {
             })
             .collect()
     }
-}
-
-/// Names of everything that orders refer to, whichever side knows it.
-fn names(holdings: &[Holdings; 2]) -> Names {
-    holdings.iter().flat_map(|h| h.referred.values()).flat_map(|known| known.values().cloned()).collect()
-}
-
-/// Which columns differ between two orders, each with its side's keys.
-fn differences([a, b]: [&Order; 2], [x, y]: [&Holdings; 2]) -> [bool; 6] {
-    let same = |class, key, other| x.guid(class, key) == y.guid(class, other);
-    [
-        !same("Employee", a.employee, b.employee),
-        !same("Customer", a.customer, b.customer),
-        a.date_order != b.date_order,
-        !same("Item", a.item, b.item),
-        a.quantity != b.quantity,
-        a.price != b.price,
-    ]
-}
-
-/// Both sides changed the order, but no property to different values.
-fn will_be_combined(line: &Line) -> bool {
-    let clash = |i: usize| line.differs[i] && line.changed[0][i] && line.changed[1][i];
-    line.conflict() && line.common.is_some() && line.orders.iter().all(Option::is_some) && !(0..6).any(clash)
-}
-
-/// `None` where neither side has the order any more and nothing is to be told.
-fn line(guid: Guid, holdings: &[Holdings; 2], ahead: &[HashSet<Guid>; 2]) -> Option<Line> {
-    let orders = [0, 1].map(|side| holdings[side].orders.get(&guid).cloned());
-    if orders.iter().all(Option::is_none) {
-        return None;
-    }
-    let mut differs = [false; 6];
-    if let [Some(a), Some(b)] = &orders {
-        differs = differences([a, b], [&holdings[0], &holdings[1]]);
-    }
-    let contents_differ = differs.contains(&true) || orders.iter().any(Option::is_none);
-    let told = [0, 1].map(|side| ahead[side].contains(&guid));
-    let marks = match told {
-        // Both made the same change, or a change and its decision: nothing to decide any more.
-        _ if !contents_differ => [Mark::None; 2],
-        [true, true] => [Mark::Conflict; 2],
-        _ => [0, 1].map(|side| match (told[side], &orders[side], &orders[1 - side]) {
-            (false, ..) => Mark::None,
-            (true, Some(_), None) => Mark::New,
-            (true, Some(_), Some(_)) => Mark::Changed,
-            (true, None, _) => Mark::Deleted,
-        }),
-    };
-    Some(Line::new(guid, orders, marks, differs))
 }
 
 pub(super) fn titled(class: &str, number: Option<i64>, guid: Guid) -> String {

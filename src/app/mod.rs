@@ -10,6 +10,8 @@
 //! thread (`engine.rs` and `look.rs` are the real one); panels read the [`State`](state::State) and push [`Command`](command::Command)s; `App::handle` alone changes
 //! anything. The invariant: nothing that may take long happens on the window's thread, and an idle window paints nothing.
 
+pub mod action;
+mod activity;
 #[expect(clippy::module_inception, reason = "`app::app` holds the `App`")]
 pub mod app;
 pub mod command;
@@ -18,15 +20,22 @@ pub mod dialogs;
 mod display;
 pub mod edit;
 mod engine;
+pub mod export;
 mod handle;
 mod inspect;
+pub mod lines;
 mod look;
+mod news;
 mod panels;
 pub mod rows;
 mod selection;
+pub mod settings;
 pub mod snapshot;
+pub mod sorter;
 pub mod state;
+mod tabs;
 pub mod theme;
+pub mod tour;
 pub mod view;
 mod widgets;
 pub mod worker;
@@ -43,16 +52,21 @@ pub const TITLE: &str = "Object Synchronization";
 
 /// Opens the window and returns when it is closed.
 pub fn run(backend: Box<dyn Backend>) -> eframe::Result {
+    let kept = settings::file();
+    let size = kept.as_deref().map(settings::Settings::load).unwrap_or_default().window;
     let viewport = egui::ViewportBuilder::default()
         .with_title(TITLE)
         .with_app_id("objsync")
-        .with_inner_size([1600.0, 1000.0])
+        .with_inner_size(size)
         .with_min_inner_size([1000.0, 640.0])
         .with_drag_and_drop(true);
     let options = eframe::NativeOptions { viewport, persist_window: false, ..Default::default() };
     let create: eframe::AppCreator<'_> = Box::new(move |cc| {
         theme::install(&cc.egui_ctx);
-        Ok(Box::new(app::App::new(&cc.egui_ctx, backend)))
+        Ok(Box::new(match kept {
+            Some(file) => app::App::remembering(&cc.egui_ctx, backend, file),
+            None => app::App::new(&cc.egui_ctx, backend),
+        }))
     });
     eframe::run_native("objsync", options, create)
 }

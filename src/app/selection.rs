@@ -25,6 +25,7 @@ pub fn select(state: &mut State, side: SideIndex, guid: Guid, column: Option<Col
         (Pick::Toggle, _) => selection.guids.push(guid),
         _ => selection.guids = vec![guid],
     }
+    selection.lead = Some(guid);
     selection.cursor = if pick == Pick::Range { selection.cursor.or(Some(guid)) } else { Some(guid) };
     // The dock follows, if there is something to say about this object.
     if let Some(snapshot) = &state.snapshot {
@@ -55,6 +56,32 @@ pub fn step(state: &mut State, step: Step) {
         select(state, side, guid, None, Pick::One);
         state.look_at = Some(guid);
     }
+}
+
+/// Moves the other end of the selected range.
+pub fn extend(state: &mut State, step: Step) {
+    let side = state.selection.side;
+    let last = state.rows[side].len().saturating_sub(1);
+    let at = state.selection.lead.or(state.selection.cursor).and_then(|g| state.row_of(side, g));
+    let row = match (step, at) {
+        (Step::Rows(by), Some(at)) => at.saturating_add_signed(by).min(last),
+        (Step::Last, _) => last,
+        (Step::Columns(_), _) => return,
+        _ => 0,
+    };
+    if let Some(guid) = state.line(side, row).map(|l| l.guid) {
+        select(state, side, guid, None, Pick::Range);
+        state.look_at = Some(guid);
+    }
+}
+
+/// Selects every order that the table of the chosen side shows.
+pub fn select_all(state: &mut State) {
+    let side = state.selection.side;
+    let all: Vec<Guid> = (0..state.rows[side].len()).filter_map(|row| Some(state.line(side, row)?.guid)).collect();
+    state.selection.cursor = state.selection.cursor.or(all.first().copied());
+    state.selection.lead = all.last().copied();
+    state.selection.guids = all;
 }
 
 /// Shows a conflict and selects its order.
@@ -98,6 +125,19 @@ pub fn next_to_decide(state: &mut State) {
     }
     state.dock = DockTab::Conflicts;
     state.dock_open = Some(true);
+}
+
+/// Selects those of some objects that the tables show, and brings the first one into view.
+pub fn select_objects(state: &mut State, guids: &[Guid]) {
+    let shown = |guid: &&Guid| (0..2).any(|side| state.row_of(side, **guid).is_some());
+    let found: Vec<Guid> = guids.iter().take(1000).filter(shown).copied().collect();
+    if found.len() < guids.len() {
+        state.status = format!("{}; selected {}, the tables do not show the others", state.status, found.len());
+    }
+    state.selection.cursor = found.first().copied();
+    state.selection.lead = found.last().copied();
+    state.look_at = state.selection.cursor;
+    state.selection.guids = found;
 }
 
 /// Selects an order and brings it into view. One that the filter hides is not selected: keys would act on what nobody

@@ -38,6 +38,12 @@ impl Column {
         ["Employee", "Customer", "Date", "Item", "Quantity", "Price"][self as usize]
     }
 
+    /// The column of a property: `date_order`, in a conflict also `date`.
+    pub fn of_property(name: &str) -> Option<Column> {
+        let name = if name == "date_order" { "date" } else { name };
+        COLUMNS.into_iter().find(|c| c.title().eq_ignore_ascii_case(name))
+    }
+
     /// Numbers stand right-aligned.
     pub fn is_number(self) -> bool {
         matches!(self, Column::Quantity | Column::Price)
@@ -130,7 +136,6 @@ pub struct Snapshot {
     /// Objects that wait at either side.
     pub waits: HashSet<Guid>,
     names: [[HashMap<i64, String>; 3]; 2],
-    places: HashMap<Guid, usize>,
 }
 
 impl Snapshot {
@@ -141,7 +146,6 @@ impl Snapshot {
             [&s.employees, &s.customers, &s.items]
                 .map(|choices| choices.iter().map(|c| (c.key, c.name.clone())).collect::<HashMap<_, _>>())
         });
-        let places = view.lines.iter().enumerate().map(|(i, l)| (l.guid, i)).collect();
         let mut counts = Counts { all: view.lines.len(), ..Counts::default() };
         for kind in view.lines.iter().filter_map(difference) {
             counts.differ += 1;
@@ -161,17 +165,17 @@ impl Snapshot {
         let numbers = view.lines.iter().flat_map(|l| l.orders.iter().flatten()).map(|o| o.order_num);
         let digits = numbers.max().unwrap_or(0).to_string().len();
         let ahead = view.lines.iter().filter(|l| l.conflict()).map(|l| l.guid).collect();
-        Snapshot { view, counts, digits, ahead, waits, names, places }
+        Snapshot { view, counts, digits, ahead, waits, names }
     }
 
     /// The line of an object.
     pub fn line(&self, guid: Guid) -> Option<&Line> {
-        self.place(guid).and_then(|i| self.view.lines.get(i))
+        self.view.lines.of(guid)
     }
 
     /// Where in the view's lines an object is.
     pub fn place(&self, guid: Guid) -> Option<usize> {
-        self.places.get(&guid).copied()
+        self.view.lines.place(guid)
     }
 
     /// A conflict record.

@@ -3,57 +3,33 @@
 //! Panels get it read-only; it changes in [`App::handle`](super::app::App) alone.
 
 use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::decision::Draft;
 use super::dialogs::Dialog;
 use super::edit::Editor;
 use super::rows::{Query, rows};
+use super::settings::Settings;
 use super::snapshot::{COLUMNS, Column, Snapshot};
-use super::view::{Action, ConflictView, Failure, Line, Mark, SideIndex, View};
+use super::sorter::Sorted;
+use super::tour::Tour;
+use super::view::{ConflictView, Failure, Filed, Line, Mark, SideIndex, View};
 use crate::demo::model::Order;
 use crate::demo::tables::ORDER;
 use crate::sync::{Guid, Progress, Rule};
 
+pub use super::activity::{Activity, Flight, Report, Running, Travel};
+pub use super::tabs::{DockTab, ListId, PaneTab};
+
 /// How long changed rows stay highlighted, seconds.
 pub const FLASH_SECONDS: f64 = 2.0;
+/// How long a set is on its way across the lane, seconds.
+pub const FLIGHT_SECONDS: f64 = 0.7;
+/// So many lines are sorted within a frame.
+const SORTED_AT_ONCE: usize = 20_000;
 /// How many activities are kept.
 const ACTIVITIES: usize = 500;
-
-/// What a pane lists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PaneTab {
-    /// The order table.
-    #[default]
-    Orders,
-    /// Names of customers.
-    Customers,
-    /// Names of employees.
-    Employees,
-    /// Names of items.
-    Items,
-    /// What was filed, newest first.
-    Journal,
-    /// How far the sides have heard of each other.
-    Times,
-    /// What waits.
-    Requeued,
-}
-
-/// What the dock shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DockTab {
-    /// Conflict records, and conflicts ahead.
-    #[default]
-    Conflicts,
-    /// Sets sent and received.
-    Sets,
-    /// Every step in words.
-    Activity,
-    /// The last comparison.
-    Verify,
-}
 
 /// Which conflict the dock shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,32 +40,6 @@ pub enum ConflictPick {
     Ahead(Guid),
 }
 
-/// One line in the activity list.
-#[derive(Clone, Debug)]
-pub struct Activity {
-    /// Local time `HH:MM:SS`.
-    pub at: String,
-    /// What happened.
-    pub text: String,
-    /// Line by line.
-    pub details: Vec<String>,
-    /// How long it took, if it was an action.
-    pub took: Option<Duration>,
-    /// It failed; nothing was changed.
-    pub failed: bool,
-}
-
-/// An action the worker has and the window waits for.
-#[derive(Clone, Debug)]
-pub struct Running {
-    /// Which.
-    pub action: Action,
-    /// Since when.
-    pub since: Instant,
-    /// A dialog asked for it and waits.
-    pub answers: bool,
-}
-
 /// The selected order and cell.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
@@ -97,6 +47,8 @@ pub struct Selection {
     pub guids: Vec<Guid>,
     /// The one that keys move and the dock shows.
     pub cursor: Option<Guid>,
+    /// The other end of a range from the cursor.
+    pub lead: Option<Guid>,
     /// The pane last clicked.
     pub side: SideIndex,
     /// The column that F2 edits.
@@ -109,6 +61,8 @@ pub struct State {
     pub snapshot: Option<Snapshot>,
     /// Legend, filters, sort.
     pub query: Query,
+    /// The query is to be asked by the sorter.
+    pub unsorted: bool,
     /// The answer to the query for each pane, indices into the view's lines.
     pub rows: [Vec<usize>; 2],
     /// What each pane lists.
@@ -159,6 +113,28 @@ pub struct State {
     pub flash: HashMap<(SideIndex, Guid), f64>,
     /// The filter field that asks for the focus.
     pub focus_filter: Option<SideIndex>,
+    /// Texts of the lists' filters.
+    pub list_filters: HashMap<ListId, String>,
+    /// What was done here and can be undone, the last one last.
+    pub undo: Vec<Filed>,
+    /// What was undone and can be done again, the last one last.
+    pub redo: Vec<Filed>,
+    /// What became of each object of the set applied last.
+    pub report: Option<Report>,
+    /// The guided tour, while it is open.
+    pub tour: Option<Tour>,
+    /// Somebody is here for the first time.
+    pub offer_tour: bool,
+    /// The environment that a tour on its way will return to.
+    pub home: Option<PathBuf>,
+    /// The sides that are shown as they were.
+    pub travel: [Option<Travel>; 2],
+    /// What is remembered from one start to the next.
+    pub settings: Settings,
+    /// Where REST is served: `http://127.0.0.1:52773`; `None`: it is not.
+    pub rest: Option<String>,
+    /// A set on its way across the lane.
+    pub flight: Option<Flight>,
 }
 
 impl Default for State {
@@ -166,6 +142,7 @@ impl Default for State {
         State {
             snapshot: None,
             query: Query::default(),
+            unsorted: false,
             rows: Default::default(),
             tabs: Default::default(),
             selection: Selection::default(),
@@ -191,6 +168,17 @@ impl Default for State {
             stopped: false,
             flash: HashMap::new(),
             focus_filter: None,
+            list_filters: HashMap::new(),
+            undo: Vec::new(),
+            redo: Vec::new(),
+            report: None,
+            tour: None,
+            home: None,
+            offer_tour: false,
+            travel: [None, None],
+            settings: Settings::default(),
+            rest: None,
+            flight: None,
         }
     }
 }
@@ -198,14 +186,38 @@ impl Default for State {
 impl State {
     /// Takes a new view; selection and editor stay where their objects still are.
     pub fn show_view(&mut self, view: Arc<View>) {
+        self.show(Snapshot::new(view));
+    }
+
+    /// The same of a view that was looked through already.
+    pub fn show(&mut self, snapshot: Snapshot) {
+        let view = snapshot.view.clone();
         let other_environment = self.snapshot.as_ref().is_some_and(|s| s.view.dir != view.dir);
-        self.snapshot = Some(Snapshot::new(view));
+        // A tour's environment is gone with the window, so it is not worth remembering.
+        let new = self.snapshot.is_none() || other_environment;
+        if new && !view.dir.starts_with(std::env::temp_dir()) {
+            self.settings.shown(&view.dir);
+        }
+        if let Some(before) = &self.snapshot {
+            for side in [0, 1] {
+                if before.view.sides[side].guid != view.sides[side].guid {
+                    self.travel[side] = None;
+                }
+            }
+        }
+        self.snapshot = Some(snapshot);
         if other_environment {
             self.selection = Selection::default();
             self.editor = None;
             self.conflict = None;
             self.draft = None;
             self.query.filters = Default::default();
+            self.list_filters.clear();
+            self.travel = [None, None];
+            self.report = None;
+            // A transaction of another database must not be undone in this one.
+            self.undo.clear();
+            self.redo.clear();
         }
         let Some(snapshot) = &self.snapshot else { return };
         if self.editor.as_ref().is_some_and(|e| snapshot.line(e.guid).is_none_or(|l| l.orders[e.side].is_none())) {
@@ -222,10 +234,31 @@ impl State {
         self.refresh_rows();
     }
 
-    /// Asks the query again.
+    /// Asks the query again. A few are sorted at once; many by the sorter, and until then the old rows stay.
     pub fn refresh_rows(&mut self) {
         let Some(snapshot) = &self.snapshot else { return };
-        self.rows = rows(snapshot, &self.query);
+        if snapshot.view.lines.len() > SORTED_AT_ONCE {
+            self.unsorted = true;
+            return;
+        }
+        let rows = rows(snapshot, &self.query);
+        self.show_rows(rows);
+    }
+
+    /// Takes what the sorter has sorted, unless something else was asked for meanwhile.
+    pub fn take_rows(&mut self, sorted: Sorted) {
+        let asked = self.snapshot.as_ref().is_some_and(|s| Arc::ptr_eq(&s.view, &sorted.view));
+        if asked && sorted.query == self.query {
+            self.show_rows(sorted.rows);
+        }
+    }
+
+    fn show_rows(&mut self, rows: [Vec<usize>; 2]) {
+        let Some(snapshot) = &self.snapshot else { return };
+        self.rows = rows;
+        if self.selection.guids.is_empty() && self.selection.cursor.is_none() {
+            return;
+        }
         // What cannot be seen must not be deleted or edited by a key.
         let mut visible = vec![false; snapshot.view.lines.len()];
         for row in self.rows.iter().flatten() {
@@ -269,6 +302,31 @@ impl State {
         self.draft.clone().filter(|d| d.is_about(record)).unwrap_or_else(|| Draft::new(record))
     }
 
+    /// Why a value typed into the result column of a record cannot be filed.
+    pub fn wrong_value(&self, record: &ConflictView) -> Result<(), String> {
+        let draft = self.draft_of(record);
+        (0..record.properties.len()).try_for_each(|property| self.wrong_property(record, &draft, property))
+    }
+
+    /// The same of one property.
+    pub fn wrong_property(&self, record: &ConflictView, draft: &Draft, property: usize) -> Result<(), String> {
+        let (Some(text), Some(snapshot)) = (draft.typed(property), &self.snapshot) else { return Ok(()) };
+        let name = record.properties[property].name.as_str();
+        let Some(column) = Column::of_property(name) else { return Ok(()) };
+        let said = match column.choice() {
+            None => super::edit::draft(column, text).map(|_| ()),
+            Some(kind) => {
+                let text = text.trim();
+                let is = |c: &super::view::Choice| c.name.to_lowercase() == text.to_lowercase();
+                let known = snapshot.choices(record.side, kind).iter().any(|c| is(c) || c.key.to_string() == text);
+                known
+                    .then_some(())
+                    .ok_or_else(|| format!("no {name} at {} is called “{text}”", self.side_name(record.side)))
+            }
+        };
+        said.map_err(|reason| format!("{name}: {reason}"))
+    }
+
     /// Where the history of the order under the cursor is: at this side, unless it never had it.
     pub fn history_at(&self, side: SideIndex) -> Option<(SideIndex, Guid)> {
         let guid = self.selection.cursor?;
@@ -307,6 +365,12 @@ impl State {
         Some((guid, line.orders[side].as_ref()?))
     }
 
+    /// Whether any order that a side has is selected.
+    pub fn any_selected(&self, side: SideIndex) -> bool {
+        let Some(snapshot) = &self.snapshot else { return false };
+        self.selection.guids.iter().any(|g| snapshot.line(*g).is_some_and(|l| l.orders[side].is_some()))
+    }
+
     /// Numbers of the selected orders at a side.
     pub fn selected_numbers(&self, side: SideIndex) -> Vec<i64> {
         let Some(snapshot) = &self.snapshot else { return Vec::new() };
@@ -322,6 +386,17 @@ impl State {
     /// The column that F2 edits.
     pub fn edit_column(&self) -> Column {
         self.selection.column.unwrap_or(COLUMNS[4])
+    }
+
+    /// Environments shown before, the latest first, without the one that is open.
+    pub fn recent(&self) -> impl Iterator<Item = &Path> {
+        let here = self.snapshot.as_ref().map(|s| s.view.dir.as_path());
+        self.settings.recent.iter().map(PathBuf::as_path).filter(move |dir| Some(*dir) != here)
+    }
+
+    /// The text of a list's filter, as it is looked for.
+    pub fn needle(&self, list: ListId) -> String {
+        self.list_filters.get(&list).map(|text| text.trim().to_lowercase()).unwrap_or_default()
     }
 
     /// Why no action can be started now.

@@ -5,9 +5,13 @@
 //! view made by hand.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::demo::model::{Order, OrderDraft};
+use super::lines::Lines;
+use crate::demo::model::Order;
 use crate::sync::{Guid, Outcome, Progress, RecordState, Role, Rule, Rules};
+
+pub use super::action::{Action, Choose, Detail, Done, Failure, Filed, PickValue, Question};
 
 /// Which pane: `0` MASTER (left, blue), `1` CLIENT (right, orange).
 pub type SideIndex = usize;
@@ -20,7 +24,7 @@ pub struct View {
     /// MASTER and CLIENT.
     pub sides: [Side; 2],
     /// Every order of either side, one line an object, unsorted.
-    pub lines: Vec<Line>,
+    pub lines: Lines,
     /// Nothing to send and nothing waiting, from versions.
     pub equal: bool,
     /// What each direction has: `0` MASTER → CLIENT, `1` CLIENT → MASTER.
@@ -164,6 +168,10 @@ pub struct PreviewObject {
     pub title: String,
     /// The object.
     pub guid: Guid,
+    /// The source's last transaction of the set that filed it; 0 where the set does not name it, or is too large to say.
+    pub transaction: u64,
+    /// What the source did to it: `new`, `deleted`, `quantity 446 → 401`; empty likewise.
+    pub change: String,
     /// What would be done.
     pub outcome: Outcome,
     /// What and why, in words.
@@ -187,21 +195,21 @@ pub struct Line {
     /// Identity, the same on both sides.
     pub guid: Guid,
     /// The order at MASTER and at CLIENT; `None` where it is not (yet) or no longer there.
-    pub orders: [Option<Order>; 2],
+    pub orders: [Option<Arc<Order>>; 2],
     /// What each side has done that the other has not seen.
     pub marks: [Mark; 2],
     /// Which columns differ between the sides, in the order employee, customer, date, item, quantity, price.
     /// References are compared by GUID. All false where one side lacks the order.
     pub differs: [bool; 6],
     /// Where both sides changed it: what both started from, references as MASTER's keys; `None` where that is not known.
-    pub common: Option<Order>,
+    pub common: Option<Arc<Order>>,
     /// Where both sides changed it: which columns each side changed since then. Without `common`, those that differ.
     pub changed: [[bool; 6]; 2],
 }
 
 impl Line {
     /// A line without a conflict.
-    pub fn new(guid: Guid, orders: [Option<Order>; 2], marks: [Mark; 2], differs: [bool; 6]) -> Self {
+    pub fn new(guid: Guid, orders: [Option<Arc<Order>>; 2], marks: [Mark; 2], differs: [bool; 6]) -> Self {
         Line { guid, orders, marks, differs, common: None, changed: [differs; 2] }
     }
 
@@ -375,115 +383,36 @@ pub struct SetView {
     pub taken_back: bool,
 }
 
-/// What the window can ask for. Each ends in a [`Done`] or a [`Failure`].
-#[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "each variant's sentence names its fields")]
-pub enum Action {
-    /// Insert that many random orders, one transaction each.
-    RandomOrders { side: SideIndex, count: usize },
-    /// A new order; every property of the draft is given.
-    NewOrder { side: SideIndex, order: OrderDraft },
-    /// Change the given properties.
-    EditOrder { side: SideIndex, number: i64, changes: OrderDraft },
-    /// Delete these orders, one transaction.
-    DeleteOrders { side: SideIndex, numbers: Vec<i64> },
-    /// Write a set of what the other side has not been sent. `file`: where; `None`: the default name and folder.
-    Prepare { side: SideIndex, id: i64, file: Option<PathBuf>, overwrite: bool },
-    /// Say what applying a set file would do at the node it is addressed to. `rule`: for this one only; `None`: the
-    /// environment's. Answers with [`Done::preview`].
-    Preview { file: PathBuf, rule: Option<Rule> },
-    /// Apply a set file at a side.
-    Apply { side: SideIndex, file: PathBuf, rule: Option<Rule> },
-    /// Apply a set file at the node it is addressed to.
-    ApplyWhereAddressed { file: PathBuf, rule: Option<Rule> },
-    /// Undo an applied set as if it had not been applied.
-    TakeBack { side: SideIndex, seq: i64 },
-    /// New changes that restore what an applied set changed. Asks ([`Done::ask`]) unless `confirmed`.
-    Revert { side: SideIndex, seq: i64, confirmed: bool },
-    /// Decide a conflict, or decide it again. Asks ([`Done::ask`]) where the object has moved on, unless `confirmed`.
-    Resolve { side: SideIndex, record: i64, choice: Choose, confirmed: bool },
-    /// Try again what waits at a side.
-    Retry { side: SideIndex },
-    /// Give up what waits: these and all that wait with them, by number. Asks ([`Done::ask`]) unless `confirmed`.
-    Discard { side: SideIndex, ids: Vec<i64>, confirmed: bool },
-    /// Every state of an object at a side. Answers with [`Done::history`].
-    History { side: SideIndex, guid: Guid },
-    /// The rule for a class, or with `None` for all classes without one of their own; at all nodes. No rule for a class:
-    /// as for all.
-    SetRule { class: Option<String>, rule: Option<Rule> },
-    /// Show another node of the environment in that pane.
-    ShowNode { side: SideIndex, name: String },
-    /// Copy a prepared set's file; an existing file is refused unless `overwrite`.
-    SaveSetAs { file: PathBuf, to: PathBuf, overwrite: bool },
-    /// Both directions, CLIENT first.
-    SyncBoth,
-    /// Compare the contents of both databases.
-    Verify,
-    /// Replace the environment by a new demo.
-    RestartDemo,
-    /// Show another environment's folder; a folder without one is refused.
-    Open { dir: PathBuf },
-}
-
-/// How a conflict is to be decided.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Choose {
-    /// A side's content, whole.
-    Side(SideIndex),
-    /// Property by property, by name; those not named stay as they stand by the record.
-    Properties(Vec<(String, PickValue)>),
-}
-
-/// The value that a property is to have.
-#[derive(Clone, Debug, PartialEq)]
-pub enum PickValue {
-    /// The one a side has.
-    Side(SideIndex),
-    /// As typed; a reference by its number at the side where the record is.
-    Text(String),
-}
-
-/// A question that an action asks before it does anything.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Question {
-    /// `Order 1004 has changed since`.
-    pub title: String,
-    /// What would be done, and what to know.
-    pub text: String,
-    /// What would be done, a line an object.
-    pub lines: Vec<String>,
-    /// What the button says.
-    pub yes: String,
-    /// What is done then: the same action, confirmed.
-    pub action: Action,
-}
-
-/// What an action did.
+/// The orders of a side as they were. Answer to [`Action::TravelTo`].
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Done {
-    /// One line for the status line and the activity list: `Applied set 999 at MASTER: 4 orders, 1 conflict, CLIENT won`.
-    pub text: String,
-    /// Further lines in words, per object.
-    pub details: Vec<String>,
-    /// Objects whose row changed, per side: shown highlighted for a while.
-    pub changed: Vec<(SideIndex, Guid)>,
-    /// A conflict record to show: (side, record).
-    pub conflict: Option<(SideIndex, i64)>,
-    /// What applying a set would do.
-    pub preview: Option<PreviewView>,
-    /// Every state of an object.
-    pub history: Option<HistoryView>,
-    /// Nothing was done yet; this must be answered first.
-    pub ask: Option<Question>,
+pub struct MomentView {
+    /// The side.
+    pub side: SideIndex,
+    /// After this transaction.
+    pub number: u64,
+    /// The earliest that can be told, and the last one.
+    pub range: (u64, u64),
+    /// What that transaction filed.
+    pub filed: Vec<JournalLine>,
+    /// The orders, highest numbers first.
+    pub rows: Vec<MomentRow>,
+    /// There were more orders than these.
+    pub more: bool,
 }
 
-/// Why an action did nothing.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Failure {
-    /// What failed, and what was left unchanged.
-    pub message: String,
-    /// What to do next; may be empty.
-    pub hint: String,
+/// An order as it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MomentRow {
+    /// The object.
+    pub guid: Guid,
+    /// Its number then.
+    pub number: i64,
+    /// Its values in the order of the columns, as people read them.
+    pub texts: [String; 6],
+    /// Which of them are others now.
+    pub since: [bool; 6],
+    /// It is not there any more.
+    pub gone: bool,
 }
 
 /// The engine as the window sees it; called on the worker's thread only.

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::view::{Action, Backend, Done, Failure, View};
+use super::snapshot::Snapshot;
+use super::view::{Action, Backend, Done, Failure};
 use crate::sync::Progress;
 
 /// How long to wait for work before asking whether another program has written.
@@ -34,7 +35,7 @@ pub struct Finished {
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// The newest view; older ones that nobody saw are dropped.
-    pub view: Option<Arc<View>>,
+    pub view: Option<Snapshot>,
     /// The view shows what another program has written.
     pub elsewhere: bool,
     /// Actions that ended, in order.
@@ -140,8 +141,10 @@ impl Desk {
         match backend.view() {
             Ok(view) => {
                 self.last_failure = None;
+                // Counting a million lines would hold the window up.
+                let snapshot = Snapshot::new(Arc::new(view));
                 self.post(|outbox| {
-                    outbox.view = Some(Arc::new(view));
+                    outbox.view = Some(snapshot);
                     outbox.elsewhere |= elsewhere;
                 });
             }

@@ -349,11 +349,17 @@ pub(crate) fn tour(name: &str, out: output::Output<'_>) -> Result<ExitCode> {
     let what = Installation { seed: Some(1), ..Installation::default() };
     let mut env = install(dir.path(), &what, &Progress::default())?;
     let mut told = Vec::new();
-    scenario.play(&mut env, &mut rng(Some(2)), |step, outcome| told.push((step.text, outcome)))?;
-    let steps: Vec<_> = told.iter().map(|(text, outcome)| json!({"text": text, "outcome": outcome})).collect();
+    scenario.play(&mut env, &mut rng(Some(2)), |part, step, outcome| told.push((part.title, step.text, outcome)))?;
+    let steps: Vec<_> =
+        told.iter().map(|(part, text, outcome)| json!({"part": part, "text": text, "outcome": outcome})).collect();
     out.done(&json!({"title": scenario.title, "steps": steps}), || {
         let mut lines = vec![scenario.title.to_owned(), String::new()];
-        for (number, (text, outcome)) in told.iter().enumerate() {
+        let mut shown = scenario.title;
+        for (number, (part, text, outcome)) in told.iter().enumerate() {
+            if *part != shown {
+                shown = part;
+                lines.extend([format!("— {part} —"), String::new()]);
+            }
             lines.push(format!("{:2}. {text}", number + 1));
             lines.extend(outcome.iter().map(|line| format!("      {line}")));
             lines.push(String::new());

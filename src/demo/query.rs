@@ -26,6 +26,17 @@ pub fn orders(node: &Node, limit: usize) -> Result<Vec<Order>> {
     rows(node, &sql, limit, read_order)
 }
 
+/// Every order, one after the other.
+pub fn each_order(node: &Node, mut work: impl FnMut(Order)) -> Result<()> {
+    let sql = format!("SELECT {ORDER_COLUMNS} FROM orders");
+    let mut statement = node.connection().prepare_cached(&sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        work(read_order(row)?);
+    }
+    Ok(())
+}
+
 fn read_order(r: &Row<'_>) -> rusqlite::Result<Order> {
     Ok(Order {
         order_num: r.get(0)?,

@@ -65,6 +65,10 @@ pub struct Switchboard {
     pub combines: bool,
     /// A preview has that many objects more.
     pub many_in_preview: usize,
+    /// Another program has changed what the next undo would change back.
+    pub moved_on: bool,
+    /// There are that many conflict records more.
+    pub many_conflicts: i64,
 }
 
 /// The environment.
@@ -74,12 +78,23 @@ pub struct MockBackend {
     serial: u64,
     dice: u64,
     progress: Progress,
+    lines: Vec<Line>,
+    /// What there was before each change that can be undone.
+    saved: Vec<(View, Vec<Line>)>,
 }
 
 impl MockBackend {
     /// `orders` orders on both sides, and the differences of the design picture.
     pub fn new(orders: i64, board: Arc<Mutex<Switchboard>>) -> Self {
-        let mut mock = MockBackend { view: View::default(), board, serial: 0, dice: 7, progress: Progress::default() };
+        let mut mock = MockBackend {
+            view: View::default(),
+            board,
+            serial: 0,
+            dice: 7,
+            progress: Progress::default(),
+            lines: vec![],
+            saved: vec![],
+        };
         mock.view.dir = std::env::temp_dir().join("demo");
         for side in 0..2 {
             let name = ["MASTER", "CLIENT"][side];
@@ -111,7 +126,7 @@ impl MockBackend {
         mock.differences(orders);
         mock.records();
         if mock.board.lock().unwrap().combines {
-            for line in mock.view.lines.iter_mut().filter(|l| l.conflict()) {
+            for line in mock.lines.iter_mut().filter(|l| l.conflict()) {
                 line.marks = [Mark::Combine; 2];
             }
         }
@@ -119,16 +134,24 @@ impl MockBackend {
         if mock.board.lock().unwrap().more {
             mock.more();
         }
+        let like = mock.view.conflicts[0].clone();
+        let many = mock.board.lock().unwrap().many_conflicts;
+        mock.view.conflicts.extend((0..many).map(|n| ConflictView {
+            record: 100 + n,
+            title: format!("Order {}", 5000 + n),
+            ..like.clone()
+        }));
         mock.settle();
         mock
     }
 
     fn differences(&mut self, n: i64) {
         let at = |back: i64| (n - 1 - back) as usize;
-        let lines = &mut self.view.lines;
+        let lines = &mut self.lines;
         let change = |line: &mut Line, side: usize, mark, quantity: i64, price: i64| {
             line.marks[side] = mark;
             if let Some(order) = &mut line.orders[side] {
+                let order = Arc::make_mut(order);
                 order.quantity = Decimal::whole(quantity);
                 order.price = Decimal::from_hundredths(price);
             }
@@ -138,7 +161,7 @@ impl MockBackend {
         change(&mut lines[at(7)], 0, Mark::Changed, 77, 124950);
         lines[at(11)].marks[1] = Mark::Changed;
         if let Some(order) = &mut lines[at(11)].orders[1] {
-            order.employee = order.employee % 8 + 1;
+            Arc::make_mut(order).employee = order.employee % 8 + 1;
         }
         lines[at(15)].marks = [Mark::Deleted, Mark::None];
         lines[at(15)].orders[0] = None;
@@ -190,7 +213,7 @@ impl MockBackend {
             why: "CLIENT wins because the change was made at CLIENT.".into(),
             decided_at: "2026-11-20 10:42:30".into(),
         };
-        let guid = self.view.lines.first().map_or(Guid { node: NodeId(0), serial: 0 }, |l| l.guid);
+        let guid = self.lines.first().map_or(Guid { node: NodeId(0), serial: 0 }, |l| l.guid);
         self.view.conflicts = vec![
             record(2, "Order 972", "changed on both sides", guid),
             record(1, "Order 988", "deleted / changed", guid),
@@ -199,7 +222,7 @@ impl MockBackend {
 
     /// Records in every state, sets that were applied, journals, and two objects that wait at CLIENT.
     fn more(&mut self) {
-        let guids: Vec<Guid> = self.view.lines.iter().map(|l| l.guid).collect();
+        let guids: Vec<Guid> = self.lines.iter().map(|l| l.guid).collect();
         let like = self.view.conflicts[0].clone();
         let with = |record, title: &str, state, guid| ConflictView {
             record,
@@ -278,7 +301,6 @@ impl MockBackend {
         let source = usize::from(!file.to_string_lossy().contains("MASTER"));
         let used = rule.unwrap_or(self.view.rules.of("Order"));
         let objects: Vec<PreviewObject> = self
-            .view
             .lines
             .iter()
             .filter_map(|line| {
@@ -293,13 +315,17 @@ impl MockBackend {
                 let number = line.orders.iter().flatten().next()?.order_num;
                 let record = ConflictView { why: reason.clone(), ..self.view.conflicts[0].clone() };
                 let conflict = (outcome == Outcome::Conflict).then_some(record);
-                Some(PreviewObject { title: format!("Order {number}"), guid: line.guid, outcome, reason, conflict })
+                let (transaction, change) = (1028 + number as u64 % 7, String::from("quantity 446 → 401"));
+                let title = format!("Order {number}");
+                Some(PreviewObject { title, guid: line.guid, transaction, change, outcome, reason, conflict })
             })
             .collect();
         let many = self.board.lock().unwrap().many_in_preview;
         let more = (0..many as u64).map(|serial| PreviewObject {
             title: format!("Order {}", 2000 + serial),
             guid: Guid { node: NodeId(2), serial },
+            transaction: serial,
+            change: "new".into(),
             outcome: Outcome::Inserted,
             reason: "inserted".into(),
             conflict: None,
@@ -348,17 +374,17 @@ impl MockBackend {
     fn push(&mut self, orders: [Option<Order>; 2], marks: [Mark; 2]) -> Guid {
         self.serial += 1;
         let guid = Guid { node: NodeId(1), serial: self.serial };
-        self.view.lines.push(Line::new(guid, orders, marks, [false; 6]));
+        self.lines.push(Line::new(guid, orders.map(|o| o.map(Arc::new)), marks, [false; 6]));
         guid
     }
 
     fn next_number(&self, side: usize) -> i64 {
-        self.view.lines.iter().filter_map(|l| l.orders[side].as_ref()).map(|o| o.order_num).max().unwrap_or(0) + 1
+        self.lines.iter().filter_map(|l| l.orders[side].as_ref()).map(|o| o.order_num).max().unwrap_or(0) + 1
     }
 
     /// What follows from the lines: differing columns, counts, what is to send.
     fn settle(&mut self) {
-        for line in &mut self.view.lines {
+        for line in &mut self.lines {
             line.differs = match &line.orders {
                 [Some(a), Some(b)] => [
                     a.employee != b.employee,
@@ -373,8 +399,8 @@ impl MockBackend {
             line.changed = [line.differs; 2];
         }
         for side in 0..2 {
-            self.view.sides[side].orders = self.view.lines.iter().filter(|l| l.orders[side].is_some()).count();
-            let objects = self.view.lines.iter().filter(|l| l.marks[side] != Mark::None).count();
+            self.view.sides[side].orders = self.lines.iter().filter(|l| l.orders[side].is_some()).count();
+            let objects = self.lines.iter().filter(|l| l.marks[side] != Mark::None).count();
             self.view.lanes[side].objects = objects;
             self.view.lanes[side].transactions = objects;
         }
@@ -382,7 +408,7 @@ impl MockBackend {
     }
 
     fn counts(&self, side: usize) -> SetCounts {
-        let n = |mark| self.view.lines.iter().filter(|l| l.marks[side] == mark).count();
+        let n = |mark| self.lines.iter().filter(|l| l.marks[side] == mark).count();
         SetCounts {
             new: n(Mark::New),
             changed: n(Mark::Changed) + n(Mark::Conflict) + n(Mark::Combine),
@@ -396,14 +422,15 @@ impl MockBackend {
         let source = 1 - target;
         let mut done = Done { text: format!("Applied set at {}", ["MASTER", "CLIENT"][target]), ..Done::default() };
         let mut number = self.next_number(target);
-        for line in &mut self.view.lines {
+        for line in &mut self.lines {
             if line.marks[source] == Mark::None {
                 continue;
             }
             let conflict = line.marks[source] == Mark::Conflict;
             match (conflict, line.orders[source].clone()) {
                 (true, _) => line.orders[0] = line.orders[1].clone(),
-                (false, Some(mut order)) => {
+                (false, Some(order)) => {
+                    let mut order = (*order).clone();
                     match &line.orders[target] {
                         Some(old) => order.order_num = old.order_num,
                         None => {
@@ -411,24 +438,35 @@ impl MockBackend {
                             number += 1;
                         }
                     }
-                    line.orders[target] = Some(order);
+                    line.orders[target] = Some(Arc::new(order));
                 }
                 (false, None) => line.orders[target] = None,
             }
             line.marks = [Mark::None; 2];
             done.changed.push((target, line.guid));
             if conflict {
-                done.details.push("conflict: CLIENT won".into());
+                done.details.push(String::from("conflict: CLIENT won").into());
                 done.conflict = Some((1, 2));
             }
         }
-        self.view.lines.retain(|l| l.orders.iter().any(Option::is_some));
+        self.lines.retain(|l| l.orders.iter().any(Option::is_some));
         done.text = format!("{}: {} orders", done.text, done.changed.len());
         done
     }
 
     fn act(&mut self, action: Action) -> Done {
+        let filing = match &action {
+            Action::RandomOrders { side, .. } | Action::NewOrder { side, .. } | Action::DeleteOrders { side, .. } => {
+                Some(*side)
+            }
+            Action::EditOrder { side, .. } | Action::Resolve { side, confirmed: true, .. } => Some(*side),
+            _ => None,
+        };
         let mut done = Done::default();
+        if let Some(side) = filing {
+            self.saved.push((self.view.clone(), self.lines.clone()));
+            done.filed = Some((side, self.saved.len() as u64, self.saved.len() as u64));
+        }
         match action {
             Action::RandomOrders { side, count } => {
                 for _ in 0..count {
@@ -447,7 +485,7 @@ impl MockBackend {
             Action::EditOrder { side, number, changes } => {
                 if let Some(line) = self.find(side, number) {
                     if let Some(order) = &mut line.orders[side] {
-                        amend(order, changes);
+                        amend(Arc::make_mut(order), changes);
                     }
                     if line.marks[side] == Mark::None {
                         line.marks[side] = Mark::Changed;
@@ -463,7 +501,7 @@ impl MockBackend {
                         line.marks[side] = Mark::Deleted;
                     }
                 }
-                self.view.lines.retain(|l| l.orders.iter().any(Option::is_some));
+                self.lines.retain(|l| l.orders.iter().any(Option::is_some));
                 done.text = "Deleted".into();
             }
             Action::Prepare { side, id, file, .. } => {
@@ -513,8 +551,9 @@ impl MockBackend {
             }
             Action::Verify => {
                 done.text =
-                    format!("{} orders differ", self.view.lines.iter().filter(|l| l.marks != [Mark::None; 2]).count());
-                done.details = vec!["MASTER orders  blake3 9d1c…e07a".into(), "CLIENT orders  blake3 77aa…1b20".into()];
+                    format!("{} orders differ", self.lines.iter().filter(|l| l.marks != [Mark::None; 2]).count());
+                let digests = ["MASTER orders  blake3 9d1c…e07a", "CLIENT orders  blake3 77aa…1b20"];
+                done.details = digests.map(|d| Detail::from(d.to_owned())).into();
             }
             Action::Preview { file, rule } => done.preview = Some(self.preview(file, rule)),
             Action::ShowNode { side, name } => {
@@ -586,7 +625,7 @@ impl MockBackend {
                 done.text = "Discarded".into();
             }
             Action::History { side, guid } => {
-                let number = self.view.lines.iter().find(|l| l.guid == guid).and_then(|l| l.orders[side].as_ref());
+                let number = self.lines.iter().find(|l| l.guid == guid).and_then(|l| l.orders[side].as_ref());
                 let state = |transaction, changes: &str, quantity: &str| HistoryState {
                     transaction,
                     at: "2026-11-20 10:42:30".into(),
@@ -604,10 +643,70 @@ impl MockBackend {
             }
             Action::SaveSetAs { .. } => done.text = "Saved".into(),
             Action::RestartDemo => done.text = "A new demo".into(),
-            Action::Open { dir } => {
+            Action::Open { dir } | Action::NewEnvironment { dir } => {
                 self.view.dir = dir;
                 done.text = "Opened".into();
             }
+            Action::Undo { filed, again, confirmed } => {
+                let moved_on = std::mem::take(&mut self.board.lock().unwrap().moved_on);
+                if moved_on && !confirmed {
+                    done.ask = Some(Question {
+                        title: "Some of it has changed since".into(),
+                        text: "What was changed since stays as it is.".into(),
+                        lines: vec!["Order 20: quantity 5 was changed since, so it stays".into()],
+                        yes: "Undo the rest".into(),
+                        action: Action::Undo { filed, again, confirmed: true },
+                    });
+                } else {
+                    let now = (self.view.clone(), self.lines.clone());
+                    (self.view, self.lines) = self.saved[filed.first as usize - 1].clone();
+                    self.saved.push(now);
+                    let place = self.saved.len() as u64;
+                    done.filed = Some((filed.side, place, place));
+                    done.text = format!("{}: {}", if again { "Did again" } else { "Undid" }, filed.what);
+                }
+            }
+            Action::StartTour { scenario, ready } => {
+                let scenario = objsync::demo::scenario::SCENARIOS[scenario];
+                let played = if ready { scenario.ready() } else { 0 };
+                self.view.dir = std::env::temp_dir().join("tour");
+                done.text = format!("The tour: {}", scenario.title);
+                done.tour = Some((0..played).map(|n| vec![format!("played {n}")]).collect());
+            }
+            Action::PlayStep { step } => {
+                done.text = format!("Played {step}");
+                done.details = vec![Detail::from(format!("came of step {step}"))];
+            }
+            Action::TravelTo { side, number } => {
+                let names = [&EMPLOYEES, &CUSTOMERS, &ITEMS].map(|names| names[0].to_owned());
+                let rows = self.lines.iter().filter_map(|line| {
+                    let order = line.orders[side].as_ref()?;
+                    let [employee, customer, item] = names.clone();
+                    let quantity = order.quantity.to_string();
+                    let texts = [employee, customer, order.date_order.clone(), item, quantity, order.price.to_string()];
+                    let since = std::array::from_fn(|i| i == 4 && line.marks[side] == Mark::Changed);
+                    Some(MomentRow { guid: line.guid, number: order.order_num, texts, since, gone: false })
+                });
+                let mut rows: Vec<MomentRow> = rows.collect();
+                rows.sort_by_key(|r| std::cmp::Reverse(r.number));
+                // Before its last transaction a side had one order fewer.
+                if number < self.view.sides[side].transaction {
+                    rows.remove(0);
+                }
+                done.moment = Some(MomentView {
+                    side,
+                    number,
+                    range: (1000, self.view.sides[side].transaction),
+                    filed: self.view.sides[side].journal.iter().take(1).cloned().collect(),
+                    rows,
+                    more: false,
+                });
+            }
+            Action::ObjectsOfSet { .. } => {
+                done.text = "Set 998 from MASTER: 2 objects".into();
+                done.select = self.lines[3..5].iter().map(|l| l.guid).collect();
+            }
+            Action::Write { what, .. } => done.text = format!("Saved {what}"),
         }
         self.settle();
         done
@@ -623,7 +722,7 @@ impl MockBackend {
     }
 
     fn find(&mut self, side: usize, number: i64) -> Option<&mut Line> {
-        self.view.lines.iter_mut().find(|l| l.orders[side].as_ref().is_some_and(|o| o.order_num == number))
+        self.lines.iter_mut().find(|l| l.orders[side].as_ref().is_some_and(|o| o.order_num == number))
     }
 }
 
@@ -656,6 +755,7 @@ impl Backend for MockBackend {
             }
         }
         let mut view = self.view.clone();
+        view.lines = self.lines.iter().cloned().collect();
         view.nodes = view.sides.iter().map(|s| s.name.clone()).collect();
         view.nodes.extend(self.board.lock().unwrap().more_nodes.iter().cloned());
         Ok(view)

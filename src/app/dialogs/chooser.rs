@@ -34,7 +34,12 @@ impl Chooser {
             }
             Dialog::OpenSet { .. } => Box::pin(set_file(ask).set_title("Open set file").pick_file()),
             Dialog::OpenEnvironment { .. } => Box::pin(ask.set_title("Open environment").pick_folder()),
+            Dialog::NewEnvironment { .. } => Box::pin(ask.set_title("Make environment in").pick_folder()),
+            Dialog::SaveText { what, name, .. } => {
+                Box::pin(ask.set_title(format!("Save {what} as")).set_file_name(name).save_file())
+            }
             Dialog::NewOrder(_) | Dialog::Preview(_) | Dialog::History(_) | Dialog::Confirm { .. } => return None,
+            Dialog::Palette(_) | Dialog::Shortcuts | Dialog::Rules => return None,
         };
         let waiter = std::thread::Builder::new().name("file chooser".into()).spawn(move || {
             let _ = send.send(block_on(wait).map(|handle| handle.path().to_owned()));

@@ -6,15 +6,19 @@
 mod chooser;
 mod form;
 mod history;
+mod palette;
 mod path;
 mod preview;
+mod sheets;
 mod show;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use chooser::Chooser;
 pub use form::OrderForm;
 pub use history::History;
+pub use palette::Palette;
 pub use path::PathField;
 pub use preview::{Fresh, Preview};
 pub use show::show;
@@ -53,6 +57,30 @@ pub enum Dialog {
         /// The folder.
         path: PathField,
     },
+    /// Where to make a new environment.
+    NewEnvironment {
+        /// The folder.
+        path: PathField,
+    },
+    /// Where to write some text.
+    SaveText {
+        /// What it is, in words.
+        what: String,
+        /// The usual name of the file.
+        name: String,
+        /// The text.
+        text: Arc<str>,
+        /// The file.
+        path: PathField,
+        /// The preview it was asked for from, which comes back.
+        back: Option<Box<Preview>>,
+    },
+    /// All commands, to be searched.
+    Palette(Palette),
+    /// Every key.
+    Shortcuts,
+    /// What each rule does.
+    Rules,
     /// A new order.
     NewOrder(OrderForm),
     /// What applying a set would do.
@@ -84,6 +112,11 @@ impl Dialog {
             Dialog::SaveAs { id, .. } => format!("Save set {id} as"),
             Dialog::OpenSet { .. } => "Apply a set file".into(),
             Dialog::OpenEnvironment { .. } => "Open an environment".into(),
+            Dialog::NewEnvironment { .. } => "Make an environment".into(),
+            Dialog::SaveText { what, .. } => format!("Save {what} as"),
+            Dialog::Palette(_) => "Commands".into(),
+            Dialog::Shortcuts => "All keys".into(),
+            Dialog::Rules => "Who wins".into(),
             Dialog::NewOrder(form) => format!("New order at {}", state.side_name(form.side)),
             Dialog::Preview(preview) => preview.title(state),
             Dialog::History(history) => format!("History of {}", history.view.title),
@@ -94,12 +127,17 @@ impl Dialog {
     /// What the button that acts says.
     pub fn yes(&self) -> String {
         match self {
-            Dialog::Prepare { path, .. } | Dialog::SaveAs { path, .. } if path.exists => "Replace the file".into(),
+            Dialog::Prepare { path, .. } | Dialog::SaveAs { path, .. } | Dialog::SaveText { path, .. }
+                if path.exists =>
+            {
+                "Replace the file".into()
+            }
             Dialog::Prepare { .. } => "Prepare".into(),
-            Dialog::SaveAs { .. } => "Save".into(),
+            Dialog::SaveAs { .. } | Dialog::SaveText { .. } => "Save".into(),
             Dialog::OpenSet { .. } => "Preview…".into(),
             Dialog::Preview(_) => "Apply".into(),
-            Dialog::History(_) => "Close".into(),
+            Dialog::History(_) | Dialog::Palette(_) | Dialog::Shortcuts | Dialog::Rules => "Close".into(),
+            Dialog::NewEnvironment { .. } => "Make".into(),
             Dialog::OpenEnvironment { .. } => "Open".into(),
             Dialog::NewOrder(_) => "Insert".into(),
             Dialog::Confirm { yes, .. } => yes.clone(),
@@ -123,9 +161,18 @@ impl Dialog {
                 Ok(Action::Preview { file, rule: None })
             }
             Dialog::OpenEnvironment { path } => Ok(Action::Open { dir: path.resolve(state, "the path of a folder")? }),
-            Dialog::NewOrder(form) => form.action(),
+            Dialog::NewEnvironment { path } => {
+                Ok(Action::NewEnvironment { dir: path.resolve(state, "the path of a folder")? })
+            }
+            Dialog::SaveText { what, text, path, .. } => {
+                let to = needed(state, path, "where to save it")?;
+                Ok(Action::Write { what: what.clone(), text: text.clone(), to, overwrite: path.exists })
+            }
+            Dialog::NewOrder(form) => form.action(state),
             Dialog::Preview(preview) => preview.action(),
-            Dialog::History(_) => Err("There is nothing to do.".into()),
+            Dialog::History(_) | Dialog::Palette(_) | Dialog::Shortcuts | Dialog::Rules => {
+                Err("There is nothing to do.".into())
+            }
             Dialog::Confirm { action, .. } => Ok(action.clone()),
         }
     }
@@ -143,14 +190,25 @@ impl Dialog {
         !matches!(action, Action::Resolve { .. } | Action::Revert { .. } | Action::TakeBack { .. })
     }
 
+    /// What comes back when this one is done with.
+    pub fn back(self) -> Option<Dialog> {
+        let Dialog::SaveText { back: Some(mut preview), .. } = self else { return None };
+        // Nobody has watched the databases for it meanwhile.
+        preview.fresh = Fresh::Due;
+        Some(Dialog::Preview(*preview))
+    }
+
     /// Its path, if it has one.
     pub fn path_mut(&mut self) -> Option<&mut PathField> {
         match self {
             Dialog::Prepare { path, .. }
             | Dialog::SaveAs { path, .. }
+            | Dialog::SaveText { path, .. }
+            | Dialog::NewEnvironment { path }
             | Dialog::OpenSet { path }
             | Dialog::OpenEnvironment { path } => Some(path),
             Dialog::NewOrder(_) | Dialog::Preview(_) | Dialog::History(_) | Dialog::Confirm { .. } => None,
+            Dialog::Palette(_) | Dialog::Shortcuts | Dialog::Rules => None,
         }
     }
 }

@@ -10,11 +10,11 @@ use crate::app::decision::Draft;
 use crate::app::snapshot::bytes;
 use crate::app::state::State;
 use crate::app::theme::{SMALL, TEXT, Tokens, medium, mono, regular, semibold};
-use crate::app::view::{Action, PreviewView};
+use crate::app::view::{Action, PreviewObject, PreviewView};
 use crate::app::widgets::{Cell, Look, command_button_sized, note, outcome_look, paint, versions, versions_table};
 use crate::sync::{Outcome, Rule};
 
-use super::Dialog;
+use super::{Dialog, PathField};
 use crate::words::{count, grouped};
 
 /// What can become of an object, in the order of the filter.
@@ -94,6 +94,25 @@ impl Preview {
     /// The heading.
     pub fn title(&self, state: &State) -> String {
         format!("Preview: set {} at {}", self.view.id, state.side_name(self.view.side))
+    }
+
+    /// The dialog that writes what would be done into a file, and comes back here.
+    fn report(&self, state: &State) -> Dialog {
+        let head = [self.title(state), format!("{}: {}", self.view.source, self.view.summary)];
+        let object = |o: &PreviewObject| {
+            let change = if o.change.is_empty() { String::new() } else { format!(" ({})", o.change) };
+            format!("{}{change}: {}", o.title, o.reason)
+        };
+        let lines = head.into_iter().chain(self.view.checks.iter().cloned());
+        let lines = lines.chain(self.view.warnings.iter().cloned()).chain(self.view.objects.iter().map(object));
+        let text: String = lines.flat_map(|line| [line, "\n".to_owned()]).collect();
+        Dialog::SaveText {
+            what: "the preview".to_owned(),
+            name: format!("preview-{}.txt", self.view.id),
+            text: text.into(),
+            path: PathField::default(),
+            back: Some(Box::new(self.clone())),
+        }
     }
 
     /// Applies the set as it was previewed, or why that would be something else.
@@ -254,18 +273,26 @@ fn arrows(ui: &Ui) -> isize {
     })
 }
 
-/// Where an object's sign, title and fate begin, and where the last one ends.
-fn columns(width: f32) -> [f32; 4] {
-    [0.0, 28.0, (width * 0.28).min(280.0), width]
+/// Where transaction, sign, object, change and fate begin, and where the last one ends.
+fn columns(width: f32) -> [f32; 6] {
+    let object = 120.0 + (width * 0.2).min(190.0);
+    [0.0, 92.0, 120.0, object, object + (width - object) * 0.42, width]
 }
 
 fn titles(ui: &mut Ui) {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), LINE), Sense::hover());
-    let columns = columns(rect.width());
-    for (left, title) in [(columns[1], "Object"), (columns[2], "What applying it would do")] {
-        let place = egui::Rect::from_min_max(egui::pos2(rect.left() + left + 8.0, rect.top()), rect.max);
-        paint(ui, ui.painter(), place, &Cell::new(title, medium(TEXT - 0.5), Tokens::of(ui).weak));
+    let titles = ["Transaction", "", "Object", "Change", "What applying it will do"];
+    for (i, title) in titles.into_iter().enumerate() {
+        let mut cell = Cell::new(title, medium(TEXT - 0.5), Tokens::of(ui).weak);
+        cell.number = i == 0;
+        paint(ui, ui.painter(), place(rect, i), &cell);
     }
+}
+
+fn place(row: egui::Rect, i: usize) -> egui::Rect {
+    let columns = columns(row.width());
+    let (left, right) = (row.left() + columns[i] + 8.0, row.left() + columns[i + 1] - 4.0);
+    egui::Rect::from_min_max(egui::pos2(left, row.top()), egui::pos2(right, row.bottom()))
 }
 
 fn list(ui: &mut Ui, preview: &mut Preview, height: f32, step: isize) {
@@ -301,24 +328,25 @@ fn object(ui: &mut Ui, preview: &Preview, index: usize, from: usize) -> bool {
         ui.painter().rect_filled(rect, CornerRadius::same(4), t.raised);
     }
     ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, t.line));
-    let columns = columns(rect.width());
+    let transaction = if object.transaction > 0 { grouped(object.transaction) } else { String::new() };
     let cells = [
+        (transaction.as_str(), regular(TEXT), t.weak),
         (look.glyph, semibold(TEXT), look.ink),
         (object.title.as_str(), semibold(TEXT), t.strong),
+        (object.change.as_str(), regular(TEXT), t.text),
         (object.reason.as_str(), regular(TEXT), look.ink),
     ];
     let mut cut = false;
     for (i, (text, font, ink)) in cells.into_iter().enumerate() {
-        let left = rect.left() + columns[i] + 8.0;
-        let right = rect.left() + columns[i + 1] - 4.0;
-        let place = egui::Rect::from_min_max(egui::pos2(left, rect.top()), egui::pos2(right, rect.bottom()));
-        cut |= paint(ui, ui.painter(), place, &Cell::new(text, font, ink));
+        let mut cell = Cell::new(text, font, ink);
+        cell.number = i == 0;
+        cut |= paint(ui, ui.painter(), place(rect, i), &cell);
     }
     let name = format!("{}, {}: {}", object.title, look.meaning, object.reason);
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, chosen, &name));
     let clicked = response.clicked();
     if cut {
-        response.on_hover_text(&object.reason);
+        response.on_hover_text(format!("{}: {}\n{}", object.title, object.change, object.reason));
     }
     clicked
 }
@@ -345,6 +373,9 @@ fn foot(ui: &mut Ui, state: &State, preview: &Preview, out: &mut Vec<Command>) -
                 }
             }
             done = ui.button("Close").clicked();
+            if ui.button("Save report…").clicked() {
+                out.push(Command::Ask(preview.report(state)));
+            }
             let used = view.rule.unwrap_or(state.rule());
             let text = RichText::new(rule_sentence(used, state)).font(regular(12.0)).color(Tokens::of(ui).weak);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| ui.add(Label::new(text).truncate()));

@@ -1,13 +1,14 @@
 //! Draws a dialog. Only its own fields change here; what it asks for is pushed as a command.
 
-use eframe::egui::{self, Button, ComboBox, Frame, Id, Key, Margin, Modal, RichText, Stroke, TextEdit, Ui};
+use eframe::egui::{self, Button, Frame, Id, Key, Margin, Modal, RichText, Stroke, TextEdit, Ui};
 
-use super::{Dialog, OrderForm, PathField, history, preview};
+use super::{Dialog, OrderForm, PathField, history, palette, preview, sheets};
 use crate::app::command::{Command, allowed, rule_sentence};
 use crate::app::snapshot::COLUMNS;
 use crate::app::state::State;
 use crate::app::theme::{TEXT, Tokens, mono, semibold};
-use crate::app::widgets::note;
+use crate::app::widgets::{name_field, note};
+use crate::words::count;
 
 /// Draws the dialog; `false` when it is done with.
 pub fn show(ui: &Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command>) -> bool {
@@ -25,6 +26,9 @@ pub fn show(ui: &Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command>)
         match dialog {
             Dialog::Preview(preview) => return preview::show(ui, state, preview, out),
             Dialog::History(history) => return history::show(ui, state, history, out),
+            Dialog::Palette(palette) => return palette::show(ui, state, palette, out),
+            Dialog::Shortcuts => return sheets::keys(ui, state),
+            Dialog::Rules => return sheets::rules(ui, state),
             _ => {}
         }
         ui.set_width(460.0);
@@ -77,8 +81,20 @@ fn fields(ui: &mut Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command
             note(ui, "A folder that holds the two databases of an environment.");
             path_row(ui, state, path, "Folder", "a folder", true, out);
         }
+        Dialog::NewEnvironment { path } => {
+            note(ui, "A new demo with 1,000 orders on both sides. A folder that holds an environment is left alone.");
+            path_row(ui, state, path, "Folder", "a folder", true, out);
+        }
+        Dialog::SaveText { name, text, path, .. } => {
+            note(ui, &format!("{}. The usual name is {name}.", count(text.lines().count(), "line")));
+            path_row(ui, state, path, "File", "a file", true, out);
+            if path.exists && !path.is_dir {
+                ui.colored_label(t_waiting(ui), "! There is a file already. It will be replaced.");
+            }
+        }
         Dialog::NewOrder(form) => order_fields(ui, state, form),
         Dialog::Preview(_) | Dialog::History(_) => {}
+        Dialog::Palette(_) | Dialog::Shortcuts | Dialog::Rules => {}
         Dialog::Confirm { text, lines, .. } => {
             ui.label(text.as_str());
             if !lines.is_empty() {
@@ -171,20 +187,17 @@ fn order_fields(ui: &mut Ui, state: &State, form: &mut OrderForm) {
                 ui.label(column.title())
             });
             if let Some(kind) = column.choice() {
-                let chosen = form.chosen[kind].map(|key| snapshot.name(form.side, kind, key));
-                let combo = ComboBox::from_id_salt(("new order", kind))
-                    .width(320.0)
-                    .selected_text(chosen.unwrap_or_else(|| "Choose…".into()));
-                let combo = combo.show_ui(ui, |ui| {
-                    for choice in snapshot.choices(form.side, kind) {
-                        ui.selectable_value(&mut form.chosen[kind], Some(choice.key), &choice.name);
-                    }
-                });
-                combo.response.labelled_by(label.inner.id);
+                let names: Vec<&str> = snapshot.choices(form.side, kind).iter().map(|c| c.name.as_str()).collect();
+                let (text, id) = (&mut form.names[kind], Id::unique(("new order", kind)));
+                name_field(ui, id, text, &names, 240.0, column.title()).labelled_by(label.inner.id);
+                let empty = form.names[kind].is_empty();
+                if let (false, Err(reason)) = (empty, form.field(state, column)) {
+                    ui.add(egui::Label::new(RichText::new(reason).size(TEXT - 1.0).color(t.danger)).truncate());
+                }
             } else if let Some(text) = form.text_mut(column) {
                 ui.add(TextEdit::singleline(text).desired_width(200.0)).labelled_by(label.inner.id);
                 let empty = text.is_empty();
-                if let (false, Err(reason)) = (empty, form.field(column)) {
+                if let (false, Err(reason)) = (empty, form.field(state, column)) {
                     ui.add(egui::Label::new(RichText::new(reason).size(TEXT - 1.0).color(t.danger)).wrap());
                 }
             }

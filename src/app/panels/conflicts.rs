@@ -8,8 +8,8 @@ use eframe::egui::{
 use super::dock::page;
 use crate::app::command::{Command, rule_sentence};
 use crate::app::decision::{Draft, gone};
-use crate::app::snapshot::{COLUMNS, Snapshot};
-use crate::app::state::{ConflictPick, State};
+use crate::app::snapshot::{COLUMNS, Column, Snapshot};
+use crate::app::state::{ConflictPick, DockTab, ListId, State};
 use crate::app::theme::{TEXT, Tokens, medium, regular, semibold};
 use crate::app::view::{Action, ConflictView, Line};
 use crate::app::widgets::{Look, Version, command_button, command_button_sized, note, pill, versions, versions_table};
@@ -40,7 +40,9 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Comma
             ui.add_space(2.0);
         }
         ui.spacing_mut().item_spacing.y = 3.0;
-        let list = snapshot.conflict_list();
+        let needle = state.needle(ListId::Dock(DockTab::Conflicts));
+        let mut list = snapshot.conflict_list();
+        list.retain(|pick| needle.is_empty() || said(snapshot, *pick).to_lowercase().contains(&needle));
         let mut area = ScrollArea::vertical().auto_shrink(false);
         // One that was picked elsewhere, in a table or by an action, is brought into view.
         let memory = ui.scope_id().with("seen last");
@@ -49,7 +51,9 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Comma
         if let Some(at) = at {
             let row = at as f32 * (ENTRY + ui.spacing().item_spacing.y);
             if row < top || row + ENTRY > top + height {
-                area = area.vertical_scroll_offset((row - height / 2.0 + ENTRY / 2.0).max(0.0));
+                // Before it was drawn once, its height is not known.
+                let above = if height > 0.0 { height / 2.0 - ENTRY / 2.0 } else { 0.0 };
+                area = area.vertical_scroll_offset((row - above).max(0.0));
             }
         }
         let mut clicked = None;
@@ -76,6 +80,17 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Comma
             }
         }),
         None => {}
+    }
+}
+
+/// What an entry says, to be looked through.
+fn said(snapshot: &Snapshot, pick: ConflictPick) -> String {
+    match pick {
+        ConflictPick::Ahead(guid) => snapshot.line(guid).map(|line| ahead_title(snapshot, line)).unwrap_or_default(),
+        ConflictPick::Record(side, record) => snapshot
+            .record(side, record)
+            .map(|r| format!("{} {} {} {} {}", r.title, r.kind, r.set, r.chosen, r.rule))
+            .unwrap_or_default(),
     }
 }
 
@@ -158,10 +173,18 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
     });
     page(ui, "conflict", |ui| {
         titled(ui, &record.title, &record.kind, &record.set);
-        let (rows, same) = versions(record, &draft);
+        let (mut rows, same) = versions(record, &draft);
+        for row in &mut rows {
+            let kind = Column::of_property(&row.name).and_then(Column::choice);
+            row.offered = kind.map(|kind| snapshot.choices(record.side, kind).iter().map(|c| c.name.clone()).collect());
+            row.wrong = state.wrong_property(record, &draft, row.property).err();
+        }
         let names = [0, 1].map(|side| snapshot.side_name(side));
         if let Some((property, value)) = versions_table(ui, names, &rows, pick, !draft.deletes()) {
             out.push(Command::PickValue(property, value));
+        }
+        for wrong in rows.iter().filter_map(|row| row.wrong.as_ref()) {
+            ui.add(Label::new(RichText::new(format!("! {wrong}")).color(t.danger)).wrap());
         }
         if !same.is_empty() {
             ui.label(RichText::new(format!("{}: the same everywhere", same.join(", "))).color(t.weak));
@@ -202,6 +225,17 @@ fn decision(ui: &mut Ui, state: &State, record: &ConflictView, draft: &Draft, ou
             };
             command_button_sized(ui, state, out, Command::TakeWhole(side), &text, Look::Side(side), 0.0);
         }
+        let t = Tokens::of(ui);
+        ui.scope(|ui| {
+            // Neither side's: violet, as what both make together.
+            let widgets = &mut ui.visuals_mut().widgets;
+            for look in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active] {
+                look.fg_stroke.color = t.conflict;
+                look.bg_stroke.color = t.conflict;
+                look.weak_bg_fill = t.conflict_faint;
+            }
+            command_button(ui, state, out, Command::MergeProperties, Look::Plain);
+        });
         command_button(ui, state, out, Command::ResetDecision, Look::Plain);
     }
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -259,6 +293,8 @@ fn foretold(ui: &mut Ui, state: &State, snapshot: &Snapshot, line: &Line) {
             from: taken(i).filter(|_| line.combines()),
             decided: false,
             touched: false,
+            offered: None,
+            wrong: None,
         })
         .collect();
     versions_table(ui, [0, 1].map(|side| snapshot.side_name(side)), &rows, false, false);

@@ -1,15 +1,18 @@
 //! The dock: conflicts, sync sets, activity, the last comparison. Folds to its tabs.
 
-use eframe::egui::{Align, Button, Frame, Label, Layout, Margin, Panel, Rect, RichText, ScrollArea, Sense, Ui, vec2};
+use eframe::egui::{
+    Align, Button, Frame, Label, Layout, Link, Margin, Panel, Rect, RichText, ScrollArea, Sense, Ui, vec2,
+};
 
 use super::conflicts;
 use crate::app::command::Command;
-use crate::app::handle::duration;
+use crate::app::news::duration;
 use crate::app::snapshot::Snapshot;
-use crate::app::state::{Activity, DockTab, State};
+use crate::app::state::{Activity, DockTab, ListId, State};
 use crate::app::theme::{SMALL, TEXT, Tokens, medium, mono, regular, semibold};
+use crate::app::tour::Spot;
 use crate::app::view::{Action, SetView};
-use crate::app::widgets::{Cell, Look, command_button, note, paint, pill, tab, within};
+use crate::app::widgets::{Cell, Look, command_button, list_filter, note, note_spot, paint, pill, tab, within};
 use crate::words::{count, grouped};
 
 /// Draws the dock at the bottom.
@@ -19,8 +22,10 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     if state.dock_open == Some(true) {
         // However small or enlarged the window, the tables keep more than half.
         let highest = (ui.available_height() * 0.42).max(110.0);
-        let panel = Panel::bottom("dock").resizable(true).default_size(222.0).size_range(110.0..=highest).frame(frame);
-        panel.show(ui, |ui| {
+        // Where there is room, why a conflict was decided as it was is in sight, too.
+        let usual = if ui.available_height() > 800.0 { 250.0 } else { 222.0 };
+        let panel = Panel::bottom("dock").resizable(true).default_size(usual).size_range(110.0..=highest).frame(frame);
+        let shown = panel.show(ui, |ui| {
             tabs(ui, state, out);
             ui.separator();
             let Some(snapshot) = &state.snapshot else {
@@ -31,10 +36,11 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             match state.dock {
                 DockTab::Conflicts => conflicts::show(ui, state, snapshot, out),
                 DockTab::Sets => sets(ui, state, snapshot, out),
-                DockTab::Activity => activity(ui, state),
+                DockTab::Activity => activity(ui, state, out),
                 DockTab::Verify => verify(ui, state, out),
             }
         });
+        note_spot(ui, Spot::Dock, shown.response.rect);
     } else {
         Panel::bottom("dock folded").frame(frame).show(ui, |ui| tabs(ui, state, out));
     }
@@ -67,6 +73,10 @@ fn tabs(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             if ui.add(fold).accessible_name(Command::ToggleDock.label(state)).clicked() {
                 out.push(Command::ToggleDock);
             }
+            if open {
+                ui.spacing_mut().interact_size.y = 22.0;
+                list_filter(ui, state, ListId::Dock(state.dock), 170.0, out);
+            }
         });
     });
 }
@@ -90,6 +100,13 @@ fn sets(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Command>)
         });
         return;
     }
+    let needle = state.needle(ListId::Dock(DockTab::Sets));
+    let found = |set: &&SetView| {
+        let at = snapshot.side_name(set.side);
+        let text = format!("{} {} {at} {} {} {}", set.id, set.peer, set.at, set.summary, set.file.display());
+        text.to_lowercase().contains(&needle)
+    };
+    let sets: Vec<&SetView> = snapshot.view.sets.iter().filter(|set| needle.is_empty() || found(set)).collect();
     // Long lists are laid out row by row, so the columns have fixed shares.
     let shares = [0.12, 0.045, 0.195, 0.11, 0.23, 0.13, 0.17];
     let columns = |rect: Rect| {
@@ -106,17 +123,12 @@ fn sets(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Command>)
     {
         paint(ui, ui.painter(), cell, &Cell::new(title, medium(TEXT - 0.5), t.weak));
     }
-    ScrollArea::vertical().id_salt("sets").auto_shrink(false).show_rows(
-        ui,
-        28.0,
-        snapshot.view.sets.len(),
-        |ui, rows| {
-            for set in &snapshot.view.sets[rows] {
-                let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 28.0), Sense::hover());
-                set_row(ui, state, snapshot, set, columns(rect), out);
-            }
-        },
-    );
+    ScrollArea::vertical().id_salt("sets").auto_shrink(false).show_rows(ui, 28.0, sets.len(), |ui, rows| {
+        for set in &sets[rows] {
+            let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 28.0), Sense::hover());
+            set_row(ui, state, snapshot, set, columns(rect), out);
+        }
+    });
 }
 
 fn set_row(ui: &mut Ui, state: &State, snapshot: &Snapshot, set: &SetView, cells: [Rect; 7], out: &mut Vec<Command>) {
@@ -136,7 +148,7 @@ fn set_row(ui: &mut Ui, state: &State, snapshot: &Snapshot, set: &SetView, cells
     let texts = [
         (set.at.clone(), regular(TEXT), t.weak),
         (set.id.to_string(), semibold(TEXT), t.strong),
-        (what, regular(TEXT), t.sides[set.side]),
+        (what.clone(), regular(TEXT), t.sides[set.side]),
         (range, regular(TEXT), t.text),
         (summary, regular(TEXT), t.text),
     ];
@@ -144,9 +156,15 @@ fn set_row(ui: &mut Ui, state: &State, snapshot: &Snapshot, set: &SetView, cells
         let struck = set.taken_back && i == 4;
         let text = RichText::new(text).font(font).color(if set.taken_back { t.weak } else { ink });
         let text = if struck { text.strikethrough() } else { text };
-        let label = within(ui, cells[i]).add(Label::new(text).truncate());
-        if i == 1 {
-            label.on_hover_text(set.file.display().to_string());
+        if i != 1 {
+            within(ui, cells[i]).add(Label::new(text).truncate());
+            continue;
+        }
+        let link = within(ui, cells[i])
+            .add(Link::new(text))
+            .accessible_name(format!("Select the orders of set {} {what}", set.id));
+        if link.on_hover_text(format!("Selects its orders\n{}", set.file.display())).clicked() {
+            out.push(Command::Run(Action::ObjectsOfSet { file: set.file.clone() }));
         }
     }
     let mut buttons = within(ui, cells[5]);
@@ -174,18 +192,25 @@ fn set_row(ui: &mut Ui, state: &State, snapshot: &Snapshot, set: &SetView, cells
     }
 }
 
-fn activity(ui: &mut Ui, state: &State) {
+fn activity(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let needle = state.needle(ListId::Dock(DockTab::Activity));
+    let found = |a: &&Activity| {
+        a.text.to_lowercase().contains(&needle) || a.details.iter().any(|d| d.text.to_lowercase().contains(&needle))
+    };
     page(ui, "activity", |ui| {
         if state.activity.is_empty() {
             note(ui, "Every step done in this window is told here in words, with its time and how long it took.");
         }
-        for activity in &state.activity {
-            entry(ui, activity);
+        for (at, activity) in state.activity.iter().filter(found).enumerate() {
+            ui.push_id(at, |ui| entry(ui, activity, &needle, out));
         }
     });
 }
 
-fn entry(ui: &mut Ui, activity: &Activity) {
+/// Lines that one step shows; a set of many thousands would make every frame long.
+const LINES: usize = 200;
+
+fn entry(ui: &mut Ui, activity: &Activity, needle: &str, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     ui.horizontal(|ui| {
         ui.spacing_mut().interact_size.y = 18.0;
@@ -197,12 +222,29 @@ fn entry(ui: &mut Ui, activity: &Activity) {
             ui.label(RichText::new(duration(took)).color(t.weak));
         }
     });
-    for detail in &activity.details {
+    let whole = activity.text.to_lowercase().contains(needle);
+    let lines = activity.details.iter().filter(|d| whole || d.text.to_lowercase().contains(needle));
+    for detail in lines.clone().take(LINES) {
         ui.horizontal(|ui| {
             ui.spacing_mut().interact_size.y = 17.0;
             ui.add_space(66.0);
-            ui.add(Label::new(RichText::new(detail).font(regular(TEXT - 0.5))).wrap());
+            let text = RichText::new(&detail.text).font(regular(TEXT - 0.5));
+            match detail.object {
+                None => {
+                    ui.add(Label::new(text).wrap());
+                }
+                Some((side, guid)) => {
+                    let link = ui.add(Link::new(text.color(t.text))).accessible_name(format!("Go to {}", detail.text));
+                    if link.clicked() {
+                        out.push(Command::Reveal(side, guid));
+                    }
+                }
+            }
         });
+    }
+    let more = lines.count().saturating_sub(LINES);
+    if more > 0 {
+        note(ui, &format!("and {}", count(more, "line")));
     }
 }
 
@@ -213,7 +255,7 @@ fn verify(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             note(ui, "Compares every order of both databases by its contents, not by what was sent.");
         });
         if let Some(verified) = &state.verified {
-            entry(ui, verified);
+            entry(ui, verified, &state.needle(ListId::Dock(DockTab::Verify)), out);
         }
     });
 }

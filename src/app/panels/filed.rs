@@ -7,7 +7,7 @@ use eframe::egui::{
 
 use crate::app::command::Command;
 use crate::app::snapshot::Snapshot;
-use crate::app::state::State;
+use crate::app::state::{ListId, PaneTab, State};
 use crate::app::theme::{TEXT, Tokens, medium, regular, semibold};
 use crate::app::view::{JournalLine, Mark, SideIndex};
 use crate::app::widgets::{Cell, VERSION_ONLY, mark_look, note, paint};
@@ -39,6 +39,12 @@ pub fn journal(ui: &mut Ui, state: &State, snapshot: &Snapshot, side: SideIndex,
         ui.vertical_centered(|ui| note(ui, &format!("Nothing was filed at {} yet.", snapshot.side_name(side))));
         return;
     }
+    let needle = state.needle(ListId::Pane(side, PaneTab::Journal));
+    let found = |line: &&JournalLine| {
+        let text = format!("{} {} {} {} {}", line.transaction, line.at, line.title, line.changes, line.origin);
+        text.to_lowercase().contains(&needle)
+    };
+    let lines: Vec<&JournalLine> = lines.iter().filter(|line| needle.is_empty() || found(line)).collect();
     ui.spacing_mut().item_spacing.y = 0.0;
     let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), LINE + 2.0), Sense::hover());
     let places = columns(head.width());

@@ -1,15 +1,18 @@
 //! Between the panes: what each direction has to send, the sets prepared, and the rule for conflicts.
 
 use eframe::egui::{
-    self, Align, CentralPanel, ComboBox, CornerRadius, Frame, Label, Layout, Panel, RichText, ScrollArea, Stroke, Ui,
+    self, Align, CentralPanel, ComboBox, CornerRadius, Frame, Label, Layout, Panel, Rect, RichText, ScrollArea, Stroke,
+    Ui, pos2, vec2,
 };
 
 use crate::app::command::{Command, rule_sentence};
 use crate::app::dialogs::{Dialog, PathField};
-use crate::app::state::State;
+use crate::app::snapshot::Snapshot;
+use crate::app::state::{FLIGHT_SECONDS, Report, State};
 use crate::app::theme::{SMALL, TEXT, Tokens, mono, regular, semibold};
+use crate::app::tour::Spot;
 use crate::app::view::{Action, SetCard, SideIndex};
-use crate::app::widgets::{Look, card, command_button_sized, fact, heading, note, pill};
+use crate::app::widgets::{Look, card, command_button_sized, fact, heading, note, note_spot, pill};
 use crate::demo::tables::ORDER;
 use crate::sync::Rule;
 use crate::words::count;
@@ -27,7 +30,8 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         ui.add_space(6.0);
         ui.spacing_mut().interact_size.y = 34.0;
         let text = Command::SyncBoth.button(state);
-        command_button_sized(ui, state, out, Command::SyncBoth, &text, Look::Plain, all.width());
+        let both = command_button_sized(ui, state, out, Command::SyncBoth, &text, Look::Plain, all.width());
+        note_spot(ui, Spot::Sync, both.rect);
         ui.add_space(2.0);
     });
     CentralPanel::no_frame().show(ui, |ui| {
@@ -62,10 +66,69 @@ fn direction(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>
     }
     let prepare = Command::Prepare(side);
     let text = prepare.button(state);
-    command_button_sized(ui, state, out, prepare, &text, Look::Side(side), width);
-    for set in &lane.prepared {
-        ui.push_id(("set", side, set.id), |ui| set_card(ui, state, side, set, out));
+    let button = command_button_sized(ui, state, out, prepare, &text, Look::Side(side), width);
+    note_spot(ui, Spot::Prepare(side), button.rect);
+    for (at, set) in lane.prepared.iter().enumerate() {
+        let card = ui.push_id(("set", side, set.id), |ui| set_card(ui, state, side, set, out)).response;
+        if at == 0 {
+            note_spot(ui, Spot::Cards(side), card.rect);
+        }
     }
+    if let Some(report) = state.report.as_ref().filter(|r| r.side == 1 - side) {
+        last_apply(ui, state, snapshot, report, out);
+    }
+}
+
+/// What the last apply did, and the ways back.
+fn last_apply(ui: &mut Ui, state: &State, snapshot: &Snapshot, report: &Report, out: &mut Vec<Command>) {
+    let side = report.side;
+    let Some(set) = snapshot.view.sets.iter().find(|s| s.side == side && !s.sent && !s.taken_back) else { return };
+    // Another set has been applied since, by another program perhaps: what was said is not of this one.
+    if !report.title.contains(&format!("set {} from {}", set.id, set.peer)) {
+        return;
+    }
+    let t = Tokens::of(ui);
+    let done = RichText::new(format!("✓ Set {} is applied", set.id)).font(regular(12.0)).color(t.new);
+    ui.add(Label::new(done).truncate()).on_hover_text(&report.title);
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().interact_size.y = 20.0;
+        ui.spacing_mut().button_padding = vec2(6.0, 1.0);
+        ui.spacing_mut().item_spacing = vec2(4.0, 3.0);
+        let seq = set.seq;
+        command_button_sized(ui, state, out, Command::SaveReport, "Report…", Look::Plain, 0.0);
+        let back = Command::Run(Action::TakeBack { side, seq });
+        // Where it cannot be as if nothing had been, there may still be the way by new changes; each says its reason.
+        match back.enabled(state).is_ok() || set.revert.as_ref().is_none_or(|r| r.is_err()) {
+            true => command_button_sized(ui, state, out, back, "Take back", Look::Plain, 0.0)
+                .accessible_name(format!("Take back the set applied last at {}", snapshot.side_name(side))),
+            false => {
+                let revert = Command::Run(Action::Revert { side, seq, confirmed: false });
+                command_button_sized(ui, state, out, revert, "Revert…", Look::Plain, 0.0)
+                    .accessible_name(format!("Revert the set applied last at {}…", snapshot.side_name(side)))
+            }
+        };
+    });
+}
+
+/// A set on its way across, above everything.
+pub fn flight(ui: &Ui, state: &State, lane: Rect, panes: [Rect; 2]) {
+    let Some(flight) = &state.flight else { return };
+    let t = Tokens::of(ui);
+    let gone = ((ui.input(|i| i.time) - flight.since) / FLIGHT_SECONDS).clamp(0.0, 1.0) as f32;
+    // Slowly off, slowly in.
+    let eased = gone * gone * (3.0 - 2.0 * gone);
+    let y = lane.top() + 150.0 + 140.0 * flight.from as f32;
+    let (from, to) = (panes[flight.from].center().x, panes[1 - flight.from].center().x);
+    let centre = pos2(from + (to - from) * eased, y);
+    let rect = Rect::from_center_size(centre, vec2(150.0, 34.0));
+    let strength = if gone > 0.8 { (1.0 - gone) / 0.2 } else { 1.0 };
+    let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("set on its way"));
+    let painter = ui.ctx().layer_painter(layer);
+    painter.rect_filled(rect, CornerRadius::same(7), t.side_fill[flight.from].gamma_multiply(strength));
+    let stroke = Stroke::new(1.5, t.sides[flight.from].gamma_multiply(strength));
+    painter.rect_stroke(rect, CornerRadius::same(7), stroke, egui::StrokeKind::Inside);
+    let ink = t.sides[flight.from].gamma_multiply(strength);
+    painter.text(centre, egui::Align2::CENTER_CENTER, &flight.title, semibold(TEXT), ink);
 }
 
 fn set_card(ui: &mut Ui, state: &State, side: SideIndex, set: &SetCard, out: &mut Vec<Command>) {
@@ -192,6 +255,7 @@ fn rule(ui: &mut Ui, state: &State, height: f32, short: bool, out: &mut Vec<Comm
         })
     });
     let response = response.inner.response.labelled_by(label.id);
+    note_spot(ui, Spot::Rule, response.rect);
     let sentence = rule_sentence(state.rule(), state);
     let caution = state.rule().caution();
     let tip = format!("{sentence} {caution}");
@@ -210,6 +274,10 @@ fn rule(ui: &mut Ui, state: &State, height: f32, short: bool, out: &mut Vec<Comm
     ScrollArea::vertical().id_salt("rule in words").auto_shrink([false, true]).max_height(height).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
         note(ui, &sentence);
+        let why = RichText::new("Why?").font(regular(12.0)).color(t.sides[0]).underline();
+        if ui.add(egui::Link::new(why)).accessible_name("Why? What each rule does").clicked() {
+            out.push(Command::Ask(Dialog::Rules));
+        }
         if !caution.is_empty() {
             let text = RichText::new(format!("! {caution}")).font(regular(12.0)).color(t.waiting);
             ui.add(Label::new(text).wrap());

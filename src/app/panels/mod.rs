@@ -7,21 +7,26 @@
 //! error bar (when there is one), status line
 //! ```
 
+mod bubble;
 mod cell_editor;
 mod conflicts;
 mod dock;
 mod filed;
 mod lane;
 mod pane;
+mod requeued;
 mod status;
 mod table;
 mod top;
+mod travel;
 
 use eframe::egui::{CentralPanel, Frame, Margin, Panel, Rect, Stroke, Ui, UiBuilder, pos2};
 
 use super::command::Command;
 use super::state::State;
 use super::theme::Tokens;
+
+pub use bubble::show as bubble;
 
 /// Where the two tables stand. Not part of the state: it belongs to the widgets, and both tables of a frame must see it.
 #[derive(Debug, Default)]
@@ -53,7 +58,9 @@ pub fn show(ui: &mut Ui, state: &State, scrolling: &mut Scrolling, out: &mut Vec
             .show_separator_line(true)
             .show(ui, |ui| status::error(ui, error, state, out));
     }
-    dock::show(ui, state, out);
+    if !state.settings.presentation {
+        dock::show(ui, state, out);
+    }
     CentralPanel::no_frame().show(ui, |ui| centre(ui, state, scrolling, out));
 }
 
@@ -76,4 +83,5 @@ fn centre(ui: &mut Ui, state: &State, scrolling: &mut Scrolling, out: &mut Vec<C
     let margin = if all.width() < 1400.0 { 8.0 } else { 12.0 };
     let inner = lane.shrink2(eframe::egui::vec2(margin, 8.0));
     ui.scope_builder(UiBuilder::new().id_salt("lane").max_rect(inner), |ui| lane::show(ui, state, out));
+    lane::flight(ui, state, lane, panes);
 }

@@ -5,13 +5,14 @@ use eframe::egui::{
     UiBuilder, vec2,
 };
 
-use super::{Scrolling, filed, table};
+use super::{Scrolling, filed, requeued, table, travel};
 use crate::app::command::Command;
 use crate::app::snapshot::{Snapshot, bytes};
-use crate::app::state::{PaneTab, State};
-use crate::app::theme::{SMALL, TEXT, Tokens, mono, regular, semibold};
-use crate::app::view::{Action, SideIndex};
-use crate::app::widgets::{Look, command_button, command_button_sized, fact, note, pill, tab};
+use crate::app::state::{ListId, PaneTab, State};
+use crate::app::theme::{SMALL, TEXT, Tokens, mono, semibold};
+use crate::app::tour::Spot;
+use crate::app::view::{Action, Choice, SideIndex};
+use crate::app::widgets::{Look, command_button_sized, fact, list_filter, note, note_spot, tab};
 use crate::words::grouped;
 
 /// The pane of a side.
@@ -42,14 +43,20 @@ pub fn show(ui: &mut Ui, state: &State, side: SideIndex, scrolling: &mut Scrolli
             ui.vertical_centered(|ui| ui.label(RichText::new(text).color(t.weak)));
             return;
         };
+        note_spot(ui, Spot::Table(side), ui.max_rect());
         match state.tabs[side] {
+            PaneTab::Orders if state.travel[side].is_some() => {
+                if let Some(travel) = &state.travel[side] {
+                    travel::show(ui, state, travel, side, out);
+                }
+            }
             PaneTab::Orders => table::show(ui, state, snapshot, side, scrolling, out),
-            PaneTab::Employees => names(ui, snapshot, side, 0, "employees"),
-            PaneTab::Customers => names(ui, snapshot, side, 1, "customers"),
-            PaneTab::Items => names(ui, snapshot, side, 2, "items"),
+            PaneTab::Employees => names(ui, state, snapshot, side, 0),
+            PaneTab::Customers => names(ui, state, snapshot, side, 1),
+            PaneTab::Items => names(ui, state, snapshot, side, 2),
             PaneTab::Journal => filed::journal(ui, state, snapshot, side, out),
             PaneTab::Times => filed::times(ui, snapshot, side),
-            PaneTab::Requeued => requeued(ui, state, snapshot, side, out),
+            PaneTab::Requeued => requeued::show(ui, state, snapshot, side, out),
         }
     });
 }
@@ -111,8 +118,10 @@ fn head(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
         }
         let has = format!("has {}'s changes up to ", snapshot.side_name(1 - side));
         let of = format!(" of {}", grouped(other.transaction));
-        // On a narrow pane the sentence would push out the numbers that matter more.
-        if ui.available_width() > 280.0 {
+        // Where there is no room, the sentence would push out the numbers that matter more.
+        let whole = format!("{has}{}{of}", grouped(s.received));
+        let width = ui.painter().layout_no_wrap(whole, semibold(TEXT), t.text).size().x;
+        if ui.available_width() > width {
             fact(ui, &has, &grouped(s.received), &of, t.strong);
         } else {
             fact(ui, "has ", &grouped(s.received), &of, t.strong).on_hover_text(format!("{has}{}{of}", s.received));
@@ -137,15 +146,41 @@ fn tools(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
         if response.on_hover_text("How many at once: drag, or click and type").changed() {
             out.push(Command::RandomCount(side, n));
         }
-        // On a narrow pane the history is in the row's menu, and on its key.
-        let wide = ui.max_rect().width() > 600.0;
-        let all =
-            [Command::NewOrder(side), Command::EditOrder(side), Command::DeleteOrders(side), Command::History(side)];
-        for command in all.into_iter().take(if wide { 4 } else { 3 }) {
-            command_button(ui, state, out, command, Look::Plain);
+        note_spot(ui, Spot::Random(side), ui.min_rect());
+        // On a narrow pane the rest is in the row's menu, on keys and in the palette.
+        let wide = ui.max_rect().width() > 620.0;
+        let all = [
+            Command::NewOrder(side),
+            Command::EditOrder(side),
+            Command::DeleteOrders(side),
+            Command::Export(side),
+            Command::TimeTravel(side),
+        ];
+        if wide {
+            ui.spacing_mut().button_padding.x = 8.0;
+        }
+        let shown = all.into_iter().take(if wide { 5 } else { 3 });
+        for command in shown.filter(|c| *c != Command::TimeTravel(side) || state.travel[side].is_none()) {
+            // The way back is in the banner.
+            let text = match command {
+                Command::TimeTravel(_) => "As it was…".to_owned(),
+                _ => command.button(state),
+            };
+            command_button_sized(ui, state, out, command, &text, Look::Plain, 0.0);
         }
         let width = ui.available_width().min(190.0);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if state.tabs[side] != PaneTab::Orders {
+                let list = ListId::Pane(side, state.tabs[side]);
+                let response = list_filter(ui, state, list, width - 16.0, out);
+                if state.focus_filter == Some(side) {
+                    match response.has_focus() {
+                        true => out.push(Command::FilterFocused),
+                        false => response.request_focus(),
+                    }
+                }
+                return;
+            }
             let mut text = state.query.filters[side].clone();
             let field = TextEdit::singleline(&mut text).hint_text("Filter orders  ( / )").desired_width(width - 16.0);
             let response = ui.add(field).accessible_name(format!("Orders at {name} filter"));
@@ -188,7 +223,11 @@ fn tabs(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
         ] {
             let text = if short { letters } else { whole };
             let label = format!("{whole} at {name}");
-            if tab(ui, state.tabs[side] == kind, text, badge, t.sides[side], &label).clicked() {
+            let response = tab(ui, state.tabs[side] == kind, text, badge, t.sides[side], &label);
+            if kind == PaneTab::Requeued {
+                note_spot(ui, Spot::Requeued(side), response.rect);
+            }
+            if response.clicked() {
                 out.push(Command::PaneTab(side, kind));
             }
         }
@@ -198,61 +237,32 @@ fn tabs(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
     ui.add_space(-ui.spacing().item_spacing.y + 1.0);
 }
 
-fn names(ui: &mut Ui, snapshot: &Snapshot, side: SideIndex, kind: usize, what: &str) {
+fn names(ui: &mut Ui, state: &State, snapshot: &Snapshot, side: SideIndex, kind: usize) {
     let t = Tokens::of(ui);
-    let choices = snapshot.choices(side, kind);
+    let tab = state.tabs[side];
+    let needle = state.needle(ListId::Pane(side, tab));
+    let found = |c: &&Choice| c.name.to_lowercase().contains(&needle) || c.key.to_string() == needle;
+    let choices: Vec<&Choice> = snapshot.choices(side, kind).iter().filter(found).collect();
     if choices.is_empty() {
         ui.add_space(20.0);
-        ui.vertical_centered(|ui| note(ui, &format!("{} has no {what}.", snapshot.side_name(side))));
+        let text = match needle.is_empty() {
+            true => format!("{} has no {}.", snapshot.side_name(side), tab.title().to_lowercase()),
+            false => "Nothing matches the filter.".to_owned(),
+        };
+        ui.vertical_centered(|ui| note(ui, &text));
         return;
     }
-    ScrollArea::vertical().id_salt(("names", side, kind)).auto_shrink(false).show_rows(
-        ui,
-        20.0,
-        choices.len(),
-        |ui, rows| {
-            for choice in &choices[rows] {
-                ui.horizontal(|ui| {
-                    ui.add_space(14.0);
-                    ui.allocate_ui_with_layout(vec2(60.0, 20.0), Layout::right_to_left(Align::Center), |ui| {
-                        ui.label(RichText::new(choice.key.to_string()).color(t.weak));
-                    });
-                    ui.add_space(8.0);
-                    ui.label(&choice.name);
-                });
-            }
-        },
-    );
-}
-
-fn requeued(ui: &mut Ui, state: &State, snapshot: &Snapshot, side: SideIndex, out: &mut Vec<Command>) {
-    let t = Tokens::of(ui);
-    let waiting = &snapshot.view.sides[side].requeued;
-    ScrollArea::vertical().id_salt(("requeued", side)).auto_shrink(false).show(ui, |ui| {
-        Frame::new().inner_margin(Margin::same(14)).show(ui, |ui| {
-            if waiting.is_empty() {
-                note(ui, "Nothing waits. An object that cannot be applied yet, because something it refers to has not arrived, waits here and is tried again after every set.");
-                return;
-            }
+    let area = ScrollArea::vertical().id_salt(("names", side, kind)).auto_shrink(false);
+    area.show_rows(ui, 20.0, choices.len(), |ui, rows| {
+        for choice in &choices[rows] {
             ui.horizontal(|ui| {
-                command_button(ui, state, out, Command::Run(Action::Retry { side }), Look::Side(side));
-                note(ui, "It is also tried again after every set.");
-            });
-            ui.add_space(4.0);
-            for object in waiting {
-                ui.horizontal(|ui| {
-                    pill(ui, &format!("? {}", object.cause), t.waiting, t.waiting_fill);
-                    ui.label(RichText::new(&object.title).font(semibold(TEXT)).color(t.strong));
-                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                        let discard = Action::Discard { side, ids: vec![object.id], confirmed: false };
-                        command_button(ui, state, out, Command::Run(discard), Look::Plain);
-                        let set = RichText::new(format!("came in {}", object.set)).color(t.weak);
-                        ui.add(Label::new(set).truncate());
-                    });
+                ui.add_space(14.0);
+                ui.allocate_ui_with_layout(vec2(60.0, 20.0), Layout::right_to_left(Align::Center), |ui| {
+                    ui.label(RichText::new(choice.key.to_string()).color(t.weak));
                 });
-                ui.add(Label::new(RichText::new(&object.reason).font(regular(TEXT))).wrap());
-                ui.separator();
-            }
-        });
+                ui.add_space(8.0);
+                ui.add(Label::new(&choice.name).truncate());
+            });
+        }
     });
 }

@@ -1,5 +1,7 @@
 //! The status line and the error bar.
 
+use std::path::Path;
+
 use eframe::egui::{self, Align, Label, Layout, RichText, Sense, Spinner, Ui};
 
 use crate::app::app::SLOW;
@@ -40,9 +42,14 @@ pub fn line(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let weak = |text: &str| RichText::new(text).font(regular(12.0)).color(t.weak);
             ui.label(weak("Changes by other programs appear here"));
+            if let Some(address) = &state.rest {
+                ui.add_space(10.0);
+                ui.label(weak(&format!("REST on {}", address.trim_start_matches("http://"))));
+            }
             if let Some(snapshot) = &state.snapshot {
                 ui.add_space(10.0);
-                ui.add(Label::new(weak(&snapshot.view.dir.display().to_string())).truncate());
+                let dir = shortened(&snapshot.view.dir);
+                ui.add(Label::new(weak(&dir)).truncate()).on_hover_text(snapshot.view.dir.display().to_string());
             }
         });
     });
@@ -62,6 +69,15 @@ pub fn error(ui: &mut Ui, error: &Failure, state: &State, out: &mut Vec<Command>
             }
         });
     });
+}
+
+/// The home folder as people write it.
+fn shortened(dir: &Path) -> String {
+    let inside = std::env::home_dir().and_then(|home| dir.strip_prefix(home).map(Path::to_owned).ok());
+    match inside {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => dir.display().to_string(),
+    }
 }
 
 fn first_upper(text: &str) -> String {

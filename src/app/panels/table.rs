@@ -22,18 +22,21 @@ const NARROW: f32 = 640.0;
 const TINY: f32 = 500.0;
 
 /// How a table is laid out at its width.
-struct Shape {
-    widths: [f32; 8],
-    text: f32,
-    row: f32,
+pub(super) struct Shape {
+    /// Mark, order, employee, customer, date, item, quantity, price.
+    pub(super) widths: [f32; 8],
+    /// Size of its text, points.
+    pub(super) text: f32,
+    /// Height of a row, points.
+    pub(super) row: f32,
     /// Space at the left and right of a cell's text, points.
-    pad: f32,
+    pub(super) pad: f32,
     /// How much of a date is shown, unless the rest is what differs.
-    date_chars: usize,
+    pub(super) date_chars: usize,
 }
 
 impl Shape {
-    fn for_width(width: f32, digits: usize) -> Shape {
+    pub(super) fn for_width(width: f32, digits: usize) -> Shape {
         // Mark, order, employee, customer, date, item, quantity, price. The narrow ones are measured: a number or a date
         // cut in two says something wrong.
         let (mut shares, text, pad, date_chars): ([f32; 8], _, _, _) = if width >= NARROW {
@@ -41,7 +44,7 @@ impl Shape {
         } else if width >= TINY {
             ([18.0, 50.0, 72.0, 100.0, 119.0, 84.0, 41.0, 64.0], TEXT - 1.0, 4.0, 16)
         } else {
-            ([18.0, 50.0, 72.0, 80.0, 80.0, 66.0, 42.0, 64.0], TEXT - 1.0, 4.0, 10)
+            ([18.0, 50.0, 72.0, 78.0, 88.0, 64.0, 42.0, 64.0], TEXT - 1.0, 4.0, 10)
         };
         shares[1] = shares[1].max(digits as f32 * text * 0.65 + 2.0 * pad);
         let sum = shares.iter().sum::<f32>();
@@ -57,7 +60,7 @@ impl Shape {
         Shape { widths, text, row, pad, date_chars }
     }
 
-    fn title(&self, column: Option<Column>) -> &'static str {
+    pub(super) fn title(&self, column: Option<Column>) -> &'static str {
         match column {
             None => "Order",
             Some(Column::Quantity) if self.date_chars < 19 => "Qty",
@@ -76,6 +79,13 @@ pub fn show(
     out: &mut Vec<Command>,
 ) {
     ui.spacing_mut().item_spacing = vec2(0.0, 0.0);
+    ui.ctx().accesskit_node_builder(ui.unique_id(), |node| {
+        node.set_role(Role::Table);
+        node.set_label(format!("Orders at {}", state.side_name(side)));
+        // The headings are a row, too.
+        node.set_row_count(state.rows[side].len() + 1);
+        node.set_column_count(COLUMNS.len() + 1);
+    });
     let bar = ui.spacing().scroll.allocated_width();
     let shape = Shape::for_width(ui.available_width() - bar, snapshot.digits);
     let mut table = TableBuilder::new(ui)
@@ -106,7 +116,8 @@ pub fn show(
             drawn += 1;
             let Some(line) = state.line(side, row.index()) else { return };
             let selected = state.selection.guids.contains(&line.guid);
-            Painting { state, snapshot, side, shape: &shape, line, selected, clip }.row(&mut row, out);
+            let index = row.index();
+            Painting { state, snapshot, side, shape: &shape, line, selected, clip, index }.row(&mut row, out);
         });
     });
     if state.rows[side].is_empty() {
@@ -165,6 +176,7 @@ fn header(row: &mut TableRow<'_, '_>, state: &State, side: SideIndex, shape: &Sh
         };
         let name = format!("Sort by {title} at {}{order}", state.side_name(side));
         response.widget_info(|| WidgetInfo::labeled(Role::ColumnHeader, true, &name));
+        placed(&response, 0, column.map_or(0, |column| column as usize + 1));
         if response.clicked() {
             out.push(Command::SortBy(side, column));
         }
@@ -181,11 +193,21 @@ struct Painting<'a> {
     selected: bool,
     /// The table's body; a ghost row's text and the selection's frame reach beyond their cell, but not beyond this.
     clip: Rect,
+    /// Its place among the rows.
+    index: usize,
+}
+
+/// Says where in the table a cell is.
+fn placed(response: &Response, row: usize, column: usize) {
+    response.ctx.accesskit_node_builder(response.id, |node| {
+        node.set_row_index(row);
+        node.set_column_index(column);
+    });
 }
 
 impl Painting<'_> {
     fn row(&self, row: &mut TableRow<'_, '_>, out: &mut Vec<Command>) {
-        let order = self.line.orders[self.side].as_ref();
+        let order = self.line.orders[self.side].as_deref();
         let side_name = self.state.side_name(self.side);
         let (_, response) = row.col(|ui| self.mark(ui));
         let mut picks = vec![(response, None)];
@@ -197,6 +219,7 @@ impl Painting<'_> {
             };
             WidgetInfo::selected(Role::RowHeader, true, self.selected, name)
         });
+        placed(&response, self.index + 1, 0);
         picks.push((response, None));
         for (index, column) in COLUMNS.into_iter().enumerate() {
             let editing = self
@@ -222,6 +245,7 @@ impl Painting<'_> {
                     let value = self.snapshot.text(self.side, order, column);
                     WidgetInfo { current_text_value: Some(value), ..WidgetInfo::labeled(Role::Cell, true, what) }
                 });
+                placed(&response, self.index + 1, index + 1);
             }
             if editing.is_none() {
                 picks.push((response, Some(column)));
@@ -348,7 +372,8 @@ impl Painting<'_> {
         }
         if let Some(since) = self.state.flash.get(&(self.side, self.line.guid)) {
             let age = (ui.input(|i| i.time) - since) / FLASH_SECONDS;
-            fill = blend(fill, t.waiting_fill, 1.0 - age as f32);
+            let strength = if self.state.settings.animations { 1.0 - age as f32 } else { 1.0 };
+            fill = blend(fill, t.waiting_fill, strength);
         }
         let rect = ui.max_rect();
         if fill != t.surface {

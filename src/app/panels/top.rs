@@ -9,23 +9,77 @@ use crate::app::command::Command;
 use crate::app::rows::Show;
 use crate::app::snapshot::Snapshot;
 use crate::app::state::{PaneTab, State};
-use crate::app::theme::{TEXT, Tokens, medium, semibold};
-use crate::app::widgets::{Look, command_button, menu_entry};
+use crate::app::theme::{SMALL, TEXT, Tokens, medium, regular, semibold};
+use crate::app::tour::Spot;
+use crate::app::view::Action;
+use crate::app::widgets::{Look, command_button, focus_ring, menu_entry, note, note_spot};
+use crate::demo::scenario::SCENARIOS;
 use crate::words::{count, grouped};
 
-/// Title, environment, verdict; at the right what concerns the whole window.
+/// Title, environment, undo and redo, verdict; at the right what concerns the whole window.
 pub fn bar(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
+    let wide = ui.available_width() > 1250.0;
     ui.horizontal(|ui| {
         ui.label(RichText::new(TITLE).font(semibold(15.0)).color(t.strong));
         ui.add_space(6.0);
         environment(ui, state, out);
+        ui.add_space(2.0);
+        for (command, sign) in [(Command::Undo, "↶"), (Command::Redo, "↷")] {
+            undo_button(ui, state, out, command, sign);
+        }
         ui.add_space(6.0);
-        verdict(ui, state, out);
+        let spot = ui.scope(|ui| verdict(ui, state, out)).response.rect;
+        note_spot(ui, Spot::Verdict, spot);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             theme_button(ui, state, out);
-            command_button(ui, state, out, Command::Verify, Look::Plain);
+            tours(ui, state, out);
+            let verify = command_button(ui, state, out, Command::Verify, Look::Plain);
+            note_spot(ui, Spot::Verify, verify.rect);
+            search(ui, state, if wide { 250.0 } else { 170.0 }, out);
         });
+    });
+}
+
+/// Looks like a field and opens the palette, which has it.
+fn search(ui: &mut Ui, state: &State, width: f32, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
+    let keys = Command::Palette.shortcut().map(|s| ui.ctx().format_shortcut(&s)).unwrap_or_default();
+    let text = RichText::new("Search commands…").font(regular(TEXT)).color(t.weak);
+    let button = Button::new((text, egui::Atom::grow(), RichText::new(keys).font(regular(SMALL)).color(t.weak)));
+    let response = ui.add(button.fill(t.field).min_size(egui::vec2(width, 26.0)));
+    let response = response.accessible_name(Command::Palette.label(state));
+    if response.on_hover_text(Command::Palette.tooltip(state)).clicked() {
+        out.push(Command::Palette);
+    }
+}
+
+/// An arrow that turns back, painted over a button that says which way.
+fn undo_button(ui: &mut Ui, state: &State, out: &mut Vec<Command>, command: Command, sign: &str) {
+    let enabled = command.enabled(state);
+    let button = Button::new(RichText::new(sign).font(semibold(15.0))).min_size(egui::vec2(30.0, 26.0));
+    let response = ui.add_enabled(enabled.is_ok(), button).accessible_name(command.label(state));
+    let keys = command.shortcut().map(|s| ui.ctx().format_shortcut(&s)).unwrap_or_default();
+    let response = match enabled {
+        Ok(()) => response.on_hover_text(format!("{}   {keys}", command.label(state))),
+        Err(reason) => response.on_disabled_hover_text(reason),
+    };
+    if response.clicked() {
+        out.push(command);
+    }
+}
+
+/// The tour, and the situations that a presenter can jump to.
+fn tours(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let response = ui.button("Guided tour ▾").accessible_name("Tours").on_hover_text(Command::Tour.tooltip(state));
+    egui::Popup::menu(&response).show(|ui| {
+        ui.set_min_width(300.0);
+        menu_entry(ui, state, out, Command::Tour);
+        ui.separator();
+        note(ui, "Ready situations, each in databases of its own");
+        for which in 1..SCENARIOS.len() {
+            menu_entry(ui, state, out, Command::Situation(which));
+        }
     });
 }
 
@@ -33,13 +87,35 @@ fn environment(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let dir = state.snapshot.as_ref().map(|s| s.view.dir.clone()).unwrap_or_default();
     let name = dir.file_name().map_or("environment".into(), |n| n.to_string_lossy().into_owned());
+    // However long its name is, the verdict keeps its place.
+    let short: String = name.chars().take(24).collect();
+    let name = if short.len() < name.len() { format!("{short}…") } else { name };
     let button = Button::new(RichText::new(format!("{name} ▾")).color(t.text)).frame_when_inactive(false);
     let response = ui.add(button).accessible_name("Environment").on_hover_text(dir.display().to_string());
     egui::Popup::menu(&response).show(|ui| {
-        ui.set_min_width(220.0);
-        for command in [Command::OpenEnvironment, Command::OpenSetFile, Command::RestartDemo] {
+        ui.set_min_width(260.0);
+        for command in [Command::OpenEnvironment, Command::NewEnvironment] {
             menu_entry(ui, state, out, command);
         }
+        let recent: Vec<_> = state.recent().map(|dir| dir.to_owned()).collect();
+        if !recent.is_empty() {
+            ui.separator();
+            note(ui, "Shown before");
+            for dir in recent {
+                menu_entry(ui, state, out, Command::Run(Action::Open { dir }));
+            }
+        }
+        ui.separator();
+        for command in [Command::OpenSetFile, Command::Export(0), Command::Export(1), Command::SaveReport] {
+            menu_entry(ui, state, out, command);
+        }
+        ui.separator();
+        menu_entry(ui, state, out, Command::RestartDemo);
+        ui.separator();
+        for command in [Command::Presentation, Command::HighContrast, Command::Animations, Command::ResetLayout] {
+            menu_entry(ui, state, out, command);
+        }
+        menu_entry(ui, state, out, Command::Shortcuts);
     });
 }
 
@@ -195,6 +271,7 @@ fn chip(ui: &mut Ui, chosen: bool, sign: &str, name: &str, n: usize, ink: Color3
         ui.add(button)
     });
     let response = response.inner;
+    focus_ring(ui, &response);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, format!("Show {name}: {n}")));
     response
 }

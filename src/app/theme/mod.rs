@@ -27,6 +27,14 @@ pub fn install(ctx: &egui::Context) {
     }
 }
 
+/// Both themes in high contrast, or as usual.
+pub fn set_contrast(ctx: &egui::Context, high: bool) {
+    for theme in [Theme::Dark, Theme::Light] {
+        let tokens = if high { Tokens::high_contrast() } else { Tokens::for_theme(theme) };
+        ctx.style_mut_of(theme, |style| apply(style, tokens));
+    }
+}
+
 fn apply(style: &mut egui::Style, t: &Tokens) {
     style.text_styles = [
         (TextStyle::Small, regular(SMALL)),
@@ -60,18 +68,19 @@ fn apply(style: &mut egui::Style, t: &Tokens) {
     v.selection.bg_fill = t.side_fill[0];
     v.selection.stroke = Stroke::new(1.0, t.sides[0]);
     v.text_cursor.stroke = Stroke::new(2.0, t.sides[0]);
-    v.disabled_alpha = 0.55;
+    v.disabled_alpha = if t.surface == Color32::BLACK { 0.75 } else { 0.55 };
     let widgets = &mut v.widgets;
     for (visuals, fill, border, text) in [
         (&mut widgets.noninteractive, t.surface, t.line, t.text),
         (&mut widgets.inactive, t.control, t.border, t.text),
         (&mut widgets.hovered, t.control_hovered, t.strong_border, t.strong),
+        // Also what has the focus of the keyboard.
         (&mut widgets.active, t.control_hovered, t.sides[0], t.strong),
         (&mut widgets.open, t.control_hovered, t.border, t.text),
     ] {
         visuals.bg_fill = fill;
         visuals.weak_bg_fill = fill;
-        visuals.bg_stroke = Stroke::new(1.0, border);
+        visuals.bg_stroke = Stroke::new(if border == t.sides[0] { 2.0 } else { 1.0 }, border);
         visuals.fg_stroke = Stroke::new(1.0, text);
         visuals.corner_radius = CornerRadius::same(5);
         visuals.expansion = 0.0;

@@ -116,7 +116,41 @@ const LIGHT: Tokens = Tokens {
     shade: Color32::from_black_alpha(90),
 };
 
+/// White on black, outlines that can be seen from afar, and the same meanings in strong colours.
+const HIGH_CONTRAST: Tokens = Tokens {
+    ground: rgb(0x000000),
+    surface: rgb(0x000000),
+    raised: rgb(0x1C1C1C),
+    field: rgb(0x000000),
+    control: rgb(0x101010),
+    control_hovered: rgb(0x303030),
+    line: rgb(0x707070),
+    border: rgb(0xC8C8C8),
+    strong_border: rgb(0xFFFFFF),
+    text: rgb(0xFFFFFF),
+    strong: rgb(0xFFFFFF),
+    weak: rgb(0xD8D8D8),
+    sides: [rgb(0x6CC4FF), rgb(0xFFB454)],
+    side_fill: [rgb(0x00305C), rgb(0x4A2A00)],
+    side_faint: [rgb(0x001C38), rgb(0x2C1900)],
+    new: rgb(0x5CF0A0),
+    new_fill: rgb(0x003D1E),
+    danger: rgb(0xFF8A8A),
+    danger_fill: rgb(0x4A0000),
+    conflict: rgb(0xD6B8FF),
+    conflict_fill: rgb(0x3A0A78),
+    conflict_faint: rgb(0x20063F),
+    waiting: rgb(0xFFE45C),
+    waiting_fill: rgb(0x463A00),
+    shade: Color32::from_black_alpha(190),
+};
+
 impl Tokens {
+    /// The colours in high contrast.
+    pub fn high_contrast() -> &'static Tokens {
+        &HIGH_CONTRAST
+    }
+
     /// The colours of a theme.
     pub fn for_theme(theme: Theme) -> &'static Tokens {
         match theme {
@@ -127,7 +161,12 @@ impl Tokens {
 
     /// The colours of the theme this ui is drawn in.
     pub fn of(ui: &egui::Ui) -> &'static Tokens {
-        if ui.visuals().dark_mode { &DARK } else { &LIGHT }
+        match ui.visuals() {
+            // egui knows two themes only; the third one is told by its ground.
+            v if v.panel_fill == HIGH_CONTRAST.surface => &HIGH_CONTRAST,
+            v if v.dark_mode => &DARK,
+            _ => &LIGHT,
+        }
     }
 }
 
@@ -151,7 +190,7 @@ mod tests {
     #[test]
     fn text_is_readable_wherever_it_stands() {
         assert!((contrast(Color32::BLACK, Color32::WHITE) - 21.0).abs() < 0.01);
-        for (theme, t) in [("dark", &DARK), ("light", &LIGHT)] {
+        for (theme, t) in [("dark", &DARK), ("light", &LIGHT), ("high contrast", &HIGH_CONTRAST)] {
             let plain = [t.ground, t.surface, t.raised, t.field, t.control, t.control_hovered];
             let rows = [t.surface, t.side_faint[0], t.side_faint[1], t.conflict_faint];
             let mut pairs = Vec::new();

@@ -43,15 +43,27 @@ pub fn row_mark(t: &Tokens, line: &Line, side: SideIndex) -> Option<MarkLook> {
 
 /// What one side did to an object, as in its journal.
 pub fn mark_look(t: &Tokens, mark: Mark, side: SideIndex) -> MarkLook {
-    let (glyph, ink, meaning) = match mark {
-        Mark::New => ("+", t.new, "new"),
-        Mark::Changed => ("≠", t.sides[side], "changed"),
-        Mark::Deleted => ("−", t.danger, "deleted"),
-        Mark::Conflict => ("!", t.conflict, "conflict"),
-        Mark::Combine => ("⊕", t.conflict, "combined"),
-        Mark::None => ("·", t.weak, "unchanged"),
+    let (glyph, ink) = match mark {
+        Mark::New => ("+", t.new),
+        Mark::Changed => ("≠", t.sides[side]),
+        Mark::Deleted => ("−", t.danger),
+        Mark::Conflict => ("!", t.conflict),
+        Mark::Combine => ("⊕", t.conflict),
+        Mark::None => ("·", t.weak),
     };
-    MarkLook { glyph, ink, meaning }
+    MarkLook { glyph, ink, meaning: mark_meaning(mark) }
+}
+
+/// What one side did to an object, as a word.
+pub fn mark_meaning(mark: Mark) -> &'static str {
+    match mark {
+        Mark::New => "new",
+        Mark::Changed => "changed",
+        Mark::Deleted => "deleted",
+        Mark::Conflict => "conflict",
+        Mark::Combine => "combined",
+        Mark::None => "unchanged",
+    }
 }
 
 /// What would be done with an object of a set from that side.

@@ -2,6 +2,7 @@
 
 mod cell;
 mod mark;
+mod name_field;
 mod versions;
 
 use eframe::egui::{
@@ -10,12 +11,14 @@ use eframe::egui::{
 };
 
 pub use cell::{Cell, paint};
-pub use mark::{mark_look, outcome_look, row_mark};
+pub use mark::{mark_look, mark_meaning, outcome_look, row_mark};
+pub use name_field::name_field;
 pub use versions::{Version, versions, versions_table};
 
 use super::command::Command;
-use super::state::State;
+use super::state::{ListId, State};
 use super::theme::{SMALL, TEXT, Tokens, medium, regular, semibold};
+use super::tour::Spot;
 use super::view::SideIndex;
 
 /// How a button stands out.
@@ -73,8 +76,70 @@ pub fn command_button_sized(
             if tip.is_empty() { response } else { response.on_hover_text(tip) }
         }
     };
+    focus_ring(ui, &response);
     if response.clicked() {
-        out.push(command);
+        out.push(command.clone());
+    }
+    copy_menu(&response, state, &command, out);
+    response
+}
+
+/// Shows where the keyboard is, on what has an outline of its own.
+pub fn focus_ring(ui: &Ui, response: &Response) {
+    if response.has_focus() {
+        let stroke = Stroke::new(2.0, Tokens::of(ui).strong);
+        ui.painter().rect_stroke(response.rect.expand(1.0), CornerRadius::same(6), stroke, egui::StrokeKind::Outside);
+    }
+}
+
+/// The same command as a line for elsewhere, by the right button.
+fn copy_menu(response: &Response, state: &State, command: &Command, out: &mut Vec<Command>) {
+    // Asked for only when it may be opened: the lines are not made in every frame.
+    if !response.secondary_clicked() && !response.context_menu_opened() {
+        return;
+    }
+    let lines = [(command.cli_line(state), "Copy as command"), (command.curl_line(state), "Copy as curl")];
+    if lines.iter().all(|(line, _)| line.is_none()) {
+        return;
+    }
+    response.context_menu(|ui| {
+        for (line, words) in lines {
+            let Some(line) = line else { continue };
+            if ui.button(words).on_hover_text(&line).clicked() {
+                out.push(Command::CopyAs(line));
+                ui.close();
+            }
+        }
+    });
+}
+
+/// Where a widget is that the tour's step may be about; looked up in the same frame.
+pub fn note_spot(ui: &Ui, spot: Spot, rect: egui::Rect) {
+    let frame = ui.ctx().cumulative_frame_nr();
+    ui.data_mut(|d| d.insert_temp(egui::Id::unique(("spot", spot)), (frame, rect)));
+}
+
+/// Where that widget is in this frame.
+pub fn spot_rect(ui: &Ui, spot: Spot) -> Option<egui::Rect> {
+    let frame = ui.ctx().cumulative_frame_nr();
+    let noted = ui.data(|d| d.get_temp::<(u64, egui::Rect)>(egui::Id::unique(("spot", spot))));
+    noted.filter(|(at, _)| *at == frame).map(|(_, rect)| rect)
+}
+
+/// A small field that filters a list.
+pub fn list_filter(ui: &mut Ui, state: &State, list: ListId, width: f32, out: &mut Vec<Command>) -> Response {
+    let (title, name) = match list {
+        ListId::Pane(side, tab) => (tab.title(), format!("{} at {}", tab.title(), state.side_name(side))),
+        ListId::Dock(tab) => (tab.title(), tab.title().to_owned()),
+    };
+    let mut text = state.list_filters.get(&list).cloned().unwrap_or_default();
+    let field = egui::TextEdit::singleline(&mut text).hint_text(format!("Filter {}", title.to_lowercase()));
+    let response = ui.add(field.desired_width(width)).accessible_name(format!("Filter {name}"));
+    let escaped = response.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Escape));
+    if escaped && !text.is_empty() {
+        out.push(Command::FilterList(list, String::new()));
+    } else if response.changed() {
+        out.push(Command::FilterList(list, text));
     }
     response
 }
@@ -145,7 +210,7 @@ pub fn tab(ui: &mut Ui, chosen: bool, text: &str, badge: Option<usize>, accent: 
 pub fn card(ui: &Ui) -> Frame {
     let t = Tokens::of(ui);
     Frame::new()
-        .fill(t.raised)
+        .fill(t.surface)
         .stroke(Stroke::new(1.0, t.border))
         .corner_radius(CornerRadius::same(7))
         .inner_margin(Margin::same(9))

@@ -1,8 +1,8 @@
 //! The three-way table of a conflict: per property what both started from, what each side has, and the result.
 
 use eframe::egui::{
-    Color32, CornerRadius, Frame, Id, Label, Margin, Rect, RichText, Role, Sense, Stroke, StrokeKind, TextEdit, Ui,
-    WidgetInfo, pos2, vec2,
+    Color32, CornerRadius, Frame, Id, Label, LayerId, Margin, Order, Popup, PopupCloseBehavior, Rect, Response,
+    RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::within;
@@ -34,6 +34,10 @@ pub struct Version {
     pub decided: bool,
     /// The result differs from what stands.
     pub touched: bool,
+    /// The names to choose the result from, where it refers to something.
+    pub offered: Option<Vec<String>>,
+    /// Why the typed result cannot be filed.
+    pub wrong: Option<String>,
 }
 
 /// The properties of a record in which the sides differ, and the names of those in which they do not.
@@ -61,6 +65,8 @@ pub fn versions(record: &ConflictView, draft: &Draft) -> (Vec<Version>, Vec<Stri
             from: planned.from,
             decided: true,
             touched: planned.changed,
+            offered: None,
+            wrong: None,
         });
     }
     (rows, same)
@@ -175,7 +181,42 @@ fn result(ui: &mut Ui, cell: Rect, row: &Version, names: [&str; 2], typing: bool
         .frame(Frame::new().inner_margin(Margin::symmetric(8, 2)))
         .align(eframe::egui::Align2::LEFT_CENTER);
     let response = within(ui, field).put(field, edit).accessible_name(format!("Result of {}", row.name));
-    let stroke = Stroke::new(1.0, if response.has_focus() { t.conflict } else { t.border });
+    let border = match (&row.wrong, response.has_focus()) {
+        (Some(_), _) => t.danger,
+        (None, true) => t.conflict,
+        (None, false) => t.border,
+    };
+    let stroke = Stroke::new(1.0, border);
     ui.painter().rect_stroke(field.shrink2(vec2(1.0, 2.0)), CornerRadius::same(3), stroke, StrokeKind::Inside);
-    response.changed().then_some(typed)
+    let chosen = row.offered.as_ref().and_then(|names| offered(ui, &response, row, names));
+    chosen.or_else(|| response.changed().then_some(typed))
+}
+
+/// The names to choose from, while the field has the focus: those that have the typed letters, or all.
+fn offered(ui: &Ui, field: &Response, row: &Version, names: &[String]) -> Option<String> {
+    let needle = row.result.trim().to_lowercase();
+    let whole = names.contains(&row.result);
+    let shown: Vec<&String> = names.iter().filter(|n| whole || n.to_lowercase().contains(&needle)).collect();
+    let id = field.id.with("names");
+    // It stays while one of its entries is pressed, which takes the focus away.
+    let over = ui.ctx().pointer_latest_pos().and_then(|p| ui.ctx().layer_id_at(p))
+        == Some(LayerId::new(Order::Foreground, id));
+    if !(field.has_focus() || field.lost_focus() && over) || shown.is_empty() {
+        return None;
+    }
+    let popup = Popup::from_response(field).id(id).open(true).close_behavior(PopupCloseBehavior::IgnoreClicks);
+    let popup = popup.accessible_name(format!("Names for {}", row.name));
+    let shown = popup.show(|ui| {
+        ui.set_min_width(field.rect.width());
+        let mut chosen = None;
+        ScrollArea::vertical().max_height(180.0).auto_shrink([false, true]).show(ui, |ui| {
+            for name in shown {
+                if ui.selectable_label(*name == row.result, name).clicked() {
+                    chosen = Some(name.clone());
+                }
+            }
+        });
+        chosen
+    });
+    shown.and_then(|shown| shown.inner)
 }

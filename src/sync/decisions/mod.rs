@@ -6,3 +6,4 @@ pub(crate) mod resolve;
 pub(crate) mod rule;
 pub(crate) mod rules;
 pub(crate) mod take_back;
+pub(crate) mod undo;

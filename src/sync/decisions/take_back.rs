@@ -20,7 +20,6 @@ use crate::sync::exchange::set_record::SetRecord;
 use crate::sync::exchange::sync_times::SyncTimes;
 use crate::sync::node::Keep;
 use crate::sync::node::Node;
-use crate::sync::node::edit::Wanted;
 use crate::sync::node::filing::NewRow;
 use crate::sync::node::history::{Content, Filed};
 use crate::words::grouped;
@@ -36,6 +35,9 @@ pub(crate) struct BeforeApply {
 
 /// How many objects may wait for the requeue to be remembered.
 const REMEMBERED: usize = 10_000;
+
+/// Why an object is deleted again.
+const BROUGHT: &str = "this set had brought it";
 
 /// The requeue's two tables as JSON.
 #[derive(Serialize, Deserialize)]
@@ -275,49 +277,17 @@ impl Node {
                 ));
             }
             let (first, last) = set.filed_as.unwrap_or((1, 0));
-            let (mut wanted, mut reverted) = (Vec::new(), Reverted::default());
-            for (n, (class, guid)) in node.filed_between(first, last)?.into_iter().enumerate() {
-                node.going_on("finding what was before", n, None)?;
-                let Some(now) = node.current(class, guid)? else { continue };
-                let before = node.as_of(class, now.clone(), first - 1)?.and_then(|f| f.state.content);
-                let after = node.as_of(class, now.clone(), last)?.and_then(|f| f.state.content);
-                let (content, kept) = node.restored_content(class, &before, &after, &now.state.content);
-                if let Some(kept) = kept {
-                    reverted.kept.push(format!("{}: {kept}", node.filed_called(class, guid, &now)));
-                }
-                if content != now.state.content {
-                    wanted.push((Wanted { class: class.name.clone(), guid, content }, now));
-                }
-            }
-            let states: Vec<Wanted> = wanted.iter().map(|(w, _)| w.clone()).collect();
-            edit.file(&states)?;
-            reverted.number = (!wanted.is_empty()).then_some(edit.number);
+            let reverted = edit.restore(first, last, BROUGHT)?;
             if let Some(number) = reverted.number {
                 let sql = "UPDATE objsync_set SET reverted = ?2 WHERE seq = ?1";
                 edit.connection().execute(sql, (seq, number))?;
-            }
-            for (w, now) in wanted {
-                let node = edit.node();
-                let class = node.class(&w.class)?;
-                let (outcome, reason) = node.row_told(class, &now.state.content, &w.content);
-                reverted.objects.push(ObjectReport {
-                    class: w.class.clone(),
-                    guid: w.guid,
-                    key: node.key_text(class, w.content.as_deref().or(now.state.content.as_deref())),
-                    number: class.number_shown(node.key_of(class, w.guid)?.or(now.key)),
-                    source_number: None,
-                    outcome,
-                    reason,
-                    conflict: None,
-                    row_changed: true,
-                });
             }
             Ok(reverted)
         })
     }
 
     /// What an object is to be when the step from `before` to `after` is undone on what it is `now`; and what is left out.
-    fn restored_content(
+    pub(crate) fn restored_content(
         &self,
         class: &Class,
         before: &Content,
@@ -350,7 +320,7 @@ impl Node {
     }
 
     /// The objects that the commits from `first` to `last` filed, each once.
-    fn filed_between(&self, first: u64, last: u64) -> Result<Vec<(&Class, Guid)>> {
+    pub(crate) fn filed_between(&self, first: u64, last: u64) -> Result<Vec<(&Class, Guid)>> {
         let (start, end) = (self.first_pos_after(first.saturating_sub(1))?, self.first_pos_after(last)?);
         let rows = self
             .conn
@@ -365,7 +335,7 @@ impl Node {
     }
 
     /// What an object is called, also a deleted one.
-    fn filed_called(&self, class: &Class, guid: Guid, now: &Filed) -> String {
+    pub(crate) fn filed_called(&self, class: &Class, guid: Guid, now: &Filed) -> String {
         self.called(class, now.key, now.state.content.as_deref(), guid)
     }
 
@@ -472,7 +442,7 @@ impl Node {
 
     fn step_back_told(&self, step: &StepBack<'_>) -> Result<ObjectReport> {
         let old = step.before.as_ref().and_then(|b| b.state.content.clone());
-        let (outcome, reason) = self.row_told(step.class, &step.now.state.content, &old);
+        let (outcome, reason) = self.row_told(step.class, &step.now.state.content, &old, BROUGHT);
         Ok(ObjectReport {
             class: step.class.name.clone(),
             guid: step.guid,
@@ -486,11 +456,11 @@ impl Node {
         })
     }
 
-    /// What happened to a row, and how to say it.
-    fn row_told(&self, class: &Class, from: &Content, to: &Content) -> (Outcome, String) {
+    /// What happened to a row, and how to say it; of one that goes, why it had come.
+    pub(crate) fn row_told(&self, class: &Class, from: &Content, to: &Content, made: &str) -> (Outcome, String) {
         match (from, to) {
             (None, Some(_)) => (Outcome::Inserted, "brought back".to_owned()),
-            (Some(_), None) => (Outcome::Deleted, "deleted again: this set had brought it".to_owned()),
+            (Some(_), None) => (Outcome::Deleted, format!("deleted again: {made}")),
             (Some(a), Some(b)) if a != b => (Outcome::Updated, format!("restored: {}", self.changes(class, a, b))),
             _ => (Outcome::Skipped, "its row is the same; its version is as before".to_owned()),
         }

@@ -1,5 +1,6 @@
 //! A node: one SQLite file that knows who it is, which classes it synchronizes, and whom it has met.
 
+pub(crate) mod changes;
 pub(crate) mod classes;
 pub(crate) mod copy;
 pub(crate) mod create;
@@ -8,6 +9,7 @@ pub(crate) mod filing;
 pub(crate) mod follow;
 pub(crate) mod history;
 pub(crate) mod inspect;
+pub(crate) mod moment;
 pub(crate) mod purge;
 pub(crate) mod registry;
 pub(crate) mod shape;

@@ -6,10 +6,12 @@
 
 #![cfg(all(feature = "app", target_os = "linux"))]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod drop;
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -133,29 +135,26 @@ fn violet(screen: &Screen) -> usize {
         .count()
 }
 
-#[test]
-fn a_presenter_walks_through() {
-    if let Some(tool) = missing_tool() {
-        return skip("window", &format!("{tool} is not installed, so the real window was not driven"));
-    }
-    let temp = tempfile::tempdir().unwrap();
-    let dir = temp.path().join("demo");
-    let screen = Screen::start("1600x1000");
+/// The program with its window on the screen, its environment, settings and temporary files in a folder of the test.
+fn start(screen: &Screen, folder: &Path) -> (Running, u32) {
+    let dir = folder.join("demo");
+    let temporary = folder.join("temporary");
+    std::fs::create_dir_all(&temporary).unwrap();
     let program = Command::new(env!("CARGO_BIN_EXE_objsync"))
         .args(["--dir", dir.to_str().unwrap()])
         .env("DISPLAY", &screen.display)
         .env_remove("WAYLAND_DISPLAY")
         .env("LIBGL_ALWAYS_SOFTWARE", "1")
-        .env("OBJSYNC_DIR", temp.path().join("elsewhere"))
+        .env("OBJSYNC_DIR", folder.join("elsewhere"))
+        .env("OBJSYNC_SETTINGS", folder.join("window.json"))
+        .env("TMPDIR", &temporary)
         .spawn()
         .unwrap();
-    let mut program = Running(program);
-
-    // First start: the demo environment is made, and the window shows it.
-    until(&screen, "the demo environment", || {
+    let program = Running(program);
+    until(screen, "the demo environment", || {
         (dir.join("client.db").is_file() && Environment::open(&dir).is_ok()).then_some(())
     });
-    let window = until(&screen, "the window", || {
+    let window = until(screen, "the window", || {
         let search = ["search", "--onlyvisible", "--name", "Object Synchronization"];
         let found = Command::new("xdotool").args(search).env("DISPLAY", &screen.display).output();
         String::from_utf8(found.unwrap().stdout).unwrap().lines().last().map(str::to_owned)
@@ -164,12 +163,147 @@ fn a_presenter_walks_through() {
         "xdotool",
         &["windowmove", &window, "0", "0", "windowsize", &window, "1600", "1000", "windowfocus", &window],
     );
-    until(&screen, "a painted window", || {
+    until(screen, "a painted window", || {
         let pixels = screen.pixels();
         let (dark, light) =
             pixels.iter().fold((0, 0), |(d, l), [r, ..]| (d + usize::from(*r < 60), l + usize::from(*r > 200)));
         (dark > 0 && light > 2000).then_some(())
     });
+    (program, window.parse().unwrap())
+}
+
+/// The folder of the tour's own environment, while there is one.
+fn tour(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder.join("temporary")).unwrap();
+    entries.filter_map(|e| Some(e.ok()?.path().join("tour"))).find(|dir| dir.join("client.db").is_file())
+}
+
+#[test]
+fn a_newcomer_takes_the_tour_by_keys_and_comes_home() {
+    if let Some(tool) = missing_tool() {
+        return skip("window", &format!("{tool} is not installed, so the real window was not driven"));
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let screen = Screen::start("1600x1000");
+    let (mut program, _) = start(&screen, temp.path());
+    screen.picture("offered.png");
+    screen.key("ctrl+k");
+    std::thread::sleep(Duration::from_millis(700));
+    screen.type_text("guided tour");
+    std::thread::sleep(Duration::from_millis(500));
+    screen.key("Return");
+    let dir = until(&screen, "the tour's environment", || tour(temp.path()));
+    let known = |dir: &Path| -> bool {
+        let sql = "SELECT count(*) FROM customers WHERE cust_name = 'Nova Textiles'";
+        rusqlite::Connection::open(dir.join("client.db"))
+            .and_then(|conn| conn.query_row(sql, [], |r| r.get(0)))
+            .unwrap_or(false)
+    };
+    // A key pressed while a step is being done does nothing, so it is pressed until the last one has been.
+    until(&screen, "the last situation settled", || {
+        screen.key("F6");
+        std::thread::sleep(Duration::from_millis(400));
+        known(&dir).then_some(())
+    });
+    let mut env = Environment::open(&dir).unwrap();
+    let kept = env.nodes[0].conflict_count().unwrap();
+    assert_eq!(kept, 2, "a conflict, and a deletion against a change");
+    assert!(env.verify().unwrap().equal);
+    drop(env);
+    screen.picture("toured.png");
+    screen.key("Escape");
+    until(&screen, "the tour's files gone", || tour(temp.path()).is_none().then_some(()));
+    assert_eq!(orders(&temp.path().join("demo"), "master.db"), 1000, "the tour left the demo alone");
+    // It is not offered again.
+    until(&screen, "the settings", || {
+        let text = std::fs::read_to_string(temp.path().join("window.json")).unwrap_or_default();
+        text.contains("\"toured\": true").then_some(())
+    });
+    assert!(program.0.try_wait().unwrap().is_none(), "the window is still open");
+}
+
+#[test]
+fn a_set_file_is_dropped_on_the_window() {
+    if let Some(tool) = missing_tool() {
+        return skip("window", &format!("{tool} is not installed, so the real window was not driven"));
+    }
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::write(temp.path().join("window.json"), "{\"toured\": true}").unwrap();
+    let screen = Screen::start("1600x1000");
+    let (mut program, window) = start(&screen, temp.path());
+    let dir = temp.path().join("demo");
+    // Made elsewhere and carried here: a set that another program prepared, and its copy.
+    let carried = temp.path().join("carried.syncset");
+    let run = |args: &[&str]| {
+        let all = [args, &["--dir", dir.to_str().unwrap()]].concat();
+        let done = Command::new(env!("CARGO_BIN_EXE_objsync")).args(all).stdout(Stdio::null()).status().unwrap();
+        assert!(done.success(), "{args:?}");
+    };
+    run(&["random-order", "--node", "MASTER", "--count", "2"]);
+    run(&["prepare", "--node", "MASTER", "--to", "CLIENT", "--out", carried.to_str().unwrap()]);
+    drop::drop_file(&screen.display, window, &carried);
+    std::thread::sleep(Duration::from_millis(900));
+    screen.picture("dropped.png");
+    // The dialog has the path, and the keyboard is in it: Browse, Preview, and the button that applies at once.
+    for key in ["Tab", "Tab", "Tab", "space"] {
+        screen.key(key);
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    until(&screen, "the orders at CLIENT", || (orders(&dir, "client.db") == 1002).then_some(()));
+    assert!(program.0.try_wait().unwrap().is_none(), "the window is still open");
+}
+
+/// Takes a minute or more, so it runs only where it is asked for.
+#[test]
+fn a_million_orders_a_side_can_be_worked_with() {
+    if !common::required("million") {
+        return skip("million", "a million orders take their time");
+    }
+    if let Some(tool) = missing_tool() {
+        return skip("window", &format!("{tool} is not installed, so the real window was not driven"));
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("demo");
+    let make = ["install", "--orders", "1000000", "--seed", "1", "--dir", dir.to_str().unwrap()];
+    let made = Command::new(env!("CARGO_BIN_EXE_objsync")).args(make).stdout(Stdio::null()).status().unwrap();
+    assert!(made.success());
+    std::fs::write(temp.path().join("window.json"), "{\"toured\": true}").unwrap();
+    let screen = Screen::start("1600x1000");
+    let (mut program, _) = start(&screen, temp.path());
+    // Keys do nothing before the first view is there.
+    until(&screen, "order 1,000,001", || {
+        screen.key("ctrl+r");
+        std::thread::sleep(Duration::from_millis(900));
+        (orders(&dir, "master.db") > 1_000_000).then_some(())
+    });
+    let set = dir.join("sets/syncFromMASTER-1000.syncset");
+    until(&screen, "set 1000 from MASTER", || {
+        screen.key("ctrl+p");
+        std::thread::sleep(Duration::from_millis(900));
+        screen.key("Return");
+        std::thread::sleep(Duration::from_millis(900));
+        set.is_file().then_some(())
+    });
+    until(&screen, "the orders at CLIENT", || {
+        screen.key("ctrl+Return");
+        std::thread::sleep(Duration::from_millis(900));
+        (orders(&dir, "client.db") > 1_000_000).then_some(())
+    });
+    screen.picture("million.png");
+    assert!(program.0.try_wait().unwrap().is_none(), "the window is still open");
+}
+
+#[test]
+fn a_presenter_walks_through() {
+    if let Some(tool) = missing_tool() {
+        return skip("window", &format!("{tool} is not installed, so the real window was not driven"));
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("demo");
+    std::fs::write(temp.path().join("window.json"), "{\"toured\": true}").unwrap();
+    let screen = Screen::start("1600x1000");
+    // First start: the demo environment is made, and the window shows it.
+    let (mut program, _) = start(&screen, temp.path());
     assert_eq!(violet(&screen) / 2000, 0, "no conflict yet, so nothing large is violet");
 
     // A random order at MASTER, by mouse.

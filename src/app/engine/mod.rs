@@ -1,7 +1,17 @@
 //! The real [`Backend`]: an environment's first two nodes, the master and a client, as the window sees them.
 //!
-//! Lives on the worker's thread. Reading is `look.rs`; here is what the window can ask for. Invariant: after any failure the
-//! environment is as it was, and stays open.
+//! Lives on the worker's thread. Reading is `look.rs`, with the orders that `kept.rs` keeps; here is what the window can ask
+//! for: `exchanging.rs` has sets, `deciding.rs` what decides, `undoing.rs` undo, `touring.rs` the tour, `travelling.rs` a node
+//! as it was, `files.rs` what is written into files.
+//! Invariant: after any failure the environment is as it was, and stays open.
+
+mod deciding;
+mod exchanging;
+mod files;
+pub(super) mod kept;
+mod touring;
+mod travelling;
+mod undoing;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,19 +19,20 @@ use std::sync::Arc;
 
 use rand::rngs::StdRng;
 
-use crate::app::view::{Action, Backend, Choose, Done, Failure, PickValue, Question, SideIndex, View};
+use crate::app::view::{Action, Backend, Done, Failure, SideIndex, View};
 use crate::demo::edit::{change_order, delete_orders, new_order};
 use crate::demo::install::{Installation, install};
 use crate::demo::populate::{random_orders, rng};
 use crate::demo::query;
-use crate::demo::scenario::report_lines;
 use crate::demo::tables::ORDER;
-use crate::sync::syncset::{SyncSet, check_replaceable};
+use crate::sync::syncset::{self, SyncSet};
 use crate::sync::{
-    ApplyOptions, Choice, Environment, Error, ErrorKind, Guid, Node, Outcome, PrepareOptions, Progress, Report,
-    Resolution, Result, Role, Since, Value,
+    ApplyOptions, Environment, Error, ErrorKind, Guid, Node, PrepareOptions, Progress, Result, Role, Since,
 };
 use crate::words::count;
+
+use exchanging::applied;
+use touring::Touring;
 
 /// The engine behind the window.
 pub struct Engine {
@@ -37,6 +48,10 @@ pub struct Engine {
     pub(super) sets: HashMap<String, Arc<SyncSet>>,
     rng: StdRng,
     progress: Progress,
+    /// What was read last.
+    kept: Option<kept::Kept>,
+    /// The tour whose environment is open.
+    tour: Option<Touring>,
 }
 
 /// Changes when another program writes to a file, or puts another file in its place.
@@ -50,7 +65,17 @@ impl Engine {
         env.set_progress(&progress)?;
         let shown = first_two(&env);
         let files = env.files().len();
-        Ok(Engine { env, shown, seen: HashMap::new(), files, sets: HashMap::new(), rng: rng(None), progress })
+        Ok(Engine {
+            env,
+            shown,
+            seen: HashMap::new(),
+            files,
+            sets: HashMap::new(),
+            rng: rng(None),
+            progress,
+            kept: None,
+            tour: None,
+        })
     }
 
     /// Opens the environment again, or another one; shows the same nodes where they are there.
@@ -192,7 +217,7 @@ impl Engine {
                         prepared.source, prepared.transactions
                     ),
                 };
-                Ok(Done { text, details: vec![prepared.file.display().to_string()], ..Done::default() })
+                Ok(Done { text, details: vec![prepared.file.display().to_string().into()], ..Done::default() })
             }
             Action::Apply { side, file, rule } => {
                 let report = self.env.apply(side, &file, ApplyOptions { rule, ..ApplyOptions::default() })?;
@@ -203,7 +228,7 @@ impl Engine {
                 let report = self.env.apply(side, &file, ApplyOptions { rule, ..ApplyOptions::default() })?;
                 Ok(applied(side, &report))
             }
-            Action::SaveSetAs { file, to, overwrite } => save_as(&file, &to, overwrite),
+            Action::SaveSetAs { file, to, overwrite } => files::save_as(&file, &to, overwrite),
             Action::SyncBoth => self.sync_both(),
             Action::Verify => self.verify(),
             Action::SetRule { class, rule } => {
@@ -253,138 +278,31 @@ impl Engine {
             Action::Open { dir } => {
                 self.reopen(&dir)?;
                 self.sets.clear();
+                // Its files go with it; nothing has them open any more.
+                self.tour = self.tour.take().filter(|tour| tour.is_at(self.env.dir()));
                 Ok(Done { text: format!("Opened {}", self.env.dir().display()), ..Done::default() })
             }
-        }
-    }
-
-    fn revert(&mut self, side: SideIndex, seq: i64, confirmed: bool) -> Result<Done> {
-        let set = self.env.nodes[side].set_record(seq)?;
-        let (name, set) = (self.name(side), format!("set {} from {}", set.id, set.peer_name));
-        let reverted = match confirmed {
-            true => self.env.nodes[side].revert(seq)?,
-            false => self.env.nodes[side].preview_revert(seq)?,
-        };
-        let lines: Vec<String> = reverted
-            .objects
-            .iter()
-            .map(|o| format!("{} {}: {}", o.class, o.name(), o.reason))
-            .chain(reverted.kept.iter().cloned())
-            .collect();
-        if !confirmed {
-            if reverted.number.is_none() {
-                let text = format!("Nothing is left of {set} to be restored at {name}; nothing was changed");
-                return Ok(Done { text, details: lines, ..Done::default() });
+            Action::NewEnvironment { dir } => {
+                install(&dir, &Installation::default(), &self.progress)?;
+                self.act(Action::Open { dir })
             }
-            let text = format!(
-                "New changes are made at {name} that restore what the set changed; they travel to {} like any other.",
-                self.name(1 - side)
-            );
-            let action = Action::Revert { side, seq, confirmed: true };
-            return Ok(asking(format!("Revert {set} at {name}?"), text, lines, "Revert", action));
-        }
-        let objects = count(reverted.objects.len(), "order");
-        let changed =
-            reverted.objects.iter().filter(|o| o.outcome != Outcome::Deleted).map(|o| (side, o.guid)).collect();
-        Ok(Done {
-            text: format!("Reverted {set} at {name}: {objects} restored"),
-            details: lines,
-            changed,
-            ..Done::default()
-        })
-    }
-
-    fn resolve(&mut self, side: SideIndex, record: i64, choose: Choose, confirmed: bool) -> Result<Done> {
-        let node = &mut self.env.nodes[side];
-        let found = node.conflict(record)?;
-        let choice = match &choose {
-            Choose::Side(chosen) if *chosen == side => Choice::Ours,
-            Choose::Side(_) => Choice::Theirs,
-            Choose::Properties(picks) => {
-                let value = |(property, pick): &(String, PickValue)| {
-                    let value = match pick {
-                        PickValue::Text(text) => {
-                            node.typed(&found.class, property, &as_typed(node, property, text)?)?
-                        }
-                        PickValue::Side(chosen) => {
-                            let content = if *chosen == side { &found.ours.content } else { &found.theirs.content };
-                            Value::from_stored_json(&content[property]).unwrap_or(Value::Null)
-                        }
-                    };
-                    Ok((property.clone(), value))
-                };
-                Choice::Set(picks.iter().map(value).collect::<Result<_>>()?)
-            }
-        };
-        let name = node.info().name.clone();
-        let what = format!("{} {}", found.class, found.name());
-        match node.resolve(record, &choice, confirmed)? {
-            Resolution::MovedOn { moved_on, changes } => {
-                let changes = if changes.is_empty() { "nothing".to_owned() } else { changes };
+            Action::Undo { filed, again, confirmed } => self.undo(filed, again, confirmed),
+            Action::StartTour { scenario, ready } => self.start_tour(scenario, ready),
+            Action::PlayStep { step } => self.play_step(step),
+            Action::TravelTo { side, number } => self.travel_to(side, number),
+            Action::ObjectsOfSet { file } => {
+                let set = syncset::read(&file)?;
+                let select = set.objects.iter().map(|o| o.guid).collect();
                 let text = format!(
-                    "{what} at {name} is not any more what the record says: {moved_on}. Your decision would change now: {changes}."
+                    "Set {} from {}: {}",
+                    set.header.id,
+                    set.header.source.name,
+                    count(set.objects.len(), "object")
                 );
-                let action = Action::Resolve { side, record, choice: choose, confirmed: true };
-                Ok(asking(format!("{what} has changed since"), text, Vec::new(), "File decision", action))
+                Ok(Done { text, select, ..Done::default() })
             }
-            Resolution::Filed { changes, .. } => {
-                let changes = if changes.is_empty() { "nothing had to change".to_owned() } else { changes };
-                let changed = found.guid.parse().map(|guid| vec![(side, guid)])?;
-                let text = format!("Decided conflict {record} at {name}: {what}, {changes}");
-                Ok(Done { text, changed, conflict: Some((side, record)), ..Done::default() })
-            }
+            Action::Write { what, text, to, overwrite } => files::write(&what, text.as_bytes(), &to, overwrite),
         }
-    }
-
-    fn discard(&mut self, side: SideIndex, ids: Vec<i64>, confirmed: bool) -> Result<Done> {
-        let node = &mut self.env.nodes[side];
-        let name = node.info().name.clone();
-        if !confirmed {
-            let report = node.preview_discard(Some(&ids))?;
-            let lines: Vec<String> = report_lines(&report).split_off(1).iter().map(|l| l.trim().to_owned()).collect();
-            let text = "What is here stays, and the other side is told so. What came is kept in a record.".to_owned();
-            let action = Action::Discard { side, ids, confirmed: true };
-            return Ok(asking(format!("Give up what waits at {name}?"), text, lines, "Discard", action));
-        }
-        let report = node.discard(Some(&ids))?;
-        Ok(Done { text: format!("Gave up what waited at {name}: {}", report.summary()), ..applied(side, &report) })
-    }
-
-    fn sync_both(&mut self) -> Result<Done> {
-        let mut all = Done::default();
-        let mut said = Vec::new();
-        for report in self.env.exchange_until_quiet(&[(1, 0), (0, 1)], None)? {
-            let side = usize::from(report.node == self.name(1));
-            let done = applied(side, &report);
-            said.push(format!("{} → {}: {}", report.source, report.node, report.summary()));
-            all.details.extend(done.details);
-            all.changed.extend(done.changed);
-            all.conflict = all.conflict.or(done.conflict);
-        }
-        all.text = format!("Synchronized both ways. {}", said.join("; "));
-        Ok(all)
-    }
-
-    fn verify(&mut self) -> Result<Done> {
-        let found = self.env.verify()?;
-        let details = found
-            .classes
-            .iter()
-            .flat_map(|c| {
-                let counts = if c.journaled { "" } else { " (not journaled, does not count)" };
-                let heading = format!("{}{counts}: {} differ", c.name, c.differences.len());
-                let digests =
-                    c.digests.iter().map(|(node, digest)| format!("{node} {}", digest.as_str().unwrap_or_default()));
-                [heading].into_iter().chain(digests).collect::<Vec<_>>()
-            })
-            .collect();
-        let differing: usize = found.classes.iter().filter(|c| c.journaled).map(|c| c.differences.len()).sum();
-        let text = match differing {
-            0 => "Compared row by row: both sides hold the same".to_owned(),
-            1 => "Compared row by row: 1 order differs".to_owned(),
-            n => format!("Compared row by row: {n} orders differ"),
-        };
-        Ok(Done { text, details, ..Done::default() })
     }
 
     /// A new demo in the same folder, under the same names. The files are closed meanwhile.
@@ -412,79 +330,6 @@ fn open(dir: &Path) -> Result<Environment> {
         return Err(Error::new(ErrorKind::NotFound, text).hint("open another folder"));
     }
     Ok(env)
-}
-
-/// What was typed into a property of an order, as the engine reads it: names of what it refers to as their numbers, and
-/// numbers without the commas that the window writes.
-fn as_typed(node: &Node, property: &str, text: &str) -> Result<String> {
-    let class = match property {
-        "employee" => "Employee",
-        "customer" => "Customer",
-        "item" => "Item",
-        "quantity" | "price" => return Ok(text.replace(',', "")),
-        _ => return Ok(text.to_owned()),
-    };
-    let text = text.trim();
-    let wrong = |what: String| Err(Error::new(ErrorKind::Constraint, format!("{what}; nothing was changed")));
-    let named: Vec<i64> = query::choices(node, class)?
-        .into_iter()
-        .filter(|(_, name)| name.to_lowercase() == text.to_lowercase())
-        .map(|(key, _)| key)
-        .collect();
-    match named.as_slice() {
-        [key] => Ok(key.to_string()),
-        [] if text.parse::<i64>().is_ok() => Ok(text.to_owned()),
-        [] => wrong(format!("no {property} at {} is called “{text}”", node.info().name)),
-        many => wrong(format!("{} {property}s at {} are called “{text}”; type a number", many.len(), node.info().name)),
-    }
-}
-
-fn asking(title: String, text: String, lines: Vec<String>, yes: &str, action: Action) -> Done {
-    let status = title.clone();
-    Done { text: status, ask: Some(Question { title, text, lines, yes: yes.to_owned(), action }), ..Done::default() }
-}
-
-/// What came of an apply.
-fn applied(side: SideIndex, report: &Report) -> Done {
-    let conflict = report.objects.iter().find_map(|o| o.conflict).map(|record| (side, record));
-    let changed =
-        report.objects.iter().filter(|o| o.row_changed && o.outcome != Outcome::Deleted).map(|o| (side, o.guid));
-    Done {
-        text: format!("Applied set {} from {} at {}: {}", report.id, report.source, report.node, report.summary()),
-        details: report_lines(report).into_iter().skip(1).map(|l| l.trim_start().to_owned()).collect(),
-        changed: changed.collect(),
-        conflict,
-        ..Done::default()
-    }
-}
-
-/// Copies a set, complete or not at all.
-fn save_as(file: &Path, to: &Path, overwrite: bool) -> Result<Done> {
-    let failed = |e: std::io::Error| {
-        Error::new(ErrorKind::Storage, format!("the set was not saved: {e}: {}", to.display()))
-            .hint("check that the folder exists and can be written, or name another one")
-    };
-    let bytes = std::fs::read(file).map_err(failed)?;
-    let to = match to.is_dir() {
-        true => to.join(file.file_name().unwrap_or_default()),
-        false => to.to_owned(),
-    };
-    check_replaceable(&to, overwrite)?;
-    let folder = to.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned);
-    let mut copy = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    std::io::Write::write_all(&mut copy, &bytes).and_then(|()| copy.as_file().sync_all()).map_err(failed)?;
-    match overwrite {
-        true => copy.persist(&to),
-        false => copy.persist_noclobber(&to),
-    }
-    .map_err(|e| match e.error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Error::new(ErrorKind::Storage, format!("the file exists already and was left as it is: {}", to.display()))
-                .hint("choose another name, or replace it on purpose")
-        }
-        _ => failed(e.error),
-    })?;
-    Ok(Done { text: format!("Saved the set as {}", to.display()), ..Done::default() })
 }
 
 #[cfg(unix)]
@@ -532,7 +377,7 @@ impl Backend for Engine {
                 hint: "wait until the window shows the new ones, or open another folder".to_owned(),
             });
         }
-        self.act(action).map_err(failure)
+        self.note_filed(action).map_err(failure)
     }
 }
 

@@ -1,0 +1,65 @@
+//! What was done, what is being done, what is looked back at, and what is on its way across the lane.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::view::{Action, Detail, MomentView, SideIndex};
+
+/// One line in the activity list.
+#[derive(Clone, Debug)]
+pub struct Activity {
+    /// Local time `HH:MM:SS`.
+    pub at: String,
+    /// What happened.
+    pub text: String,
+    /// Line by line.
+    pub details: Vec<Detail>,
+    /// How long it took, if it was an action.
+    pub took: Option<Duration>,
+    /// It failed; nothing was changed.
+    pub failed: bool,
+}
+
+/// An action the worker has and the window waits for.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Which.
+    pub action: Action,
+    /// Since when.
+    pub since: Instant,
+    /// A dialog asked for it and waits.
+    pub answers: bool,
+}
+
+/// What an apply did, to be saved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// `Applied set 1000 from MASTER at CLIENT: …`.
+    pub title: String,
+    /// Line by line.
+    pub lines: Vec<String>,
+    /// The side, and the set's place among its sets, by which it is taken back or reverted.
+    pub side: SideIndex,
+}
+
+/// A side that is shown as it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Travel {
+    /// After which transaction.
+    pub number: u64,
+    /// Which one the worker was asked for last.
+    pub asked: Option<u64>,
+    /// What was read; of another number while that is on its way.
+    pub view: Option<Arc<MomentView>>,
+}
+
+/// A set on its way across the lane.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flight {
+    /// From which side.
+    pub from: SideIndex,
+    /// What is written on it.
+    pub title: String,
+    /// When it started, the window's seconds.
+    pub since: f64,
+}

@@ -1,0 +1,54 @@
+//! Orders as text: into the clipboard with tabs, into a file with commas.
+
+use super::snapshot::{COLUMNS, Snapshot};
+use super::state::State;
+use super::view::SideIndex;
+use crate::demo::model::Order;
+
+/// The selected orders of a side, in the order of the table, with headings; values separated by tabs.
+pub fn copied(state: &State, side: SideIndex) -> String {
+    let Some(snapshot) = &state.snapshot else { return String::new() };
+    let chosen: std::collections::HashSet<_> = state.selection.guids.iter().collect();
+    let rows = (0..state.rows[side].len()).filter_map(|row| state.line(side, row)).filter(|l| chosen.contains(&l.guid));
+    let orders = rows.filter_map(|line| line.orders[side].as_deref());
+    // A tab or a line's end inside a value would begin another one.
+    let clean = |text: String| text.replace(['\t', '\n', '\r'], " ");
+    written(snapshot, side, orders, ["\t", "\n"], clean)
+}
+
+/// The orders that a side's table shows, as RFC 4180 has it.
+pub fn csv(state: &State, side: SideIndex) -> String {
+    let Some(snapshot) = &state.snapshot else { return String::new() };
+    let rows = (0..state.rows[side].len()).filter_map(|row| state.line(side, row));
+    let quoted = |text: String| match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text,
+    };
+    written(snapshot, side, rows.filter_map(|line| line.orders[side].as_deref()), [",", "\r\n"], quoted)
+}
+
+fn written<'a>(
+    snapshot: &Snapshot,
+    side: SideIndex,
+    orders: impl Iterator<Item = &'a Order>,
+    [separator, end]: [&str; 2],
+    value: impl Fn(String) -> String,
+) -> String {
+    let mut text = std::iter::once("Order").chain(COLUMNS.map(|c| c.title())).collect::<Vec<_>>().join(separator);
+    text.push_str(end);
+    for order in orders {
+        // Numbers as programs read them, without the commas that group them.
+        let values = [
+            order.order_num.to_string(),
+            snapshot.name(side, 0, order.employee),
+            snapshot.name(side, 1, order.customer),
+            order.date_order.clone(),
+            snapshot.name(side, 2, order.item),
+            order.quantity.to_string(),
+            order.price.to_string(),
+        ];
+        text.push_str(&values.map(&value).join(separator));
+        text.push_str(end);
+    }
+    text
+}

@@ -1,0 +1,202 @@
+//! The tour's bubble: what its step shows, beside the widget it is about, which gets a ring.
+
+use eframe::egui::{
+    self, Align, Area, Button, Color32, CornerRadius, Frame, Id, Label, Layout, Margin, Order, Rect, RichText, Stroke,
+    StrokeKind, Ui, pos2, vec2,
+};
+
+use crate::app::command::Command;
+use crate::app::state::State;
+use crate::app::theme::{SMALL, TEXT, Tokens, medium, regular, semibold};
+use crate::app::tour::{Tour, spot, verb};
+use crate::app::widgets::spot_rect;
+
+/// Width of a bubble, points.
+const WIDTH: f32 = 420.0;
+/// The bubble's place among the areas of the screen.
+const BUBBLE: &str = "tour's bubble";
+/// Space around a bubble's text, points.
+const PAD: f32 = 16.0;
+/// How many lines of what came of the step before are told.
+const TOLD: usize = 4;
+
+/// Draws the tour, or the offer of one. `dialog`: something asks, and stands in the middle.
+pub fn show(ui: &Ui, state: &State, dialog: bool, out: &mut Vec<Command>) {
+    match &state.tour {
+        Some(tour) => {
+            let about = tour.step().map(|(_, step)| spot(&step.act)).and_then(|spot| spot_rect(ui, spot));
+            if let (Some(rect), false) = (about, dialog) {
+                ring(ui, rect);
+            }
+            let screen = ui.ctx().content_rect();
+            let size = size(ui);
+            bubble(ui, place(screen, size, about.filter(|_| !dialog)), |ui| step(ui, state, tour, out));
+        }
+        None if state.offer_tour && !state.settings.toured && state.snapshot.is_some() && !dialog => {
+            let screen = ui.ctx().content_rect();
+            let at = pos2(screen.right() - WIDTH - 2.0 * PAD - 16.0, screen.top() + 52.0);
+            bubble(ui, at, |ui| offer(ui, state, out));
+        }
+        None => {}
+    }
+}
+
+fn ring(ui: &Ui, rect: Rect) {
+    let t = Tokens::of(ui);
+    let layer = egui::LayerId::new(Order::Foreground, Id::unique("tour's ring"));
+    let painter = ui.ctx().layer_painter(layer);
+    painter.rect_stroke(rect.expand(4.0), CornerRadius::same(8), Stroke::new(2.5, t.sides[0]), StrokeKind::Outside);
+}
+
+/// How large it was when it was drawn last.
+fn size(ui: &Ui) -> egui::Vec2 {
+    let height = egui::AreaState::load(ui.ctx(), Id::unique(BUBBLE)).and_then(|area| area.size).map_or(180.0, |s| s.y);
+    vec2(WIDTH + 2.0 * PAD, height)
+}
+
+/// Beside what it is about, where there is room; without such a thing at the lower right.
+fn place(screen: Rect, size: egui::Vec2, about: Option<Rect>) -> egui::Pos2 {
+    let Some(about) = about else { return screen.right_bottom() - size - vec2(24.0, 40.0) };
+    let large = about.width() > screen.width() * 0.35 || about.height() > screen.height() * 0.4;
+    let (x, y) = match large {
+        // What reaches from side to side has it above.
+        true if about.width() > screen.width() * 0.8 => (about.center().x - size.x / 2.0, about.top() - size.y - 14.0),
+        // Something as large as a table is not covered; the lane beside it is.
+        true if about.center().x < screen.center().x => (about.right() - size.x * 0.3, about.bottom() - size.y - 20.0),
+        true => (about.left() - size.x * 0.7, about.bottom() - size.y - 20.0),
+        // What stands at the top has its room below.
+        false if about.top() < screen.top() + 60.0 => (about.left(), about.bottom() + 14.0),
+        false if about.right() + size.x + 24.0 < screen.right() => (about.right() + 16.0, about.top()),
+        false if about.left() - size.x - 16.0 > screen.left() => (about.left() - size.x - 8.0, about.top()),
+        false => (about.left(), about.bottom() + 14.0),
+    };
+    pos2(
+        x.clamp(screen.left() + 8.0, (screen.right() - size.x - 8.0).max(screen.left() + 8.0)),
+        y.clamp(screen.top() + 8.0, (screen.bottom() - size.y - 8.0).max(screen.top() + 8.0)),
+    )
+}
+
+/// The bubble's ground, its text, and what is laid on it.
+fn colours(ui: &Ui) -> (Color32, Color32) {
+    let t = Tokens::of(ui);
+    // A side's own colour is its text on any ground; as a ground itself it carries that ground's colour.
+    (t.sides[0], t.field)
+}
+
+fn bubble(ui: &Ui, at: egui::Pos2, add: impl FnOnce(&mut Ui)) {
+    let (ground, ink) = colours(ui);
+    let area = Area::new(Id::unique(BUBBLE)).order(Order::Tooltip).fixed_pos(at).constrain(true);
+    area.show(ui.ctx(), |ui| {
+        let frame = Frame::new().fill(ground).corner_radius(8).inner_margin(Margin::same(PAD as i8));
+        frame.shadow(ui.visuals().window_shadow).show(ui, |ui| {
+            ui.set_width(WIDTH);
+            ui.visuals_mut().override_text_color = Some(ink);
+            ui.spacing_mut().item_spacing.y = 6.0;
+            add(ui);
+        });
+    });
+}
+
+fn step(ui: &mut Ui, state: &State, tour: &Tour, out: &mut Vec<Command>) {
+    let (_, ink) = colours(ui);
+    let at = tour.at.min(tour.steps());
+    let heading = match tour.step() {
+        Some((part, _)) => format!("{} · step {} of {}", part.title, at + 1, tour.steps()),
+        None => "That was the tour".to_owned(),
+    };
+    ui.add(Label::new(RichText::new(heading).font(semibold(TEXT)).color(ink)).wrap());
+    for line in tour.before().iter().take(TOLD) {
+        ui.add(Label::new(RichText::new(format!("✓ {}", line.trim())).font(regular(SMALL)).color(ink)).truncate());
+    }
+    let more = tour.before().len().saturating_sub(TOLD);
+    if more > 0 {
+        ui.label(RichText::new(format!("and {more} more, under Activity")).font(regular(SMALL)).color(ink));
+    }
+    let text = match tour.step() {
+        Some((_, step)) => step.text,
+        None => {
+            "Everything it showed can be done by hand, here or in your own databases. The situations are on the menu beside \
+             “Guided tour”."
+        }
+    };
+    ui.add(Label::new(RichText::new(text).font(regular(TEXT + 0.5)).color(ink)).wrap());
+    if let Some(error) = &state.error {
+        ui.add(Label::new(RichText::new(format!("! {}", error.message)).font(medium(TEXT)).color(ink)).wrap());
+    }
+    ui.add_space(2.0);
+    ui.horizontal(|ui| {
+        if tour.at > 0 {
+            action(ui, state, Command::TourBack, "Back", false, out);
+        }
+        match tour.step() {
+            Some((_, step)) => {
+                let text = match tour.is_read_again() {
+                    true => "Next".to_owned(),
+                    false => format!("Next: {}", verb(&step.act)),
+                };
+                action(ui, state, Command::TourNext, &text, true, out);
+            }
+            None => action(ui, state, Command::TourStay, "Go on from here", false, out),
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let text = if tour.has_next() { "Esc to leave" } else { "Back to my databases" };
+            let leave = Button::new(RichText::new(text).font(regular(12.0)).color(ink)).frame(false);
+            let leave = ui.add(leave).accessible_name(Command::TourLeave.label(state));
+            if leave.on_hover_text(Command::TourLeave.tooltip(state)).clicked() {
+                out.push(Command::TourLeave);
+            }
+        });
+    });
+}
+
+fn offer(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let (_, ink) = colours(ui);
+    ui.label(RichText::new("New here?").font(semibold(TEXT)).color(ink));
+    let text = "Two databases hold the same orders, are not connected, and both go on working. A guided tour shows in a few minutes \
+                how they come together again, and who wins where both changed the same thing. It has databases of its own.";
+    ui.add(Label::new(RichText::new(text).font(regular(TEXT + 0.5)).color(ink)).wrap());
+    ui.add_space(2.0);
+    ui.horizontal(|ui| {
+        action(ui, state, Command::Tour, "Take the tour", true, out);
+        action(ui, state, Command::DeclineTour, "Not now", false, out);
+    });
+}
+
+/// A button on the bubble; the one that leads on is filled with the text's colour.
+fn action(ui: &mut Ui, state: &State, command: Command, text: &str, leads_on: bool, out: &mut Vec<Command>) {
+    let (ground, ink) = colours(ui);
+    let (fill, words) = if leads_on { (ink, ground) } else { (ground, ink) };
+    let enabled = command.enabled(state);
+    let button =
+        Button::new(RichText::new(text).font(medium(TEXT)).color(words)).fill(fill).stroke(Stroke::new(1.0, ink));
+    let response = ui.add_enabled(enabled.is_ok(), button);
+    let response = match enabled {
+        Ok(()) => response,
+        Err(reason) => response.on_disabled_hover_text(reason),
+    };
+    if response.accessible_name(text).clicked() {
+        out.push(command);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bubble_stays_on_the_screen_wherever_its_widget_is() {
+        for screen in [vec2(1000.0, 640.0), vec2(1600.0, 1000.0)] {
+            let screen = Rect::from_min_size(pos2(0.0, 0.0), screen);
+            for x in [0.0, 0.3, 0.6, 1.0] {
+                for y in [0.0, 0.5, 1.0] {
+                    for size in [vec2(80.0, 26.0), vec2(600.0, 500.0)] {
+                        let min = pos2(x * (screen.width() - size.x), y * (screen.height() - size.y));
+                        let bubble = vec2(WIDTH, 200.0);
+                        let at = place(screen, bubble, Some(Rect::from_min_size(min, size)));
+                        assert!(screen.contains_rect(Rect::from_min_size(at, bubble)), "{at} on {screen}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! A side as it was: a slider over its transactions, and the orders after the chosen one. Read only, and marked as such.
+
+use eframe::egui::{
+    self, Align, CornerRadius, Frame, Label, Layout, Margin, Rect, RichText, Role, ScrollArea, Sense, Slider, Stroke,
+    Ui, WidgetInfo, pos2, vec2,
+};
+
+use super::table::Shape;
+use crate::app::command::Command;
+use crate::app::snapshot::{COLUMNS, Column, short_name};
+use crate::app::state::{State, Travel};
+use crate::app::theme::{TEXT, Tokens, medium, regular, semibold};
+use crate::app::view::{MomentRow, MomentView, SideIndex};
+use crate::app::widgets::{Cell, Look, command_button, note, paint};
+use crate::words::grouped;
+
+/// The pane's body while a side is shown as it was.
+pub fn show(ui: &mut Ui, state: &State, travel: &Travel, side: SideIndex, out: &mut Vec<Command>) {
+    banner(ui, state, travel, side, out);
+    let Some(view) = &travel.view else {
+        ui.add_space(20.0);
+        ui.vertical_centered(|ui| note(ui, "reading what was…"));
+        return;
+    };
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let bar = ui.spacing().scroll.allocated_width();
+    let digits = state.snapshot.as_ref().map_or(4, |s| s.digits);
+    let shape = Shape::for_width(ui.available_width() - bar, digits);
+    let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), shape.row + 2.0), Sense::hover());
+    let t = Tokens::of(ui);
+    for (i, cell) in cells(head, &shape).into_iter().enumerate().skip(1) {
+        let title = shape.title(i.checked_sub(2).map(|column| COLUMNS[column]));
+        let mut text = Cell::new(title, medium(shape.text - 0.5), t.weak);
+        text.number = is_number(i);
+        paint(ui, ui.painter(), cell, &text);
+    }
+    ui.painter().hline(head.x_range(), head.bottom() - 0.5, Stroke::new(1.0, t.line));
+    let needle = state.query.filters[side].trim().to_lowercase();
+    let found = |row: &&MomentRow| {
+        row.number.to_string().contains(&needle) || row.texts.iter().any(|text| text.to_lowercase().contains(&needle))
+    };
+    let rows: Vec<&MomentRow> = view.rows.iter().filter(|row| needle.is_empty() || found(row)).collect();
+    if rows.is_empty() {
+        ui.add_space(20.0);
+        let text = if view.rows.is_empty() { "There were no orders yet." } else { "Nothing matches the filter." };
+        ui.vertical_centered(|ui| note(ui, text));
+        return;
+    }
+    let area = ScrollArea::vertical().id_salt(("as it was", side)).auto_shrink(false);
+    area.show_rows(ui, shape.row, rows.len(), |ui, shown| {
+        for row in &rows[shown] {
+            line(ui, state, side, row, &shape, out);
+        }
+    });
+}
+
+fn banner(ui: &mut Ui, state: &State, travel: &Travel, side: SideIndex, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
+    let name = state.side_name(side);
+    let now = state.snapshot.as_ref().map_or(0, |s| s.view.sides[side].transaction);
+    let range = travel.view.as_ref().map_or((travel.number.min(now), now), |view| (view.range.0, now));
+    let frame = Frame::new().fill(t.waiting_fill).inner_margin(Margin::symmetric(14, 6));
+    frame.show(ui, |ui| {
+        ui.set_min_width(ui.available_width());
+        ui.spacing_mut().item_spacing.y = 3.0;
+        ui.horizontal(|ui| {
+            let text = format!("! {name} as it was, read only");
+            ui.label(RichText::new(text).font(semibold(TEXT)).color(t.waiting));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                command_button(ui, state, out, Command::TimeTravel(side), Look::Plain);
+            });
+        });
+        ui.horizontal(|ui| {
+            let mut number = travel.number.clamp(range.0, range.1);
+            let words = format!("after transaction {} of {}", grouped(number), grouped(now));
+            ui.spacing_mut().slider_width = (ui.available_width() - 330.0).max(90.0);
+            let slider = Slider::new(&mut number, range.0..=range.1).show_value(false);
+            let response = ui.add(slider).accessible_name(format!("Transaction of {name}"));
+            for (text, to, what) in [("‹", number.saturating_sub(1), "before"), ("›", number + 1, "after")] {
+                let enabled = (range.0..=range.1).contains(&to);
+                let button = ui.add_enabled(enabled, egui::Button::new(text).min_size(vec2(24.0, 20.0)));
+                if button.accessible_name(format!("The transaction {what} at {name}")).clicked() {
+                    out.push(Command::TravelTo(side, to));
+                }
+            }
+            if response.changed() {
+                out.push(Command::TravelTo(side, number));
+            }
+            ui.label(RichText::new(words).color(t.text));
+        });
+        if let Some(view) = &travel.view {
+            ui.add(Label::new(RichText::new(told(view)).font(regular(12.0)).color(t.text)).truncate());
+        }
+    });
+}
+
+/// What the chosen transaction did.
+fn told(view: &MomentView) -> String {
+    let more = if view.more { "  ·  only the highest numbers are shown" } else { "" };
+    let Some(first) = view.filed.first() else {
+        return format!("Transaction {}: nothing that is synchronized{more}", grouped(view.number));
+    };
+    let all: Vec<String> = view
+        .filed
+        .iter()
+        .map(|line| match line.changes.as_str() {
+            "" => format!("{} {}", line.title, crate::app::widgets::mark_meaning(line.mark)),
+            changes => format!("{} {changes}", line.title),
+        })
+        .collect();
+    format!("{}, {}: {}{more}", first.at, first.origin, all.join("; "))
+}
+
+fn line(ui: &mut Ui, state: &State, side: SideIndex, row: &MomentRow, shape: &Shape, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), shape.row), Sense::click());
+    let selected = state.selection.guids.contains(&row.guid);
+    let mut fill = if row.gone { t.danger_fill } else { t.surface };
+    if selected || response.hovered() || response.has_focus() {
+        fill = if selected { t.side_fill[side] } else { t.raised };
+    }
+    ui.painter().rect_filled(rect, CornerRadius::ZERO, fill);
+    ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, t.line));
+    for (i, cell) in cells(rect, shape).into_iter().enumerate() {
+        let (text, ink, font) = match i {
+            0 if row.gone => ("−".to_owned(), t.danger, semibold(shape.text)),
+            0 if row.since.contains(&true) => ("≠".to_owned(), t.waiting, semibold(shape.text)),
+            0 => continue,
+            1 => (row.number.to_string(), t.text, regular(shape.text)),
+            _ if row.since[i - 2] => {
+                ui.painter().rect_filled(cell.expand2(vec2(shape.pad, 0.0)), CornerRadius::ZERO, t.waiting_fill);
+                (row.texts[i - 2].clone(), t.waiting, semibold(shape.text))
+            }
+            2 => (short_name(&row.texts[0]), t.text, regular(shape.text)),
+            4 => (row.texts[2].chars().take(shape.date_chars).collect(), t.text, regular(shape.text)),
+            _ => (row.texts[i - 2].clone(), t.text, regular(shape.text)),
+        };
+        let mut text = Cell::new(text, font, ink);
+        (text.number, text.tabular) = (is_number(i), i == 4);
+        paint(ui, ui.painter(), cell, &text);
+    }
+    let since = match (row.gone, row.since.contains(&true)) {
+        (true, _) => ", deleted since",
+        (_, true) => ", changed since",
+        _ => "",
+    };
+    let name = format!("Order {} at {} as it was{since}", row.number, state.side_name(side));
+    response.widget_info(|| WidgetInfo::selected(Role::Row, true, selected, &name));
+    if response.clicked() {
+        out.push(Command::Reveal(side, row.guid));
+    }
+}
+
+fn is_number(i: usize) -> bool {
+    i == 1 || i > 1 && matches!(COLUMNS[i - 2], Column::Quantity | Column::Price)
+}
+
+fn cells(rect: Rect, shape: &Shape) -> [Rect; 8] {
+    let mut left = rect.left();
+    shape.widths.map(|width| {
+        let cell =
+            Rect::from_min_max(pos2(left + shape.pad, rect.top()), pos2(left + width - shape.pad, rect.bottom()));
+        left += width;
+        cell
+    })
+}

@@ -1,0 +1,85 @@
+//! Reports and conflict records in words, as the terminal and the window's activity tell them.
+
+use crate::sync::{Chosen, ConflictRecord, Node, RecordState, Report};
+use crate::words::{count, grouped, local_time};
+
+/// A report in words: a heading, and a line an object.
+pub fn report_lines(report: &Report) -> Vec<String> {
+    let heading = format!("{}: {}", report.node, report.summary());
+    let objects = report.objects.iter().map(|o| {
+        let shown = match (o.source_number, o.number) {
+            (Some(there), Some(here)) if there != here => format!("{} {there}, at {} {here}", o.class, report.node),
+            _ => format!("{} {}", o.class, o.name()),
+        };
+        format!("  {shown}: {}", o.reason)
+    });
+    [heading].into_iter().chain(objects).chain(report.warnings.iter().map(|w| format!("  warning: {w}"))).collect()
+}
+
+/// A conflict record of a node in words.
+pub fn conflict_lines(node: &Node, record: &ConflictRecord) -> Vec<String> {
+    let class = record.class.as_str();
+    let number = record.name();
+    let title = match record.state {
+        RecordState::Open => "open conflict",
+        RecordState::Combined => "combination",
+        RecordState::TakenBack => "taken back: conflict",
+        RecordState::Decided => "conflict",
+    };
+    let others = match record.siblings.len() {
+        0 => String::new(),
+        n => format!(", with {} of the same transaction", count(n, "other object")),
+    };
+    let mut lines = vec![format!(
+        "{title} {}: {class} {number}, {} (set {} from {}{others})",
+        record.id,
+        record.kind.words(),
+        record.set,
+        record.source
+    )];
+    let (_, result) = record.standing();
+    let properties = node.class(class).map(|c| c.properties.iter().map(|p| p.name.clone()).collect::<Vec<_>>());
+    for property in properties.unwrap_or_else(|_| record.properties.clone()) {
+        let shown = |content: &serde_json::Value| node.shown_stored(class, &property, content);
+        let (ours, theirs, result) = (shown(&record.ours.content), shown(&record.theirs.content), shown(result));
+        // What is the same everywhere tells nothing.
+        if ours == theirs && theirs == result {
+            continue;
+        }
+        let before: Vec<_> = record.ancestors.iter().map(shown).collect();
+        let before = if before.is_empty() { "unknown".to_owned() } else { before.join(" or ") };
+        lines.push(format!("  {property}: last common {before}; here {ours}; there {theirs}; result {result}"));
+    }
+    let stands = match record.chosen {
+        Chosen::Ours => "the state here stays",
+        Chosen::Theirs => "the state from there is taken",
+        Chosen::Merged => "property by property",
+    };
+    lines.push(format!("  found {}: {stands}: {} ({})", local_time(record.at), record.why, record.rule));
+    let mut stood = &record.result;
+    for again in &record.again {
+        let what = match again.chosen {
+            Chosen::Ours => "the state here".to_owned(),
+            Chosen::Theirs => "the state from there".to_owned(),
+            Chosen::Merged => {
+                let values = again.result.as_object().into_iter().flatten();
+                let changed = values.filter(|(p, v)| stood.get(p.as_str()) != Some(*v));
+                let said: Vec<String> =
+                    changed.map(|(p, _)| format!("{p} {}", node.shown_stored(class, p, &again.result))).collect();
+                said.join(", ")
+            }
+        };
+        let filed =
+            again.number.map_or_else(|| "nothing had to change".to_owned(), |n| format!("transaction {}", grouped(n)));
+        lines.push(format!("  decided {}: {what} ({filed})", local_time(again.at)));
+        stood = &again.result;
+    }
+    if record.state == RecordState::Open {
+        let here = &node.info().name;
+        lines.push(format!(
+            "  to be decided: objsync resolve {} --node {here} --ours, or --theirs, or --set PROPERTY=VALUE",
+            record.id
+        ));
+    }
+    lines
+}
