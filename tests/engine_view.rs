@@ -568,3 +568,40 @@ fn after_anything_that_any_program_does_the_view_is_as_if_read_anew() {
     demo.run(Action::RestartDemo);
     same(&mut demo, "a new demo");
 }
+
+/// What is asked over HTTP and what the window does is one thing, also after the environment was made anew.
+#[cfg(feature = "rest")]
+#[test]
+fn the_window_serves_rest_for_the_environment_it_shows() {
+    use objsync::app::settings::RestSettings;
+    let mut demo = Demo::new();
+    // Any port that is free.
+    let rest = RestSettings { port: 0, ..RestSettings::default() };
+    let text = demo.run(Action::Serve { rest: rest.clone() }).text;
+    let address = demo.view().rest.address.unwrap();
+    assert!(text.contains(address.trim_start_matches("http://")), "{text}");
+    let make = |address: &str| -> u16 {
+        let url = format!("{address}/synchmaster/rest/v1/randomorder");
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        agent.post(url).header("Authorization", "Basic c3VwZXJ1c2VyOnN5cw==").send_empty().unwrap().status().as_u16()
+    };
+    assert_eq!(make(&address), 200);
+    assert!(demo.engine.changed(), "another program wrote");
+    assert_eq!(demo.view().sides[0].orders, 21);
+    demo.run(Action::RestartDemo);
+    assert_eq!(demo.view().sides[0].orders, 1000, "the databases it had open were in nobody's way");
+    assert_eq!((make(&address), demo.view().sides[0].orders), (200, 1001));
+    // A second window on the same environment does not serve, and says so.
+    let mut second = Engine::open(demo.dir.path()).unwrap();
+    let text = second.run(Action::Serve { rest: rest.clone() }).unwrap().text;
+    assert!(text.contains("not served") && text.contains("serves"), "{text}");
+    assert!(second.view().unwrap().rest.why_not.is_some());
+    // Another environment is served in its place.
+    let other = Demo::new();
+    demo.run(Action::Open { dir: other.dir.path().to_owned() });
+    let there = demo.view().rest.address.unwrap();
+    assert_eq!((make(&there), demo.view().sides[0].orders), (200, 21));
+    demo.run(Action::Serve { rest: RestSettings { on: false, ..rest } });
+    assert_eq!(demo.view().rest, Default::default());
+    assert!(std::net::TcpStream::connect(there.trim_start_matches("http://")).is_err());
+}

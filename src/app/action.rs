@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::settings::RestSettings;
 use super::view::{HistoryView, MomentView, PreviewView, SideIndex};
 use crate::demo::model::OrderDraft;
 use crate::sync::{Guid, Rule};
@@ -57,6 +58,8 @@ pub enum Action {
     Open { dir: PathBuf },
     /// Make a demo in a folder and show it; a folder that holds an environment is refused.
     NewEnvironment { dir: PathBuf },
+    /// Serve REST while the window is open, or stop.
+    Serve { rest: RestSettings },
     /// New changes that restore what was before a change made here; `again`: before it was undone. What has changed since
     /// stays; asks ([`Done::ask`]) where there is such, unless `confirmed`. Answers with [`Done::filed`].
     Undo { filed: Filed, again: bool, confirmed: bool },

@@ -19,7 +19,7 @@ use super::settings::Settings;
 use super::sorter::Sorter;
 use super::state::{FLASH_SECONDS, FLIGHT_SECONDS, State};
 use super::theme;
-use super::view::{Backend, SideIndex};
+use super::view::{Action, Backend, SideIndex};
 use super::worker::Worker;
 
 /// Below this height the dock starts folded, points.
@@ -72,6 +72,8 @@ impl App {
         app.state.dock_open = settings.dock;
         app.state.dock_chosen = settings.dock.is_some();
         app.state.settings = settings.clone();
+        // It says in the status line where, or why not; nothing waits for it.
+        let _ = app.worker.send(Action::Serve { rest: settings.rest.clone() });
         app.kept = Some((file, settings));
         app
     }

@@ -7,7 +7,7 @@ use eframe::egui::{self, Theme};
 use super::app::App;
 use super::command::{Command, Pick, Zoom};
 use super::decision::Draft;
-use super::dialogs::{Chooser, Dialog, OrderForm, Palette, PathField};
+use super::dialogs::{Chooser, Dialog, OrderForm, Palette, PathField, RestForm};
 use super::edit::Editor;
 use super::export;
 use super::rows::{Query, Sort};
@@ -194,6 +194,7 @@ fn change(state: &mut State, command: Command) {
         }
         Command::OpenSetFile => state.open(Dialog::OpenSet { path: PathField::default() }),
         Command::OpenEnvironment => state.open(Dialog::OpenEnvironment { path: PathField::default() }),
+        Command::Rest => state.open(Dialog::Rest(RestForm::new(&state.settings.rest))),
         Command::NewEnvironment => state.open(Dialog::NewEnvironment { path: PathField::default() }),
         Command::RestartDemo => {
             let dir = state.snapshot.as_ref().map(|s| s.view.dir.display().to_string()).unwrap_or_default();

@@ -141,6 +141,9 @@ impl App {
                     super::selection::select_objects(state, &done.select);
                     return;
                 }
+                if let Action::Serve { rest } = &finished.action {
+                    state.settings.rest = rest.clone();
+                }
                 state.note_filed(&finished.action, done.filed);
                 state.tour_goes_on(&finished.action, &done);
                 if let Some(side) = applied_at(&finished.action) {

@@ -37,6 +37,27 @@ pub struct Settings {
     pub toured: bool,
     /// Environments shown, the latest first.
     pub recent: Vec<PathBuf>,
+    /// The REST interface.
+    pub rest: RestSettings,
+}
+
+/// The REST interface that the window serves while it is open.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RestSettings {
+    /// Whether it does.
+    pub on: bool,
+    /// The port on this machine.
+    pub port: u16,
+    /// Folders beside the environment's in which requests may name set files.
+    pub allow: Vec<PathBuf>,
+}
+
+impl Default for RestSettings {
+    fn default() -> Self {
+        // The port of the original demo's examples.
+        RestSettings { on: true, port: 52773, allow: Vec::new() }
+    }
 }
 
 impl Default for Settings {
@@ -53,6 +74,7 @@ impl Default for Settings {
             scroll_together: true,
             toured: false,
             recent: Vec::new(),
+            rest: RestSettings::default(),
         }
     }
 }
@@ -92,7 +114,8 @@ impl Settings {
 
     /// The layout as on first start; where somebody was and what they saw stays.
     pub fn reset_layout(&mut self) {
-        *self = Settings { recent: std::mem::take(&mut self.recent), toured: self.toured, ..Settings::default() };
+        let (recent, rest) = (std::mem::take(&mut self.recent), self.rest.clone());
+        *self = Settings { recent, rest, toured: self.toured, ..Settings::default() };
     }
 }
 

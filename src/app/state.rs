@@ -205,6 +205,7 @@ impl State {
                 }
             }
         }
+        self.rest = view.rest.address.clone();
         self.snapshot = Some(snapshot);
         if other_environment {
             self.selection = Selection::default();

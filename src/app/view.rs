@@ -37,6 +37,17 @@ pub struct View {
     pub rules: Rules,
     /// The names of all nodes of the environment; two of them are shown.
     pub nodes: Vec<String>,
+    /// Whether REST is served.
+    pub rest: RestView,
+}
+
+/// Whether REST is served for the environment that is shown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RestView {
+    /// Where: `http://127.0.0.1:52773`.
+    pub address: Option<String>,
+    /// Why not, although it is to be.
+    pub why_not: Option<String>,
 }
 
 /// One node.

@@ -643,6 +643,11 @@ impl MockBackend {
             }
             Action::SaveSetAs { .. } => done.text = "Saved".into(),
             Action::RestartDemo => done.text = "A new demo".into(),
+            Action::Serve { rest } => {
+                let address = format!("http://127.0.0.1:{}", rest.port);
+                self.view.rest = RestView { address: rest.on.then_some(address), why_not: None };
+                done.text = "Served".into();
+            }
             Action::Open { dir } | Action::NewEnvironment { dir } => {
                 self.view.dir = dir;
                 done.text = "Opened".into();

@@ -74,6 +74,36 @@ fn restarting_the_demo_asks_first() {
 }
 
 #[test]
+fn rest_is_switched_and_moved_in_a_dialog() {
+    let mut window = Window::open();
+    let open = |w: &mut Window| {
+        w.press("Environment");
+        w.press("REST…");
+        assert!(w.shows("Serve REST while this window is open"));
+    };
+    open(&mut window);
+    assert_eq!(window.value("Port"), "52773");
+    window.harness.get_by_label("Port").focus();
+    window.harness.run_steps(2);
+    window.type_text("x");
+    assert!(window.disabled("Apply"), "why not is said: a port is a number");
+    window.key(Key::Backspace);
+    window.key(Key::Backspace);
+    window.press("Apply");
+    window.idle();
+    window.until("the address", |w| w.app().state().rest.is_some());
+    assert!(window.shows("REST on 127.0.0.1:5277"));
+    assert_eq!(window.app().state().settings.rest.port, 5277, "remembered");
+    open(&mut window);
+    window.press("Serve REST while this window is open");
+    window.press("Apply");
+    window.idle();
+    window.until("no address", |w| w.app().state().rest.is_none());
+    let Some(Action::Serve { rest }) = window.actions().pop() else { panic!("{:?}", window.actions()) };
+    assert_eq!((rest.on, rest.port), (false, 5277));
+}
+
+#[test]
 fn a_failure_is_shown_with_its_hint_until_something_succeeds() {
     let mut window = Window::open();
     let failure = Failure { message: "The file is full; nothing was changed.".into(), hint: "Make room.".into() };

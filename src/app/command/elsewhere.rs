@@ -194,8 +194,13 @@ fn cli(action: &Action, state: &State) -> Option<Vec<String>> {
         Action::ObjectsOfSet { file } => on(state, &["show", &path(file)], None),
         Action::NewEnvironment { dir } => Some(vec!["install".into(), "--dir".into(), path(dir)]),
         Action::Open { dir } => Some(vec!["--dir".into(), path(dir)]),
+        Action::Serve { rest } if rest.on => {
+            let allow = rest.allow.iter().flat_map(|folder| ["--allow".to_owned(), path(folder)]);
+            with(on(state, &["serve", "--port", &rest.port.to_string()], None), allow.collect())
+        }
         // What the window does for itself, or asks for step by step.
         Action::Undo { .. }
+        | Action::Serve { .. }
         | Action::ShowNode { .. }
         | Action::SaveSetAs { .. }
         | Action::StartTour { .. }

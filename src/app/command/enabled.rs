@@ -41,7 +41,7 @@ impl Command {
             | Command::SyncBoth
             | Command::Verify => state.blocked(),
             Command::Rule(_) => state.blocked(),
-            Command::OpenEnvironment | Command::NewEnvironment | Command::RestartDemo => state.busy(),
+            Command::OpenEnvironment | Command::NewEnvironment | Command::RestartDemo | Command::Rest => state.busy(),
             Command::History(side) => {
                 state.blocked()?;
                 state.history_at(*side).map(|_| ()).ok_or_else(|| "Select an order.".to_owned())
@@ -125,7 +125,9 @@ impl Command {
 /// Whether an action can be started now, or why not.
 pub fn allowed(action: &Action, state: &State) -> Result<(), String> {
     match action {
-        Action::Open { .. } | Action::NewEnvironment { .. } | Action::RestartDemo => state.busy(),
+        Action::Open { .. } | Action::NewEnvironment { .. } | Action::RestartDemo | Action::Serve { .. } => {
+            state.busy()
+        }
         Action::TakeBack { side, seq } | Action::Revert { side, seq, .. } => {
             state.blocked()?;
             let set = set(state, *side, *seq).ok_or("There is no such set any more.")?;

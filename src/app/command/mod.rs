@@ -79,6 +79,8 @@ pub enum Command {
     OpenEnvironment,
     /// Choose a folder for a new environment.
     NewEnvironment,
+    /// Whether and where REST is served.
+    Rest,
     /// Both directions, CLIENT first.
     SyncBoth,
     /// Compare both databases.
@@ -245,6 +247,6 @@ pub fn everything(state: &State) -> Vec<Command> {
     all.extend([Zoom::In, Zoom::Out, Zoom::Reset].map(Command::Zoom));
     all.extend([Command::Animations, Command::ResetLayout, Command::OpenEnvironment, Command::NewEnvironment]);
     all.extend(state.recent().map(|dir| Command::Run(Action::Open { dir: dir.to_owned() })));
-    all.extend([Command::RestartDemo, Command::Shortcuts, Command::Palette]);
+    all.extend([Command::RestartDemo, Command::Rest, Command::Shortcuts, Command::Palette]);
     all
 }

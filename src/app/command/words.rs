@@ -20,6 +20,7 @@ impl Command {
             Command::OpenSetFile => "Open set file…".into(),
             Command::OpenEnvironment => "Open environment…".into(),
             Command::NewEnvironment => "New environment…".into(),
+            Command::Rest => "REST…".into(),
             Command::SyncBoth => "Sync both ways".into(),
             Command::Verify => "Verify".into(),
             Command::RestartDemo => "Restart demo…".into(),
@@ -142,6 +143,10 @@ impl Command {
             Command::OpenSetFile => "Previews or applies a set file at the node it is addressed to.".into(),
             Command::OpenEnvironment => "Shows the databases in another folder.".into(),
             Command::NewEnvironment => "Makes a demo in another folder, and shows it.".into(),
+            Command::Rest => match state.snapshot.as_ref().and_then(|s| s.view.rest.why_not.as_ref()) {
+                Some(why) => format!("REST is not served: {why}"),
+                None => "Whether other programs can ask over HTTP while this window is open, and at which port.".into(),
+            },
             Command::SyncBoth => {
                 format!("Sends {}'s changes to {}, then the other way round.", state.side_name(1), state.side_name(0))
             }
@@ -245,6 +250,7 @@ pub fn in_words(action: &Action, state: &State) -> String {
         Action::RestartDemo => "making a new demo".into(),
         Action::Open { .. } => "opening an environment".into(),
         Action::NewEnvironment { .. } => "making an environment".into(),
+        Action::Serve { .. } => "serving REST".into(),
         Action::Undo { filed, again: false, .. } => format!("undoing: {}", filed.what),
         Action::Undo { filed, again: true, .. } => format!("doing again: {}", filed.what),
         Action::StartTour { .. } => "making an environment for the tour".into(),

@@ -39,7 +39,7 @@ impl Chooser {
                 Box::pin(ask.set_title(format!("Save {what} as")).set_file_name(name).save_file())
             }
             Dialog::NewOrder(_) | Dialog::Preview(_) | Dialog::History(_) | Dialog::Confirm { .. } => return None,
-            Dialog::Palette(_) | Dialog::Shortcuts | Dialog::Rules => return None,
+            Dialog::Palette(_) | Dialog::Shortcuts | Dialog::Rules | Dialog::Rest(_) => return None,
         };
         let waiter = std::thread::Builder::new().name("file chooser".into()).spawn(move || {
             let _ = send.send(block_on(wait).map(|handle| handle.path().to_owned()));

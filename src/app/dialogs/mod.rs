@@ -9,6 +9,7 @@ mod history;
 mod palette;
 mod path;
 mod preview;
+mod rest;
 mod sheets;
 mod show;
 
@@ -21,6 +22,7 @@ pub use history::History;
 pub use palette::Palette;
 pub use path::PathField;
 pub use preview::{Fresh, Preview};
+pub use rest::RestForm;
 pub use show::show;
 
 use super::state::State;
@@ -81,6 +83,8 @@ pub enum Dialog {
     Shortcuts,
     /// What each rule does.
     Rules,
+    /// Whether and where REST is served.
+    Rest(RestForm),
     /// A new order.
     NewOrder(OrderForm),
     /// What applying a set would do.
@@ -117,6 +121,7 @@ impl Dialog {
             Dialog::Palette(_) => "Commands".into(),
             Dialog::Shortcuts => "All keys".into(),
             Dialog::Rules => "Who wins".into(),
+            Dialog::Rest(_) => "REST interface".into(),
             Dialog::NewOrder(form) => format!("New order at {}", state.side_name(form.side)),
             Dialog::Preview(preview) => preview.title(state),
             Dialog::History(history) => format!("History of {}", history.view.title),
@@ -140,6 +145,7 @@ impl Dialog {
             Dialog::NewEnvironment { .. } => "Make".into(),
             Dialog::OpenEnvironment { .. } => "Open".into(),
             Dialog::NewOrder(_) => "Insert".into(),
+            Dialog::Rest(_) => "Apply".into(),
             Dialog::Confirm { yes, .. } => yes.clone(),
         }
     }
@@ -169,6 +175,7 @@ impl Dialog {
                 Ok(Action::Write { what: what.clone(), text: text.clone(), to, overwrite: path.exists })
             }
             Dialog::NewOrder(form) => form.action(state),
+            Dialog::Rest(form) => form.action(),
             Dialog::Preview(preview) => preview.action(),
             Dialog::History(_) | Dialog::Palette(_) | Dialog::Shortcuts | Dialog::Rules => {
                 Err("There is nothing to do.".into())
@@ -208,6 +215,7 @@ impl Dialog {
             | Dialog::OpenSet { path }
             | Dialog::OpenEnvironment { path } => Some(path),
             Dialog::NewOrder(_) | Dialog::Preview(_) | Dialog::History(_) | Dialog::Confirm { .. } => None,
+            Dialog::Rest(_) => None,
             Dialog::Palette(_) | Dialog::Shortcuts | Dialog::Rules => None,
         }
     }

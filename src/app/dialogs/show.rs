@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, Button, Frame, Id, Key, Margin, Modal, RichText, Stroke, TextEdit, Ui};
 
-use super::{Dialog, OrderForm, PathField, history, palette, preview, sheets};
+use super::{Dialog, OrderForm, PathField, RestForm, history, palette, preview, sheets};
 use crate::app::command::{Command, allowed, rule_sentence};
 use crate::app::snapshot::COLUMNS;
 use crate::app::state::State;
@@ -93,6 +93,7 @@ fn fields(ui: &mut Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command
             }
         }
         Dialog::NewOrder(form) => order_fields(ui, state, form),
+        Dialog::Rest(form) => rest_fields(ui, state, form),
         Dialog::Preview(_) | Dialog::History(_) => {}
         Dialog::Palette(_) | Dialog::Shortcuts | Dialog::Rules => {}
         Dialog::Confirm { text, lines, .. } => {
@@ -203,6 +204,28 @@ fn order_fields(ui: &mut Ui, state: &State, form: &mut OrderForm) {
             }
         });
     }
+}
+
+fn rest_fields(ui: &mut Ui, state: &State, form: &mut RestForm) {
+    let t = Tokens::of(ui);
+    note(
+        ui,
+        "Other programs on this machine ask over HTTP what this window does; what they change appears here at once, and the other way round. A page at the address lists every service.",
+    );
+    ui.add_space(6.0);
+    ui.checkbox(&mut form.on, "Serve REST while this window is open");
+    let served = state.snapshot.as_ref().map(|s| &s.view.rest);
+    if let Some(why) = served.and_then(|rest| rest.why_not.as_ref()) {
+        ui.add(egui::Label::new(RichText::new(format!("!  Not served: {why}")).color(t.danger)).wrap());
+    } else if let Some(address) = served.and_then(|rest| rest.address.as_ref()) {
+        ui.hyperlink(address);
+    }
+    ui.add_space(6.0);
+    let label = ui.label("Port");
+    ui.add(TextEdit::singleline(&mut form.port).desired_width(120.0)).labelled_by(label.id);
+    ui.add_space(4.0);
+    let label = ui.label("Folders for sets beside the environment's, one a line");
+    ui.add(TextEdit::multiline(&mut form.allow).desired_rows(2).desired_width(f32::INFINITY)).labelled_by(label.id);
 }
 
 /// `true` when the dialog was cancelled. One that was answered stays until it is done.

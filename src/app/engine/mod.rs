@@ -1,7 +1,7 @@
 //! The real [`Backend`]: an environment's first two nodes, the master and a client, as the window sees them.
 //!
 //! Lives on the worker's thread. Reading is `look.rs`, with the orders that `kept.rs` keeps; here is what the window can ask
-//! for: `exchanging.rs` has sets, `deciding.rs` what decides, `undoing.rs` undo, `touring.rs` the tour, `travelling.rs` a node
+//! for: `exchanging.rs` has sets, `deciding.rs` what decides, `undoing.rs` undo, `touring.rs` the tour, `serving.rs` REST, `travelling.rs` a node
 //! as it was, `files.rs` what is written into files.
 //! Invariant: after any failure the environment is as it was, and stays open.
 
@@ -9,6 +9,7 @@ mod deciding;
 mod exchanging;
 mod files;
 pub(super) mod kept;
+mod serving;
 mod touring;
 mod travelling;
 mod undoing;
@@ -32,6 +33,7 @@ use crate::sync::{
 use crate::words::count;
 
 use exchanging::applied;
+use serving::Serving;
 use touring::Touring;
 
 /// The engine behind the window.
@@ -52,6 +54,7 @@ pub struct Engine {
     kept: Option<kept::Kept>,
     /// The tour whose environment is open.
     tour: Option<Touring>,
+    serving: Serving,
 }
 
 /// Changes when another program writes to a file, or puts another file in its place.
@@ -75,6 +78,7 @@ impl Engine {
             progress,
             kept: None,
             tour: None,
+            serving: Serving::default(),
         })
     }
 
@@ -286,6 +290,15 @@ impl Engine {
                 install(&dir, &Installation::default(), &self.progress)?;
                 self.act(Action::Open { dir })
             }
+            Action::Serve { rest } => {
+                let served = self.serving.set(rest, self.env.dir());
+                let text = match (served.address, served.why_not) {
+                    (Some(address), _) => format!("REST is served on {}", address.trim_start_matches("http://")),
+                    (None, Some(why)) => format!("REST is not served: {}", why.lines().next().unwrap_or_default()),
+                    (None, None) => "REST is not served".to_owned(),
+                };
+                Ok(Done { text, ..Done::default() })
+            }
             Action::Undo { filed, again, confirmed } => self.undo(filed, again, confirmed),
             Action::StartTour { scenario, ready } => self.start_tour(scenario, ready),
             Action::PlayStep { step } => self.play_step(step),
@@ -312,6 +325,7 @@ impl Engine {
             Installation { master: self.name(0), client: self.name(1), overwrite: true, ..Installation::default() };
         self.env.nodes.clear();
         self.sets.clear();
+        self.serving.release();
         let installed = install(&dir, &what, &self.progress);
         self.reopen(&dir)?;
         installed?;
@@ -354,7 +368,8 @@ impl Backend for Engine {
         }
         self.files = self.env.files().len();
         self.seen = self.file_states();
-        self.look().map_err(failure)
+        let rest = self.serving.follow(self.env.dir());
+        self.look().map(|view| View { rest, ..view }).map_err(failure)
     }
 
     fn progress(&self) -> Progress {

@@ -42,9 +42,13 @@ pub fn line(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let weak = |text: &str| RichText::new(text).font(regular(12.0)).color(t.weak);
             ui.label(weak("Changes by other programs appear here"));
+            let why_not = state.snapshot.as_ref().and_then(|s| s.view.rest.why_not.as_ref());
             if let Some(address) = &state.rest {
                 ui.add_space(10.0);
                 ui.label(weak(&format!("REST on {}", address.trim_start_matches("http://"))));
+            } else if let Some(why) = why_not {
+                ui.add_space(10.0);
+                ui.label(weak("REST is not served")).on_hover_text(why);
             }
             if let Some(snapshot) = &state.snapshot {
                 ui.add_space(10.0);

@@ -111,6 +111,7 @@ fn environment(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         }
         ui.separator();
         menu_entry(ui, state, out, Command::RestartDemo);
+        menu_entry(ui, state, out, Command::Rest);
         ui.separator();
         for command in [Command::Presentation, Command::HighContrast, Command::Animations, Command::ResetLayout] {
             menu_entry(ui, state, out, command);
