@@ -232,3 +232,29 @@ fn what_cannot_be_followed_is_refused_with_what_differs() {
     let error = pair.nodes[1].apply(&file, ApplyOptions::default()).unwrap_err();
     assert!(error.message().contains("notes.more is INTEGER here and TEXT at the sender"), "{error}");
 }
+
+/// Rows of which values of one such column are kept beside the table have the default of the next one, too.
+#[test]
+fn columns_added_one_after_the_other_at_one_side_lose_nothing() {
+    for second in ["most INTEGER DEFAULT 3", "most INTEGER NOT NULL DEFAULT 3"] {
+        let mut pair = notes();
+        pair.sql(0, "ALTER TABLE notes ADD COLUMN more TEXT; UPDATE notes SET more = 'x'");
+        pair.sql(0, "INSERT INTO notes (id, text) VALUES (4, 'four')");
+        pair.level();
+        pair.sql(0, &format!("ALTER TABLE notes ADD COLUMN {second}"));
+        pair.sql(0, "UPDATE notes SET most = 9 WHERE id = 2");
+        pair.send(0);
+        for (side, id) in [(1, 1), (1, 2), (1, 4)] {
+            pair.sql(side, &format!("UPDATE notes SET text = 'z' WHERE id = {id}"));
+        }
+        let report = pair.send(1);
+        assert_eq!((report.updated, report.conflicts, report.requeued), (3, 0, 0), "{:?}", report.objects);
+        assert!(report.objects.iter().all(|o| !o.reason.contains("most")), "{:?}", report.objects);
+        let kept = "SELECT most FROM notes ORDER BY id";
+        assert_eq!(pair.text(0, kept), "Integer(3)|Integer(9)|Integer(3)|Integer(3)");
+        pair.sql(1, "ALTER TABLE notes ADD COLUMN more TEXT");
+        pair.sql(1, &format!("ALTER TABLE notes ADD COLUMN {second}"));
+        pair.level();
+        assert_eq!(pair.both(kept), "Integer(3)|Integer(9)|Integer(3)|Integer(3)");
+    }
+}

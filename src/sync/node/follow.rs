@@ -217,6 +217,11 @@ impl Node {
             }
             store::widen_journal(&self.conn, new.properties.len())?;
             store::record_shape(&self.conn, &new)?;
+            // Rows of which other values are kept already have in these what every row from before has.
+            for (place, _) in new.not_columns().filter(|(place, _)| *place >= class.properties.len()) {
+                let added = "(SELECT added FROM objsync_property WHERE class = ?1 AND place = ?2)";
+                self.conn.execute(&format!("UPDATE {} SET v{place} = {added}", new.elsewhere()), (class.id, place))?;
+            }
             // They may be out of the way, and come back by themselves.
             if triggers::are_journaling(&self.conn, class)? {
                 triggers::drop_all(&self.conn, class)?;
