@@ -193,7 +193,7 @@ fn a_task_for_an_unknown_person_waits_until_the_class_is_journaled() {
     let error = world.apply("MASTER", &file).unwrap_err();
     assert_eq!(error.refusal(), Some(Refusal::Schema));
     assert!(error.message().contains("Person is not journaled here and journaled at the sender"), "{error}");
-    assert!(error.what_next().contains("objsync classes journal Person at MASTER"), "{error}");
+    assert!(error.what_next().contains("objsync classes journal Person --node MASTER"), "{error}");
     assert_same(&dump(world.node("MASTER")), &before, "refused");
 
     world.node("MASTER").journal_class("Person", true).unwrap();
@@ -349,4 +349,104 @@ fn a_sync_goes_on_until_nothing_is_left_to_send() {
     world.env.sync(None).unwrap();
     assert!(world.node("MASTER").requeue().unwrap().is_empty());
     world.level();
+}
+
+/// A deletion that was forgotten is known again where somebody decides about it.
+#[test]
+fn a_purge_does_not_change_what_a_later_decision_comes_to() {
+    for purged in [&[][..], &["MASTER"], &["CLIENT"], &["MASTER", "CLIENT"]] {
+        let mut world = World::new(&["CLIENT"]);
+        world.write("MASTER", "UPDATE tasks SET text = 'changed' WHERE id = 1");
+        world.write("CLIENT", "DELETE FROM tasks WHERE id = 1");
+        for _ in 0..2 {
+            world.env.sync(None).unwrap();
+        }
+        for name in purged {
+            world.node(name).purge(u64::MAX).unwrap();
+        }
+        let record = world.node("MASTER").conflicts(1).unwrap()[0].id;
+        let done = world.node("MASTER").resolve(record, &Choice::Ours, false).unwrap();
+        assert!(matches!(done, Resolution::Filed { .. }), "{purged:?}: {done:?}");
+        let reports = world.env.sync(None).unwrap();
+        assert!(reports.iter().all(|r| r.conflicts == 0), "{purged:?}: {reports:?}");
+        for name in ["MASTER", "CLIENT"] {
+            assert_eq!(world.texts(name, "SELECT text FROM tasks WHERE text = 'changed'"), ["changed"], "{purged:?}");
+        }
+    }
+}
+
+/// A backup from before a deletion that was purged since: its row does not come back without a word.
+#[test]
+fn a_forgotten_deletion_is_a_conflict_for_who_has_not_heard_of_it() {
+    for rule in [Rule::MasterWins, Rule::ClientWins] {
+        let mut world = World::new(&["CLIENT"]);
+        let (file, backup) = (world.node("CLIENT").path().to_owned(), world.dir.path().join("backup"));
+        world.node("CLIENT").connection().execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+        world.write("MASTER", "DELETE FROM tasks WHERE id = 1");
+        for _ in 0..2 {
+            world.env.sync(None).unwrap();
+        }
+        assert_eq!(world.node("MASTER").purge(u64::MAX).unwrap().tombstones, 1);
+        world.env.nodes.clear();
+        std::fs::rename(&backup, &file).unwrap();
+        world.env = Environment::open(world.dir.path()).unwrap();
+        let place = world.env.index("CLIENT").unwrap();
+        world.env.rejoin(place, None).unwrap();
+        world.write("CLIENT", "UPDATE tasks SET text = 'changed' WHERE id = 1; INSERT INTO tasks VALUES (9, 1, 'new')");
+        let options = world.options(Since::Acknowledged);
+        let set = world.prepare("CLIENT", "MASTER", &options).unwrap();
+        let rule_of = ApplyOptions { rule: Some(rule), ..ApplyOptions::default() };
+        let report = world.node("MASTER").apply(&set, rule_of).unwrap();
+        assert_eq!((report.conflicts, report.inserted), (1, 1), "{:?}", report.objects);
+        let record = world.node("MASTER").conflicts(1).unwrap().remove(0);
+        assert_eq!((record.kind, record.ancestors.len()), (ConflictKind::DeletedChanged, 0));
+        let expected: &[&str] = if rule == Rule::MasterWins { &["new", "two"] } else { &["changed", "new", "two"] };
+        assert_eq!(world.texts("MASTER", "SELECT text FROM tasks ORDER BY text"), expected);
+    }
+}
+
+#[test]
+fn what_keeps_two_nodes_apart_keeps_nobody_else_from_exchanging() {
+    let mut world = World::new(&["A", "B", "C"]);
+    world.node("B").journal_class("Person", true).unwrap();
+    world.write("A", "INSERT INTO tasks VALUES (10, 1, 'from A')");
+    let error = world.env.sync(None).unwrap_err();
+    assert_eq!(error.refusal(), Some(Refusal::Schema));
+    assert!(error.message().contains("sets exchanged; but from B to MASTER"), "{error}");
+    assert_eq!(world.texts("C", "SELECT text FROM tasks WHERE id = 10"), ["from A"]);
+    // Where nothing at all could be exchanged, nothing was.
+    let mut world = World::new(&["A"]);
+    world.node("A").journal_class("Person", true).unwrap();
+    let error = world.env.sync(None).unwrap_err();
+    assert!(!error.message().contains("exchanged") && error.message().contains("nothing was changed"), "{error}");
+}
+
+#[test]
+fn a_name_means_the_peer_that_was_not_given_up() {
+    let mut world = World::new(&["N"]);
+    let old = world.node("N").info().guid;
+    world.node("MASTER").retire(old).unwrap();
+    let file = world.node("N").path().to_owned();
+    world.env.nodes.pop();
+    std::fs::remove_file(&file).unwrap();
+    world.env.add_client("N", 0).unwrap();
+    let new = world.node("N").info().guid;
+    assert_ne!(new, old);
+    assert_eq!(world.node("MASTER").peer("n").unwrap().guid, new);
+    assert_eq!(world.node("MASTER").peer(&old.to_string()).unwrap().guid, old);
+    // Two that are alike otherwise must be told apart.
+    let third = NodeInfo { guid: NodeId(77), name: "N".into(), role: Role::Client };
+    world.node("MASTER").meet(&Identity { info: third, lineage: Vec::new(), key: None }).unwrap();
+    let error = world.node("MASTER").peer("N").unwrap_err();
+    assert!(error.message().contains("2 peers named N") && error.what_next().contains(&new.to_string()), "{error}");
+}
+
+#[test]
+fn a_node_alone_says_what_it_has_to_send_to_whom_it_was_copied_from() {
+    let mut world = World::new(&["CLIENT"]);
+    world.write("CLIENT", "UPDATE tasks SET text = 'x'");
+    let file = world.node("CLIENT").path().to_owned();
+    let status = Environment::open_files(&[file]).unwrap().status().unwrap();
+    let peer = &status.nodes[0].peers[0];
+    assert_eq!((peer.name.as_str(), peer.elsewhere, peer.to_send.objects), ("MASTER", true, 2));
 }

@@ -258,3 +258,16 @@ fn columns_added_one_after_the_other_at_one_side_lose_nothing() {
         assert_eq!(pair.both(kept), "Integer(3)|Integer(9)|Integer(3)|Integer(3)");
     }
 }
+
+#[test]
+fn a_column_added_with_another_default_at_each_side_is_no_equality() {
+    let mut pair = notes();
+    pair.sql(0, "ALTER TABLE notes ADD COLUMN more INTEGER DEFAULT 5");
+    pair.sql(1, "ALTER TABLE notes ADD COLUMN more INTEGER DEFAULT 7");
+    let found = verify(&mut pair.nodes).unwrap();
+    assert!(!found.equal);
+    assert!(
+        found.disagree[0].contains("notes.more was added as 5 at") && found.disagree[0].contains("as 7 at"),
+        "{found:?}"
+    );
+}

@@ -394,6 +394,11 @@ pub enum Command {
         #[arg(long, default_value = "master", value_parser = ["master", "client"])]
         role: String,
     },
+    /// Make a node an ordinary database again; its tables stay as they are, and may be altered in any way
+    Untrack {
+        /// The node's file
+        file: PathBuf,
+    },
     /// Make another node from a node's file: a client, level with it at once
     Copy {
         /// The node's file

@@ -27,6 +27,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
     match &command {
         Command::Tour { scenario } => return tour(scenario, out),
         Command::Track { file, tables, name, role } => return track::track(file, tables, name.as_deref(), role, out),
+        Command::Untrack { file } => return track::untrack(file, out),
         Command::Copy { file, copy, name } => return track::copy(file, copy, name.as_deref(), out),
         Command::Sample { file } => return track::sample(file, out),
         #[cfg(feature = "rest")]
@@ -59,6 +60,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         Command::Install { .. }
         | Command::Tour { .. }
         | Command::Track { .. }
+        | Command::Untrack { .. }
         | Command::Copy { .. }
         | Command::Sample { .. } => {
             Ok(ExitCode::SUCCESS) // above

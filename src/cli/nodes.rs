@@ -144,7 +144,7 @@ pub(crate) fn retire(env: &mut Environment, peer: &str, node: Option<String>, ou
                 "{peer} is retired at {}: no sets are prepared for it or taken from it, and nothing is kept for it",
                 names.join(", ")
             ),
-            "it comes back as a fresh copy: objsync add-client".to_owned(),
+            format!("it comes back as a fresh copy: remove its file, then objsync add-client {peer}"),
         ]
     })
 }

@@ -136,6 +136,12 @@ pub(crate) fn set_records(records: &[SetRecord]) -> Vec<String> {
 pub(crate) fn left_to_do(status: &Status) -> Vec<String> {
     let mut lines = Vec::new();
     for node in &status.nodes {
+        if let Some(knows) = &node.restored {
+            lines.push(format!(
+                "  ! its file was put back from a backup: {knows} knows what it does not; objsync rejoin --node {}",
+                node.name
+            ));
+        }
         if node.requeued > 0 {
             lines.push(format!("{}: {}", node.name, waits(node)));
         }
@@ -179,7 +185,11 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
             lines.push(format!(
                 "  to {}{}: {} in {} to send; sent up to {}, acknowledged {}; has {}'s up to {}",
                 peer.name,
-                if peer.elsewhere { ", whose file is elsewhere" } else { "" },
+                match (peer.retired, peer.elsewhere) {
+                    (true, _) => ", which was given up",
+                    (false, true) => ", whose file is elsewhere",
+                    (false, false) => "",
+                },
                 count(peer.to_send.objects, "object"),
                 count(peer.to_send.transactions, "transaction"),
                 grouped(peer.sent),
@@ -254,6 +264,7 @@ pub(crate) fn waiting(name: &str, waiting: &[Waiting]) -> Vec<String> {
 
 pub(crate) fn verification(found: &Verification) -> Vec<String> {
     let mut lines = vec![if found.equal { "equal" } else { "they differ" }.to_owned()];
+    lines.extend(found.disagree.iter().map(|what| format!("  ! {what}")));
     for class in &found.classes {
         lines.push(format!("{}{}", class.name, if class.journaled { "" } else { " (not journaled, does not count)" }));
         for (node, digest) in &class.digests {

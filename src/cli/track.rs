@@ -47,6 +47,23 @@ pub(crate) fn track(
     })
 }
 
+pub(crate) fn untrack(file: &Path, out: Output<'_>) -> Result<ExitCode> {
+    let info = crate::sync::untrack(file)?;
+    let shown = file.display().to_string();
+    out.done(&json!({"file": file, "was": info}), || {
+        vec![
+            format!(
+                "{shown} is an ordinary database again; {} is no node any more, and its tables are as they were",
+                info.name
+            ),
+            format!(
+                "its peers give it up by `objsync retire {}`; `objsync track {shown}` would make it another node",
+                info.guid
+            ),
+        ]
+    })
+}
+
 pub(crate) fn copy(file: &Path, copy: &Path, name: Option<&str>, out: Output<'_>) -> Result<ExitCode> {
     let mut node = Node::open(file)?;
     node.set_progress(progress::start())?;

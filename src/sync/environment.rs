@@ -249,11 +249,13 @@ impl Environment {
     /// Sets in these directions (source, target), one after the other, until nothing is left to send, a few rounds at most.
     pub fn exchange_until_quiet(&mut self, directions: &[(usize, usize)], rule: Option<Rule>) -> Result<Vec<Report>> {
         let mut reports = Vec::new();
+        let mut refused: Vec<((usize, usize), Error)> = Vec::new();
         for round in 0..ROUNDS {
             let exchanged = reports.len();
             // A decision made at one end has still to be told at the other.
             for &(source, target) in directions {
-                let stopped = |e: Error| match (e.kind(), reports.len()) {
+                let exchanged_so_far = reports.len();
+                let stopped = |e: Error| match (e.kind(), exchanged_so_far) {
                     (ErrorKind::Cancelled, done @ 1..) => {
                         let what = format!(
                             "cancelled; {} exchanged before stay, nothing else was changed",
@@ -263,16 +265,29 @@ impl Environment {
                     }
                     _ => e,
                 };
-                if round == 0 || self.has_news(source, target).map_err(stopped)? {
-                    let report = self.exchange(source, target, rule).map_err(stopped)?;
-                    reports.push(report);
+                // What keeps two nodes apart keeps nobody else from exchanging.
+                let apart = refused.iter().any(|(pair, _)| *pair == (source, target));
+                if !apart && (round == 0 || self.has_news(source, target).map_err(stopped)?) {
+                    match self.exchange(source, target, rule) {
+                        Ok(report) => reports.push(report),
+                        Err(e) if e.refusal().is_some() => refused.push(((source, target), e)),
+                        Err(e) => return Err(stopped(e)),
+                    }
                 }
             }
             if reports.len() == exchanged {
                 break;
             }
         }
-        Ok(reports)
+        match refused.into_iter().next() {
+            Some((_, error)) if reports.is_empty() => Err(error),
+            Some(((source, target), error)) => {
+                let [source, target] = [source, target].map(|i| self.nodes[i].info().name.clone());
+                let done = count(reports.len(), "set");
+                Err(error.while_doing(format!("{done} exchanged; but from {source} to {target}")))
+            }
+            None => Ok(reports),
+        }
     }
 
     /// Whether a node has filed something that another has neither received nor, by way of a third, has in sight; or that is purged.

@@ -73,7 +73,7 @@ pub use node::history::{Content, Filed, State};
 pub use node::inspect::{EventKind, HistoryEntry, JournalEntry, JournalQuery, Through};
 pub use node::moment::{Moment, MomentObject};
 pub use node::purge::{Confirmed, Purged};
-pub use node::track::Tracked;
+pub use node::track::{Tracked, untrack};
 pub use node::verify::{ClassVerification, Contents, ObjectDifference, Verification, verify};
 pub use node::{Identity, Node, NodeInfo, Role};
 pub use progress::{Progress, Step};

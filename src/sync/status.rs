@@ -9,6 +9,7 @@ use crate::sync::environment::Environment;
 use crate::sync::error::Result;
 use crate::sync::exchange::prepare::ToSend;
 use crate::sync::exchange::sync_times::Since;
+use crate::sync::node::verify::added_differently;
 use crate::sync::node::{Identity, Node, Role};
 
 /// How an environment stands.
@@ -42,6 +43,9 @@ pub struct NodeStatus {
     /// Where its file lay, if that is elsewhere now: it was moved or copied, which somebody must say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was_at: Option<String>,
+    /// A node here knows that this one's file was put back from a backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored: Option<String>,
     /// Conflict records still to be decided.
     pub open_conflicts: usize,
     /// Objects that wait.
@@ -87,15 +91,18 @@ impl Environment {
     pub fn status(&mut self) -> Result<Status> {
         let mut nodes = Vec::new();
         // One node alone is level with nobody.
-        let mut equal = self.nodes.len() > 1 && self.are_level()?;
+        let mut equal = self.nodes.len() > 1 && self.are_level()? && added_differently(&self.nodes).is_empty();
         for i in 0..self.nodes.len() {
-            let mut peers = Vec::new();
+            let (mut peers, mut restored) = (Vec::new(), None);
             for j in (0..self.nodes.len()).filter(|j| *j != i) {
                 let identity = self.nodes[j].identity()?;
                 self.nodes[i].meet(&identity)?;
                 let retired = self.is_retired(i, j)?;
                 let received = self.has_of(i, j)?;
-                equal &= retired || self.nodes[i].check_not_restored(&self.nodes[j]).is_ok();
+                if !retired && self.nodes[i].check_not_restored(&self.nodes[j]).is_err() {
+                    restored = Some(identity.info.name.clone());
+                    equal = false;
+                }
                 let node = &mut self.nodes[i];
                 let sent = node.start_for(identity.info.guid, Since::Sent)?;
                 peers.push(PeerStatus {
@@ -126,6 +133,7 @@ impl Environment {
                 classes: node.class_counts()?,
                 peers,
                 was_at: node.was_at().map(str::to_owned),
+                restored,
                 open_conflicts: node.open_conflicts()?,
                 requeued,
             });
@@ -150,11 +158,10 @@ impl Environment {
 }
 
 impl Node {
-    /// How a peer stands whose file is not at hand. Not one that was given up, nor one that this node itself was before.
+    /// How a peer stands whose file is not at hand. Not one that was given up.
     fn distant_peer(&mut self, peer: NodeId) -> Result<Option<PeerStatus>> {
-        let was_this = self.lineage_of(self.info.guid)?.iter().any(|(ancestor, _)| *ancestor == peer);
         let identity = self.nodes.find(peer).cloned().map(|info| (info, self.lineage_of(peer)));
-        let Some((info, lineage)) = identity.filter(|_| !was_this) else { return Ok(None) };
+        let Some((info, lineage)) = identity else { return Ok(None) };
         if self.is_retired(peer)? {
             return Ok(None);
         }

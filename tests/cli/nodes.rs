@@ -46,7 +46,7 @@ fn classes_are_journaled_and_an_order_that_waited_goes_through() {
     assert_eq!(demo.status()["nodes"][0]["requeued"], 1);
     demo.json(&["classes", "journal", "Customer", "--node", "CLIENT"]);
     demo.run(&["sync"])
-        .fails(3, &["Customer is not journaled here", "classes journal Customer at MASTER", "nothing was changed"]);
+        .fails(3, &["Customer is not journaled here", "classes journal Customer --node MASTER", "nothing was changed"]);
     let done = demo.json(&["classes", "journal", "customer"]);
     assert_eq!((&done[0]["switched"]["baseline"], &done[1]["switched"]["baseline"]), (&json!(5), &json!(0)));
     demo.json(&["sync"]);

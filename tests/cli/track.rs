@@ -100,3 +100,26 @@ fn what_can_be_tracked_is_and_what_must_go_along_is_named() {
     assert_eq!(demo.bare(&["verify", "--db", "w.db", "--db", "van.db"]).code, 0);
     demo.bare(&["copy", "w.db", "van.db", "--name", "OTHER"]).fails(3, &["exists already"]);
 }
+
+#[test]
+fn a_node_becomes_an_ordinary_database_again() {
+    let demo = Demo::empty();
+    let file = demo.home.path().join("some.db");
+    let file = file.to_str().unwrap();
+    demo.bare(&["sample", file, "--json"]).ok();
+    let conn = || rusqlite::Connection::open(file).unwrap();
+    let objects = |conn: &rusqlite::Connection| -> Vec<String> {
+        let mut statement = conn.prepare("SELECT name FROM sqlite_master ORDER BY name").unwrap();
+        statement.query_map([], |r| r.get(0)).unwrap().map(|r| r.unwrap()).collect()
+    };
+    let before = objects(&conn());
+    demo.bare(&["untrack", file]).fails(2, &["not a node", "nothing was changed"]);
+    demo.bare(&["track", file, "--json"]).ok();
+    assert!(objects(&conn()).len() > before.len() + 20);
+    demo.bare(&["untrack", file, "--json"]).ok();
+    assert_eq!(objects(&conn()), before);
+    // Altered in a way that is not followed, and tracked again.
+    conn().execute_batch("DROP TRIGGER job_opened; DROP TRIGGER job_closed; DROP TRIGGER job_gone; ALTER TABLE job DROP COLUMN done; DELETE FROM job_part; DELETE FROM job").unwrap();
+    demo.bare(&["track", file, "--json"]).ok();
+    demo.bare(&["untrack", "/no/such.db"]).fails(2, &["no file"]);
+}

@@ -126,7 +126,10 @@ impl Node {
             },
         )?;
         self.note_points(&set.header)?;
-        self.settle(&mut queue, options, &mut report)?;
+        self.behind = (set.header.received_from(self.info.guid) < self.floor()?).then_some(source);
+        let settled = self.settle(&mut queue, options, &mut report);
+        self.behind = None;
+        settled?;
         // One that came before and does nothing now leaves no trace: it could not be taken back.
         if new || set.objects == 0 || self.number()? > undo.number {
             self.note_applied(set, file, &report, undo)?;
@@ -193,11 +196,11 @@ impl Node {
                 .filter(|a| header.classes.iter().any(|b| b.name == a.name && b.journaled != a.journaled))
                 .map(|a| match a.journaled {
                     true => format!(
-                        "objsync classes journal {} at {}, or objsync classes stop {0} at {}",
+                        "objsync classes journal {} --node {}, or objsync classes stop {0} --node {}",
                         a.name, source.name, us.name
                     ),
                     false => format!(
-                        "objsync classes journal {} at {}, or objsync classes stop {0} at {}",
+                        "objsync classes journal {} --node {}, or objsync classes stop {0} --node {}",
                         a.name, us.name, source.name
                     ),
                 })
@@ -253,7 +256,7 @@ impl Node {
                 header.start
             );
             return Err(Error::refused(Refusal::Gap, what).hint(format!(
-                "apply the earlier set first, or prepare again at {them} from what {us} has acknowledged (objsync prepare --since acknowledged)"
+                "apply the earlier set first, or prepare again at {them} from what {us} has acknowledged (objsync prepare --node {them} --to {us} --since acknowledged)"
             )));
         }
         Ok(have)

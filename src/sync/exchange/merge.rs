@@ -1,6 +1,7 @@
 //! One object: what is to become of the state here and the state that came.
 
 use crate::sync::data::guid::{Guid, NodeId};
+use crate::sync::data::stamp::Stamp;
 use crate::sync::decisions::conflict::{ConflictRecord, Found};
 use crate::sync::decisions::decide::{self, Chosen, Decision, Finding, Version, decide};
 use crate::sync::decisions::rule::{Conflict, OwnRule, Rule};
@@ -52,7 +53,9 @@ impl Node {
         let (class, guid) = (&self.classes[theirs.class], theirs.guid);
         let before = self.current(class, guid)?;
         let state = &theirs.state;
-        let Some(filed) = before.as_ref().filter(|b| !b.state.vector.leq(&state.vector)) else {
+        let forgotten = if before.is_none() { self.forgotten(theirs)? } else { None };
+        let known = before.as_ref().or(forgotten.as_ref());
+        let Some(filed) = known.filter(|b| !b.state.vector.leq(&state.vector)) else {
             return Ok(Some(Merged { before, new: state.clone(), origin: Some(theirs.peer), why: Why::Newer }));
         };
         let ours = &filed.state;
@@ -100,6 +103,31 @@ impl Node {
         };
         let new = State { content: decision.content, vector, stamp: decision.stamp };
         Ok(Some(Merged { before, new, origin: None, why }))
+    }
+
+    /// What must have been here of an object that is unknown, where its source has not heard of all that was purged here: a state
+    /// of which something is known here was deleted here, and the deletion forgotten. When, and by whom, is not known any more.
+    fn forgotten(&self, theirs: &Pending) -> Result<Option<Filed>> {
+        if !theirs.fresh || self.behind != Some(theirs.peer) || theirs.state.content.is_none() {
+            return Ok(None);
+        }
+        let floor = self.floor()?;
+        let vector = &theirs.state.vector;
+        let mut known = false;
+        for (node, number) in vector.entries() {
+            if *node == self.info.guid && *number >= floor {
+                return Ok(None);
+            }
+            // Of the source itself everything counts as received by now.
+            known |= *node != theirs.peer && *number <= self.covers(*node)?;
+        }
+        let id = self.nodes.known_id(theirs.guid);
+        let sql = "SELECT EXISTS(SELECT 1 FROM objsync_waiting WHERE object = ?1 AND peer <> ?2)";
+        let waits: bool =
+            self.conn.prepare_cached(sql)?.query_row((id, self.nodes.number(theirs.peer)?), |r| r.get(0))?;
+        let vector = [(self.info.guid, floor)].into_iter().collect();
+        let state = State { content: None, vector, stamp: Stamp { time: 0, author: self.info.guid } };
+        Ok((known && !waits).then_some(Filed { state, key: None, pos: None, number: floor, origin: None }))
     }
 
     /// The decision, the name of the rule that made it, and what is to be said before its reason.

@@ -185,7 +185,7 @@ impl Node {
                         source.name
                     ),
                     format!(
-                        "ask at {0} (objsync keys); if it is so: objsync keys trust {0} {key} --node {us}",
+                        "ask at {0} what it says by `keys`; if it is so: objsync keys trust {0} {key} --node {us}",
                         source.name
                     ),
                 );
@@ -197,7 +197,7 @@ impl Node {
                         source.name, source.guid
                     ),
                     format!(
-                        "ask at {} for its key (objsync keys); if it is {key}: objsync keys trust {} {key} --node {us}",
+                        "ask at {} for its key, which `keys` says there; if it is {key}: objsync keys trust {} {key} --node {us}",
                         source.name, source.guid
                     ),
                 );

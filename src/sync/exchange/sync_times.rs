@@ -81,17 +81,18 @@ impl Node {
 
     /// Up to which commit of `source` this node has received everything. `upto`: the source's last commit.
     pub fn has_of(&self, source: &Identity, upto: u64) -> Result<u64> {
-        let own_lineage = self.lineage_of(self.info.guid)?;
-        let own_number = self.number()?;
-        let covers = |name: NodeId| -> Result<u64> {
-            let own = if name == self.info.guid { own_number } else { 0 };
-            let copied = own_lineage.iter().filter(|(node, _)| *node == name).map(|(_, n)| *n).max().unwrap_or(0);
-            Ok(own.max(copied).max(self.sync_times(name)?.received))
-        };
-        let mut have = upto.min(covers(source.info.guid)?);
+        let mut have = upto.min(self.covers(source.info.guid)?);
         for (node, number) in &source.lineage {
-            have = have.max((*number).min(covers(*node)?));
+            have = have.max((*number).min(self.covers(*node)?));
         }
         Ok(have)
+    }
+
+    /// Up to which commit of a node everything is known here: its own, received, or by descent.
+    pub(crate) fn covers(&self, name: NodeId) -> Result<u64> {
+        let own = if name == self.info.guid { self.number()? } else { 0 };
+        let lineage = self.lineage_of(self.info.guid)?;
+        let copied = lineage.iter().filter(|(node, _)| *node == name).map(|(_, n)| *n).max().unwrap_or(0);
+        Ok(own.max(copied).max(self.sync_times(name)?.received))
     }
 }

@@ -125,7 +125,7 @@ impl Node {
         }
         let (us, them) = (&self.info.name, &other.info.name);
         let what = format!(
-            "{them} knows transactions of {us} up to {} that are not in its file (last one {}): the file was restored from a backup, or is a copy; nothing was changed",
+            "{them} has heard of other transactions of {us} (up to {}) than its file has (up to {}): the file was restored from a backup, or is a copy; nothing was changed",
             point.number,
             self.number()?
         );

@@ -96,9 +96,17 @@ impl Node {
     /// The same as another node in all, and with what is known to be the old node's.
     pub(crate) fn rejoin_from(&mut self, info: NodeInfo, certain: Point) -> Result<NodeInfo> {
         let was_at = self.was_at.take();
+        // Where there is no other file that goes on as the old node, it is no peer.
+        let gone = was_at.as_ref().is_none_or(|at| Path::new(at) == self.path || !Path::new(at).exists());
+        let old = self.info.guid;
         self.write(|node| {
             node.make_final("this database became a new node since")?;
-            become_new_node(&node.conn, &info, certain.number, certain)
+            become_new_node(&node.conn, &info, certain.number, certain)?;
+            if gone {
+                let sql = "DELETE FROM objsync_sync_time WHERE peer = (SELECT n FROM objsync_node WHERE guid = ?1)";
+                node.conn.execute(sql, [old.0 as i64])?;
+            }
+            Ok(())
         })
         .inspect_err(|_| self.was_at = was_at)?;
         self.find_whereabouts()?;

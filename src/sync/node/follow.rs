@@ -236,8 +236,8 @@ impl Node {
     }
 }
 
-const UNDO: &str =
-    "undo that change, or put back a copy of the file from before, or make this node anew as a fresh copy of another";
+pub(crate) const UNDO: &str = "undo that change, or put back a copy of the file from before, or take the engine out of the file (objsync untrack FILE), \
+     bring the table into the form that it is to have, and make the other nodes anew as copies of it";
 
 /// What differs between a table and what is recorded of it, and can be followed.
 struct Changed {

@@ -99,6 +99,8 @@ pub struct Node {
     writing_triggers: BTreeSet<String>,
     schema_version: i64,
     pub(crate) progress: Progress,
+    /// While a set is applied: its source, if it has not heard of everything that this node has purged.
+    pub(crate) behind: Option<NodeId>,
     /// Whether statements may be interrupted: in a transaction that can still be taken back.
     listening: Arc<AtomicBool>,
 }
@@ -146,6 +148,7 @@ impl Node {
             writing_triggers: BTreeSet::new(),
             schema_version: -1,
             progress: Progress::default(),
+            behind: None,
             listening: Arc::default(),
         };
         node.refresh()?;
@@ -298,14 +301,34 @@ impl Node {
     /// The peer of that name or GUID.
     pub fn peer(&self, name: &str) -> Result<NodeInfo> {
         let peers = self.peers()?;
-        let found = self
-            .nodes
-            .all()
-            .find(|i| peers.contains(&i.guid) && (i.name.eq_ignore_ascii_case(name) || i.guid.to_string() == name));
-        found.cloned().ok_or_else(|| {
-            let names: Vec<_> = peers.iter().map(|p| self.nodes.name(*p)).collect();
-            Error::usage(format!("{} knows no peer `{name}`; it knows {}", self.info.name, names.join(", ")))
-        })
+        let called = |i: &&NodeInfo| i.name.eq_ignore_ascii_case(name) || i.guid.to_string() == name;
+        let mut found: Vec<&NodeInfo> = self.nodes.all().filter(|i| peers.contains(&i.guid)).filter(called).collect();
+        // One that was given up makes room for its successor.
+        if found.len() > 1 {
+            let mut alive = Vec::new();
+            for info in &found {
+                if !self.is_retired(info.guid)? {
+                    alive.push(*info);
+                }
+            }
+            found = if alive.is_empty() { found } else { alive };
+        }
+        match found.as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => {
+                let names: Vec<_> = peers.iter().map(|p| self.nodes.name(*p)).collect();
+                Err(Error::usage(format!("{} knows no peer `{name}`; it knows {}", self.info.name, names.join(", "))))
+            }
+            several => {
+                let guids: Vec<String> = several.iter().map(|i| i.guid.to_string()).collect();
+                Err(Error::usage(format!(
+                    "{} knows {} peers named {name}; nothing was changed",
+                    self.info.name,
+                    guids.len()
+                ))
+                .hint(format!("name the one that is meant by its GUID: {}", guids.join(", "))))
+            }
+        }
     }
 
     /// One writing transaction: what `work` does happens whole or not at all.

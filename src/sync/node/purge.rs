@@ -81,15 +81,16 @@ impl Node {
         })
     }
 
-    /// Forgets the deleted objects of a class whose last event lies before a journal position, save those that wait or that a
-    /// row still refers to.
+    /// Forgets the deleted objects of a class whose last event lies before a journal position, save those that wait, that a row
+    /// still refers to, or that a record could bring back: what is decided again must be known to have seen the deletion.
     fn forget_tombstones(&self, class: &crate::sync::data::schema::Class, start: i64) -> Result<usize> {
         let table = class.tombstones();
         let rows = self
             .conn
             .prepare(&format!(
                 "SELECT object, key FROM {table} WHERE (last IS NULL OR last < ?1)
-                 AND NOT EXISTS (SELECT 1 FROM objsync_waiting w WHERE w.object = {table}.object)"
+                 AND NOT EXISTS (SELECT 1 FROM objsync_waiting w WHERE w.object = {table}.object)
+                 AND NOT EXISTS (SELECT 1 FROM objsync_conflict c WHERE c.object = {table}.object)"
             ))?
             .query_map([start], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, Option<i64>>(1)?)))?
             .collect::<rusqlite::Result<Vec<_>>>()?;

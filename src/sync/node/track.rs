@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use serde::Serialize;
 
-use crate::sync::data::schema::ClassSpec;
-use crate::sync::error::{Error, Result};
+use crate::sync::data::guid::NodeId;
+use crate::sync::data::schema::{ClassSpec, quote};
+use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::node::shape::{self, Shape};
-use crate::sync::node::{Node, NodeInfo, open_file, store};
+use crate::sync::node::{Node, NodeInfo, Role, open_file, store};
 use crate::sync::progress::Progress;
 
 /// What tracking made of a database's tables.
@@ -33,7 +34,7 @@ impl Node {
     pub fn track(file: &Path, info: NodeInfo, tables: &[String], progress: &Progress) -> Result<(Node, Tracked)> {
         if !file.is_file() {
             let what = format!("there is no file {}; nothing was changed", file.display());
-            return Err(Error::new(crate::sync::error::ErrorKind::NotFound, what));
+            return Err(Error::new(ErrorKind::NotFound, what));
         }
         let was_node = store::is_node(&open_file(file)?).map_err(|e| e.while_doing(file.display()))?;
         if !was_node {
@@ -47,6 +48,39 @@ impl Node {
         node.add_classes(&specs)?;
         Ok((node, Tracked { was_node, ..tracked }))
     }
+}
+
+/// Makes a node an ordinary database again: everything of the engine's is taken out of it, the user's tables stay as they are. Gives
+/// who it was. What its peers have not received, they will not; a table can be altered in any way then, and tracked anew.
+pub fn untrack(file: &Path) -> Result<NodeInfo> {
+    if !file.is_file() {
+        let what = format!("there is no file {}; nothing was changed", file.display());
+        return Err(Error::new(ErrorKind::NotFound, what));
+    }
+    let mut conn = open_file(file)?;
+    let taken_out = (|| {
+        if !store::is_node(&conn)? {
+            return Err(Error::new(ErrorKind::NotFound, "the database is not a node of objsync; nothing was changed"));
+        }
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let who = "SELECT guid, name, role FROM objsync_node WHERE n = (SELECT node FROM objsync_state)";
+        let info = tx.query_row(who, [], |r| {
+            let role = Role::parse(&r.get::<_, String>(2)?).unwrap_or_default();
+            Ok(NodeInfo { guid: NodeId(r.get::<_, i64>(0)? as u64), name: r.get(1)?, role })
+        })?;
+        // Triggers first: they would be in the way of the tables. Indexes go with these.
+        for kind in ["trigger", "table"] {
+            let sql = "SELECT name FROM sqlite_master WHERE type = ?1 AND name GLOB 'objsync_*'";
+            let names: Vec<String> =
+                tx.prepare(sql)?.query_map([kind], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
+            for name in names {
+                tx.execute_batch(&format!("DROP {kind} {}", quote(&name)))?;
+            }
+        }
+        tx.commit()?;
+        Ok(info)
+    })();
+    taken_out.map_err(|e: Error| e.while_doing(file.display()))
 }
 
 /// The classes to be made of the tables named (of all, where none are), beside those that are classes already.

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 
 use crate::sync::data::schema::{Class, Key, quote};
 use crate::sync::error::{Error, Result};
+use crate::sync::node::follow::UNDO;
 use crate::sync::node::trigger_texts::all;
 
 /// Makes the triggers of a class, newer than any other on its table: SQLite fires newer triggers first, and a user's
@@ -88,7 +89,7 @@ pub(crate) fn check(conn: &Connection, class: &Class) -> Result<()> {
             "the table {} was dropped or altered behind the journal (trigger {name} is missing or another one); nothing was changed",
             class.table
         ))
-        .hint("undo that change, or put back a copy of the file from before, or make this node anew as a fresh copy of another"));
+        .hint(UNDO));
     }
     let newest = found.split_off(found.len() - wanted.len());
     if newest.iter().any(|f| !wanted.contains(f)) {

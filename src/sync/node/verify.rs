@@ -155,6 +155,9 @@ impl ObjectDifference {
 pub struct Verification {
     /// Whether all journaled classes hold the same everywhere.
     pub equal: bool,
+    /// Columns that nodes have added with different defaults: rows that nobody has written since hold different values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disagree: Vec<String>,
     /// Class by class.
     pub classes: Vec<ClassVerification>,
 }
@@ -174,7 +177,9 @@ pub struct ClassVerification {
 
 /// Compares nodes class by class, by what the first of them synchronizes.
 pub fn verify(nodes: &mut [Node]) -> Result<Verification> {
-    let Some(first) = nodes.first() else { return Ok(Verification { equal: true, classes: Vec::new() }) };
+    let Some(first) = nodes.first() else {
+        return Ok(Verification { equal: true, disagree: Vec::new(), classes: Vec::new() });
+    };
     let mut classes = Vec::new();
     for class in first.classes().to_vec() {
         let contents = nodes.iter_mut().map(|n| n.contents(&class.name)).collect::<Result<Vec<_>>>()?;
@@ -190,5 +195,35 @@ pub fn verify(nodes: &mut [Node]) -> Result<Verification> {
         }
         classes.push(ClassVerification { name: class.name, journaled: class.journaled, digests, differences });
     }
-    Ok(Verification { equal: classes.iter().all(|c| !c.journaled || c.differences.is_empty()), classes })
+    let disagree = added_differently(nodes);
+    let equal = disagree.is_empty() && classes.iter().all(|c| !c.journaled || c.differences.is_empty());
+    Ok(Verification { equal, disagree, classes })
+}
+
+/// Columns that nodes have added with different defaults, in words.
+pub(crate) fn added_differently(nodes: &[Node]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (i, a) in nodes.iter().enumerate() {
+        for b in &nodes[i + 1..] {
+            for (class, other) in a.classes().iter().filter_map(|c| Some((c, b.class(&c.name).ok()?))) {
+                for p in class.properties.iter().filter(|_| class.journaled) {
+                    let added = other.properties.iter().find(|q| q.name == p.name).and_then(|q| q.added.as_ref());
+                    if let (Some(x), Some(y)) = (&p.added, added)
+                        && x != y
+                    {
+                        found.push(format!(
+                            "{}.{} was added as {} at {} and as {} at {}",
+                            class.table,
+                            p.name,
+                            x.shown(),
+                            a.info().name,
+                            y.shown(),
+                            b.info().name
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    found
 }
