@@ -21,6 +21,8 @@ pub enum Action {
     DeleteOrders { side: SideIndex, numbers: Vec<i64> },
     /// Write a set of what the other side has not been sent. `file`: where; `None`: the default name and folder.
     Prepare { side: SideIndex, id: i64, file: Option<PathBuf>, overwrite: bool },
+    /// Write a set of what the other side has not confirmed, whatever was sent: the way out of a lost one.
+    PrepareAgain { side: SideIndex },
     /// Say what applying a set file would do at the node it is addressed to. `rule`: for this one only; `None`: the
     /// environment's. Answers with [`Done::preview`].
     Preview { file: PathBuf, rule: Option<Rule> },

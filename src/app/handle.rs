@@ -57,7 +57,7 @@ impl App {
                 self.run(Action::SetRule { class, rule: Some(rule) });
             }
             Command::ApplyNext(side) => {
-                let card = self.state.snapshot.as_ref().and_then(|s| s.view.lanes[side].prepared.first().cloned());
+                let card = self.state.snapshot.as_ref().and_then(|s| s.view.lanes[side].next().cloned());
                 if let Some(card) = card {
                     self.run(Action::Apply { side: 1 - side, file: card.file, rule: None });
                 }

@@ -266,6 +266,15 @@ pub struct SetCard {
     pub objects: usize,
     /// How many are new, changed, deleted at the source, and how many conflicts are ahead at the target.
     pub counts: SetCounts,
+    /// Why it cannot be applied from here: its file is gone, or damaged.
+    pub trouble: Option<String>,
+}
+
+impl Lane {
+    /// The oldest prepared set whose file is whole.
+    pub fn next(&self) -> Option<&SetCard> {
+        self.prepared.iter().find(|card| card.trouble.is_none())
+    }
 }
 
 /// What a set carries.

@@ -147,6 +147,13 @@ fn set_card(ui: &mut Ui, state: &State, side: SideIndex, set: &SetCard, out: &mu
         let file = set.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         ui.add(Label::new(RichText::new(file).font(mono(SMALL)).color(t.weak)).truncate())
             .on_hover_text(set.file.display().to_string());
+        if let Some(trouble) = &set.trouble {
+            let text = RichText::new(format!("! {trouble}")).font(regular(12.0)).color(t.danger);
+            ui.add(Label::new(text).wrap());
+            let again = Command::Run(Action::PrepareAgain { side });
+            command_button_sized(ui, state, out, again, "Prepare again", Look::Side(side), width);
+            return;
+        }
         let c = set.counts;
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().interact_size.y = 18.0;
