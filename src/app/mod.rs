@@ -12,6 +12,7 @@
 
 pub mod action;
 mod activity;
+mod ago;
 #[expect(clippy::module_inception, reason = "`app::app` holds the `App`")]
 pub mod app;
 pub mod command;

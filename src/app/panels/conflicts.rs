@@ -6,6 +6,7 @@ use eframe::egui::{
 };
 
 use super::dock::page;
+use crate::app::ago::ago;
 use crate::app::command::{Command, rule_sentence};
 use crate::app::decision::{Draft, gone};
 use crate::app::snapshot::{COLUMNS, Column, Snapshot};
@@ -204,8 +205,14 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
         };
         note(
             ui,
-            &format!("Found at {} in {}, {}{rule}.", snapshot.side_name(record.side), record.set, record.decided_at),
-        );
+            &format!(
+                "Found at {} in {}, {}{rule}.",
+                snapshot.side_name(record.side),
+                record.set,
+                ago(&record.decided_at)
+            ),
+        )
+        .on_hover_text(&record.decided_at);
     });
 }
 
