@@ -195,7 +195,8 @@ impl State {
         let other_environment = self.snapshot.as_ref().is_some_and(|s| s.view.dir != view.dir);
         // A tour's environment is gone with the window, so it is not worth remembering.
         let new = self.snapshot.is_none() || other_environment;
-        if new && !view.dir.starts_with(std::env::temp_dir()) {
+        let temporary = std::env::temp_dir();
+        if new && !view.dir.starts_with(temporary.canonicalize().unwrap_or(temporary)) {
             self.settings.shown(&view.dir);
         }
         if let Some(before) = &self.snapshot {
