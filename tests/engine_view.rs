@@ -494,7 +494,7 @@ fn a_file_is_written_whole_and_replaced_only_on_purpose() {
     let to = demo.view().dir.join("orders.csv");
     let write = |text: &str, overwrite| Action::Write {
         what: "the orders".into(),
-        text: text.into(),
+        text: text.to_owned().into(),
         to: to.clone(),
         overwrite,
     };

@@ -289,7 +289,7 @@ fn change(state: &mut State, command: Command) {
         Command::Palette => state.open(Dialog::Palette(Palette::default())),
         Command::Shortcuts => state.open(Dialog::Shortcuts),
         Command::Export(side) => {
-            let text = export::csv(state, side).into();
+            let Some(text) = export::csv(state, side) else { return };
             let what = format!("the orders of {}", state.side_name(side));
             let name = format!("orders-{}.csv", state.side_name(side).to_lowercase());
             state.open(Dialog::SaveText { what, name, text, path: PathField::default(), back: None });

@@ -11,7 +11,7 @@ use super::lines::Lines;
 use crate::demo::model::Order;
 use crate::sync::{Guid, Outcome, Progress, RecordState, Role, Rule, Rules};
 
-pub use super::action::{Action, Choose, Detail, Done, Failure, Filed, PickValue, Question};
+pub use super::action::{Action, Choose, Detail, Done, Failure, Filed, PickValue, Question, Text};
 
 /// Which pane: `0` MASTER (left, blue), `1` CLIENT (right, orange).
 pub type SideIndex = usize;

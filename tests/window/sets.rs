@@ -341,7 +341,7 @@ fn a_preview_is_saved_and_comes_back() {
     window.idle();
     let actions = window.actions();
     let written = actions.iter().rev().find_map(|a| match a {
-        Action::Write { text, .. } => Some(text.clone()),
+        Action::Write { text, .. } => Some(text.make()),
         _ => None,
     });
     let text = written.unwrap();

@@ -284,7 +284,7 @@ impl Engine {
                 );
                 Ok(Done { text, select, ..Done::default() })
             }
-            Action::Write { what, text, to, overwrite } => files::write(&what, text.as_bytes(), &to, overwrite),
+            Action::Write { what, text, to, overwrite } => files::write(&what, text.make().as_bytes(), &to, overwrite),
         }
     }
 
