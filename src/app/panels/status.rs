@@ -15,55 +15,48 @@ use crate::words::grouped;
 /// The last result, or what is being done.
 pub fn line(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
-    let size = egui::vec2(ui.available_width(), 18.0);
-    // What stands at the right first: however long the result is, it ends before that.
-    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+    ui.horizontal(|ui| {
         ui.set_min_height(18.0);
         ui.spacing_mut().interact_size.y = 18.0;
-        let weak = |text: &str| RichText::new(text).font(regular(12.0)).color(t.weak);
-        ui.label(weak("Changes by other programs appear here"));
-        if let Some(address) = &state.rest {
-            ui.add_space(10.0);
-            ui.label(weak(&format!("REST on {}", address.trim_start_matches("http://"))));
-        }
-        if let Some(snapshot) = &state.snapshot {
-            ui.add_space(10.0);
-            let dir = shortened(&snapshot.view.dir);
-            // A very long one leaves the result most of the room.
-            ui.scope(|ui| {
-                ui.set_max_width(ui.available_width() * 0.4);
-                let label = ui.add(Label::new(weak(&dir)).truncate());
-                label.on_hover_text(snapshot.view.dir.display().to_string());
-            });
-        }
-        ui.add_space(10.0);
-        ui.with_layout(Layout::left_to_right(Align::Center), |ui| result(ui, state, out));
+        let running = state.running.as_ref().filter(|r| r.since.elapsed() >= SLOW);
+        let text = match running {
+            Some(running) => {
+                ui.add(Spinner::new().size(12.0).color(t.waiting));
+                let seconds = running.since.elapsed().as_secs();
+                let step = state.progress.now().map(|step| {
+                    let total = step.total.map(|n| format!(" of {}", grouped(n as u64))).unwrap_or_default();
+                    format!("{} {}{total}  ", step.what, grouped(step.done as u64))
+                });
+                let what = first_upper(&in_words(&running.action, state));
+                command_button(ui, state, out, Command::CancelWork, Look::Plain);
+                format!("{what}…  {}{seconds} s", step.unwrap_or_default())
+            }
+            None => {
+                let (rect, _) = ui.allocate_exact_size(egui::vec2(10.0, 12.0), Sense::hover());
+                let ink = if state.error.is_some() { t.danger } else { t.weak };
+                ui.painter().circle_filled(rect.center(), 3.5, ink);
+                if state.status.is_empty() { "Ready".to_owned() } else { state.status.clone() }
+            }
+        };
+        // However long it is, it leaves room for what stands at the right.
+        ui.scope(|ui| {
+            ui.set_max_width(ui.available_width() * 0.6);
+            ui.add(Label::new(RichText::new(&text).font(regular(12.0)).color(t.text)).truncate());
+        });
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let weak = |text: &str| RichText::new(text).font(regular(12.0)).color(t.weak);
+            ui.label(weak("Changes by other programs appear here"));
+            if let Some(address) = &state.rest {
+                ui.add_space(10.0);
+                ui.label(weak(&format!("REST on {}", address.trim_start_matches("http://"))));
+            }
+            if let Some(snapshot) = &state.snapshot {
+                ui.add_space(10.0);
+                let dir = shortened(&snapshot.view.dir);
+                ui.add(Label::new(weak(&dir)).truncate()).on_hover_text(snapshot.view.dir.display().to_string());
+            }
+        });
     });
-}
-
-fn result(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    let t = Tokens::of(ui);
-    let running = state.running.as_ref().filter(|r| r.since.elapsed() >= SLOW);
-    let text = match running {
-        Some(running) => {
-            ui.add(Spinner::new().size(12.0).color(t.waiting));
-            let seconds = running.since.elapsed().as_secs();
-            let step = state.progress.now().map(|step| {
-                let total = step.total.map(|n| format!(" of {}", grouped(n as u64))).unwrap_or_default();
-                format!("{} {}{total}  ", step.what, grouped(step.done as u64))
-            });
-            let what = first_upper(&in_words(&running.action, state));
-            command_button(ui, state, out, Command::CancelWork, Look::Plain);
-            format!("{what}…  {}{seconds} s", step.unwrap_or_default())
-        }
-        None => {
-            let (rect, _) = ui.allocate_exact_size(egui::vec2(10.0, 12.0), Sense::hover());
-            let ink = if state.error.is_some() { t.danger } else { t.weak };
-            ui.painter().circle_filled(rect.center(), 3.5, ink);
-            if state.status.is_empty() { "Ready".to_owned() } else { state.status.clone() }
-        }
-    };
-    ui.add(Label::new(RichText::new(&text).font(regular(12.0)).color(t.text)).truncate());
 }
 
 /// What failed, what was not changed, what to do next. Stays until dismissed.
