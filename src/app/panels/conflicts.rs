@@ -176,7 +176,7 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
         titled(ui, &record.title, &record.kind, &record.set);
         let (mut rows, same) = versions(record, &draft);
         for row in &mut rows {
-            let kind = Column::of_property(&row.name).and_then(Column::choice);
+            let kind = record.column(row.property).and_then(Column::choice);
             row.offered = kind.map(|kind| snapshot.choices(record.side, kind).iter().map(|c| c.name.clone()).collect());
             row.wrong = state.wrong_property(record, &draft, row.property).err();
         }
