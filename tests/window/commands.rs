@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use eframe::egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 
 use crate::driver::Window;
 use crate::mock::Switchboard;
@@ -155,6 +155,19 @@ fn a_command_is_copied_as_a_line() {
     window.type_text("sync both");
     window.press("Copy as command");
     assert!(window.app().state().status.starts_with("Copied: objsync sync --dir "));
+    window.key(Key::Escape);
+    // By the keyboard alone: the button does what it says, and not the command.
+    window.press("Search commands…");
+    window.type_text("verify");
+    for _ in 0..20 {
+        window.key(Key::Tab);
+        if window.harness.get_by_label("Copy as command").accesskit_node().is_focused() {
+            break;
+        }
+    }
+    window.key(Key::Enter);
+    assert!(window.app().state().status.starts_with("Copied: objsync verify"), "{}", window.app().state().status);
+    assert_eq!(window.actions(), []);
     window.key(Key::Escape);
     // By the right button, on the button itself.
     window.harness.get_by_label("Random order at CLIENT").click_secondary();
