@@ -494,7 +494,7 @@ fn a_file_is_written_whole_and_replaced_only_on_purpose() {
     let to = demo.view().dir.join("orders.csv");
     let write = |text: &str, overwrite| Action::Write {
         what: "the orders".into(),
-        text: text.into(),
+        text: text.to_owned().into(),
         to: to.clone(),
         overwrite,
     };
@@ -504,6 +504,31 @@ fn a_file_is_written_whole_and_replaced_only_on_purpose() {
     assert_eq!(std::fs::read_to_string(&to).unwrap(), "one");
     demo.run(write("two", true));
     assert_eq!(std::fs::read_to_string(&to).unwrap(), "two");
+}
+
+#[test]
+fn a_lost_or_damaged_set_is_shown_and_prepared_again() {
+    let mut demo = Demo::new();
+    demo.run(Action::RandomOrders { side: 0, count: 2 });
+    demo.run(Action::Prepare { side: 0, id: 1000, file: None, overwrite: false });
+    let first = demo.set("syncFromMASTER-1000.syncset");
+    assert_eq!(demo.view().lanes[0].prepared[0].trouble, None);
+    std::fs::remove_file(&first).unwrap();
+    let card = demo.view().lanes[0].prepared[0].clone();
+    assert!(card.trouble.unwrap().contains("not there any more"), "a lost set is not shown as lost");
+    demo.run(Action::PrepareAgain { side: 0 });
+    let lane = demo.view().lanes[0].clone();
+    assert_eq!(lane.prepared.len(), 2);
+    let next = lane.next().unwrap().clone();
+    assert_eq!((next.id, next.objects), (1001, 2));
+    std::fs::write(&next.file, b"{}").unwrap();
+    let mut later = Engine::open(demo.dir.path()).unwrap();
+    assert!(later.view().unwrap().lanes[0].prepared[1].trouble.as_ref().unwrap().contains("damaged"));
+    demo.run(Action::PrepareAgain { side: 0 });
+    let file = demo.set("syncFromMASTER-1002.syncset");
+    demo.run(Action::Apply { side: 1, file, rule: None });
+    // What was lost came by another way, so it is no trouble any more.
+    assert!(demo.view().lanes[0].prepared.is_empty(), "{:?}", demo.view().lanes[0].prepared);
 }
 
 /// What is kept from one view to the next is what a window that has just been opened would read.

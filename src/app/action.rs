@@ -1,5 +1,6 @@
 //! What the window asks of its [`Backend`](super::view::Backend), and what comes back.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub enum Action {
     DeleteOrders { side: SideIndex, numbers: Vec<i64> },
     /// Write a set of what the other side has not been sent. `file`: where; `None`: the default name and folder.
     Prepare { side: SideIndex, id: i64, file: Option<PathBuf>, overwrite: bool },
+    /// Write a set of what the other side has not confirmed, whatever was sent: the way out of a lost one.
+    PrepareAgain { side: SideIndex },
     /// Say what applying a set file would do at the node it is addressed to. `rule`: for this one only; `None`: the
     /// environment's. Answers with [`Done::preview`].
     Preview { file: PathBuf, rule: Option<Rule> },
@@ -73,7 +76,45 @@ pub enum Action {
     /// The objects of a set, to be selected. Answers with [`Done::select`].
     ObjectsOfSet { file: PathBuf },
     /// Write text into a file; an existing file is refused unless `overwrite`. `what`: what it is, in words.
-    Write { what: String, text: Arc<str>, to: PathBuf, overwrite: bool },
+    Write { what: String, text: Text, to: PathBuf, overwrite: bool },
+}
+
+/// Text that is made when it is written, on the worker's thread: a million orders take their time.
+#[derive(Clone)]
+pub struct Text {
+    /// How many lines it will have.
+    pub lines: usize,
+    make: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+impl Text {
+    /// Text that is made by `make`.
+    pub fn new(lines: usize, make: impl Fn() -> String + Send + Sync + 'static) -> Text {
+        Text { lines, make: Arc::new(make) }
+    }
+
+    /// Makes it.
+    pub fn make(&self) -> String {
+        (self.make)()
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Text {
+        Text::new(text.lines().count(), move || text.clone())
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "text of {} lines", self.lines)
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Text) -> bool {
+        Arc::ptr_eq(&self.make, &other.make)
+    }
 }
 
 /// What an action has filed at a side, by which it can be undone.

@@ -38,8 +38,10 @@ pub struct Report {
     pub title: String,
     /// Line by line.
     pub lines: Vec<String>,
-    /// The side, and the set's place among its sets, by which it is taken back or reverted.
+    /// At which side.
     pub side: SideIndex,
+    /// The set's place among the side's sets, by which it is taken back or reverted.
+    pub seq: Option<i64>,
 }
 
 /// A side that is shown as it was.

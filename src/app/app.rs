@@ -104,6 +104,10 @@ impl App {
 
         let look_at = self.state.look_at.take();
         self.scrolling.to = [0, 1].map(|side| look_at.and_then(|guid| self.state.row_of(side, guid)));
+        if self.state.sorting && self.scrolling.to == [None, None] {
+            // What is to be seen may be among the rows that are on their way.
+            self.state.look_at = look_at;
+        }
         panels::show(ui, &self.state, &mut self.scrolling, &mut out);
         let opened = self.state.dialog.is_some();
 

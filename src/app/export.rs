@@ -2,7 +2,7 @@
 
 use super::snapshot::{COLUMNS, Snapshot};
 use super::state::State;
-use super::view::SideIndex;
+use super::view::{SideIndex, Text};
 use crate::demo::model::Order;
 
 /// The selected orders of a side, in the order of the table, with headings; values separated by tabs.
@@ -16,15 +16,19 @@ pub fn copied(state: &State, side: SideIndex) -> String {
     written(snapshot, side, orders, ["\t", "\n"], clean)
 }
 
-/// The orders that a side's table shows, as RFC 4180 has it.
-pub fn csv(state: &State, side: SideIndex) -> String {
-    let Some(snapshot) = &state.snapshot else { return String::new() };
-    let rows = (0..state.rows[side].len()).filter_map(|row| state.line(side, row));
-    let quoted = |text: String| match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
-    };
-    written(snapshot, side, rows.filter_map(|line| line.orders[side].as_deref()), [",", "\r\n"], quoted)
+/// The orders that a side's table shows now, as RFC 4180 has it; made when it is written.
+pub fn csv(state: &State, side: SideIndex) -> Option<Text> {
+    let (snapshot, rows) = (state.snapshot.clone()?, state.rows[side].clone());
+    let lines =
+        rows.iter().filter(|row| snapshot.view.lines.get(**row).is_some_and(|l| l.orders[side].is_some())).count();
+    Some(Text::new(lines + 1, move || {
+        let quoted = |text: String| match text.contains([',', '"', '\n', '\r']) {
+            true => format!("\"{}\"", text.replace('"', "\"\"")),
+            false => text,
+        };
+        let orders = rows.iter().filter_map(|row| snapshot.view.lines.get(*row)?.orders[side].as_deref());
+        written(&snapshot, side, orders, [",", "\r\n"], quoted)
+    }))
 }
 
 fn written<'a>(

@@ -57,7 +57,7 @@ impl App {
                 self.run(Action::SetRule { class, rule: Some(rule) });
             }
             Command::ApplyNext(side) => {
-                let card = self.state.snapshot.as_ref().and_then(|s| s.view.lanes[side].prepared.first().cloned());
+                let card = self.state.snapshot.as_ref().and_then(|s| s.view.lanes[side].next().cloned());
                 if let Some(card) = card {
                     self.run(Action::Apply { side: 1 - side, file: card.file, rule: None });
                 }
@@ -290,7 +290,7 @@ fn change(state: &mut State, command: Command) {
         Command::Palette => state.open(Dialog::Palette(Palette::default())),
         Command::Shortcuts => state.open(Dialog::Shortcuts),
         Command::Export(side) => {
-            let text = export::csv(state, side).into();
+            let Some(text) = export::csv(state, side) else { return };
             let what = format!("the orders of {}", state.side_name(side));
             let name = format!("orders-{}.csv", state.side_name(side).to_lowercase());
             state.open(Dialog::SaveText { what, name, text, path: PathField::default(), back: None });

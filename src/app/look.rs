@@ -128,8 +128,21 @@ impl Engine {
                 Some(set) if record.file.is_file() => Some(set.clone()),
                 _ => syncset::read(&record.file).ok().filter(|set| set.digest == record.digest).map(Arc::new),
             };
-            // A set whose file was moved or lost cannot be applied from here.
-            let Some(set) = known else { continue };
+            let Some(set) = known else {
+                let trouble = match record.file.exists() {
+                    true => "Its file is damaged.",
+                    false => "Its file is not there any more.",
+                };
+                let (counts, trouble) = (SetCounts::default(), Some(trouble.to_owned()));
+                prepared.push(SetCard {
+                    id: record.id,
+                    file: record.file.clone(),
+                    objects: record.objects,
+                    counts,
+                    trouble,
+                });
+                continue;
+            };
             self.sets.insert(record.digest.clone(), set.clone());
             let count = |change| set.objects.iter().filter(|o| o.change == change).count();
             let (mut conflicts, mut combinations) = (0, 0);
@@ -155,7 +168,13 @@ impl Engine {
                 conflicts,
                 combined: combinations,
             };
-            prepared.push(SetCard { id: record.id, file: record.file.clone(), objects: set.objects.len(), counts });
+            prepared.push(SetCard {
+                id: record.id,
+                file: record.file.clone(),
+                objects: set.objects.len(),
+                counts,
+                trouble: None,
+            });
         }
         prepared.reverse();
         let next_id = self.env.nodes[source].next_set_id()?;

@@ -6,12 +6,15 @@
 //!    └────run(Action)──┴────channel─────┴──── handle(Command)─┘
 //! ```
 //!
-//! The window knows [`view`]'s plain data only: nothing of SQLite. A [`Backend`] lives on the worker's
-//! thread (`engine.rs` and `look.rs` are the real one); panels read the [`State`](state::State) and push [`Command`](command::Command)s; `App::handle` alone changes
-//! anything. The invariant: nothing that may take long happens on the window's thread, and an idle window paints nothing.
+//! The window knows [`view`]'s plain data only: nothing of SQLite. A [`Backend`] lives on the worker's thread (`engine/` and
+//! `look.rs` are the real one); panels read the [`State`](state::State) and push [`Command`](command::Command)s; `App::handle`
+//! alone carries them out, and `news.rs` takes in what comes of it. Very many orders are sorted by the [`sorter`]'s thread. The
+//! [`tour`] plays the demo's scripts; [`settings`] are what is remembered from one start to the next. The invariant: nothing that
+//! may take long happens on the window's thread, and an idle window paints nothing.
 
 pub mod action;
 mod activity;
+mod ago;
 #[expect(clippy::module_inception, reason = "`app::app` holds the `App`")]
 pub mod app;
 pub mod command;

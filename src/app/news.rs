@@ -149,9 +149,12 @@ impl App {
                 if let Some(side) = applied_at(&finished.action) {
                     let side = side.unwrap_or_else(|| done.changed.first().map_or(0, |(side, _)| *side));
                     let lines = done.details.iter().map(|d| d.text.clone()).collect();
-                    state.report = Some(Report { title: done.text.clone(), lines, side });
+                    // The view that came with it has the set already, the newest that was applied there.
+                    let sets = state.snapshot.as_ref().map(|s| s.view.sets.as_slice()).unwrap_or_default();
+                    let set = sets.iter().find(|s| s.side == side && !s.sent && !s.taken_back);
+                    let title = set.map_or_else(|| "Set".to_owned(), |set| format!("Set {}", set.id));
+                    state.report = Some(Report { title: done.text.clone(), lines, side, seq: set.map(|set| set.seq) });
                     if state.settings.animations {
-                        let title = done.text.split(" from ").next().unwrap_or_default().replace("Applied s", "S");
                         state.flight = Some(Flight { from: 1 - side, title, since: now });
                     }
                 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::state::ConflictPick;
 use super::view::{ConflictView, Line, Mark, SideIndex, View};
 use crate::demo::model::Order;
+use crate::demo::tables::ORDER;
 use crate::sync::{Guid, RecordState};
 use crate::words::{group, grouped};
 
@@ -38,8 +39,8 @@ impl Column {
         ["Employee", "Customer", "Date", "Item", "Quantity", "Price"][self as usize]
     }
 
-    /// The column of a property: `date_order`, in a conflict also `date`.
-    pub fn of_property(name: &str) -> Option<Column> {
+    /// The column of an order's property: `date_order`, also `date`.
+    fn of_property(name: &str) -> Option<Column> {
         let name = if name == "date_order" { "date" } else { name };
         COLUMNS.into_iter().find(|c| c.title().eq_ignore_ascii_case(name))
     }
@@ -57,6 +58,14 @@ impl Column {
             Column::Item => Some(2),
             _ => None,
         }
+    }
+}
+
+impl ConflictView {
+    /// The column of a property, where it is a conflict about an order.
+    pub fn column(&self, property: usize) -> Option<Column> {
+        let name = &self.properties.get(property)?.name;
+        Column::of_property(name).filter(|_| self.title.starts_with(ORDER))
     }
 }
 

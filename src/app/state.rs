@@ -63,6 +63,8 @@ pub struct State {
     pub query: Query,
     /// The query is to be asked by the sorter.
     pub unsorted: bool,
+    /// The rows are old ones: the sorter is at work.
+    pub sorting: bool,
     /// The answer to the query for each pane, indices into the view's lines.
     pub rows: [Vec<usize>; 2],
     /// What each pane lists.
@@ -143,6 +145,7 @@ impl Default for State {
             snapshot: None,
             query: Query::default(),
             unsorted: false,
+            sorting: false,
             rows: Default::default(),
             tabs: Default::default(),
             selection: Selection::default(),
@@ -195,7 +198,8 @@ impl State {
         let other_environment = self.snapshot.as_ref().is_some_and(|s| s.view.dir != view.dir);
         // A tour's environment is gone with the window, so it is not worth remembering.
         let new = self.snapshot.is_none() || other_environment;
-        if new && !view.dir.starts_with(std::env::temp_dir()) {
+        let temporary = std::env::temp_dir();
+        if new && !view.dir.starts_with(temporary.canonicalize().unwrap_or(temporary)) {
             self.settings.shown(&view.dir);
         }
         if let Some(before) = &self.snapshot {
@@ -239,10 +243,11 @@ impl State {
     pub fn refresh_rows(&mut self) {
         let Some(snapshot) = &self.snapshot else { return };
         if snapshot.view.lines.len() > SORTED_AT_ONCE {
-            self.unsorted = true;
+            (self.unsorted, self.sorting) = (true, true);
             return;
         }
         let rows = rows(snapshot, &self.query);
+        self.sorting = false;
         self.show_rows(rows);
     }
 
@@ -250,6 +255,7 @@ impl State {
     pub fn take_rows(&mut self, sorted: Sorted) {
         let asked = self.snapshot.as_ref().is_some_and(|s| Arc::ptr_eq(&s.view, &sorted.view));
         if asked && sorted.query == self.query {
+            self.sorting = false;
             self.show_rows(sorted.rows);
         }
     }
@@ -313,7 +319,7 @@ impl State {
     pub fn wrong_property(&self, record: &ConflictView, draft: &Draft, property: usize) -> Result<(), String> {
         let (Some(text), Some(snapshot)) = (draft.typed(property), &self.snapshot) else { return Ok(()) };
         let name = record.properties[property].name.as_str();
-        let Some(column) = Column::of_property(name) else { return Ok(()) };
+        let Some(column) = record.column(property) else { return Ok(()) };
         let said = match column.choice() {
             None => super::edit::draft(column, text).map(|_| ()),
             Some(kind) => {

@@ -64,7 +64,7 @@ impl DockTab {
     }
 }
 
-/// A list with a filter of its own. The orders have theirs in the [`Query`].
+/// A list with a filter of its own. The orders have theirs in the [`Query`](super::rows::Query).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ListId {
     /// Of a pane.

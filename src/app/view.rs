@@ -11,7 +11,7 @@ use super::lines::Lines;
 use crate::demo::model::Order;
 use crate::sync::{Guid, Outcome, Progress, RecordState, Role, Rule, Rules};
 
-pub use super::action::{Action, Choose, Detail, Done, Failure, Filed, PickValue, Question};
+pub use super::action::{Action, Choose, Detail, Done, Failure, Filed, PickValue, Question, Text};
 
 /// Which pane: `0` MASTER (left, blue), `1` CLIENT (right, orange).
 pub type SideIndex = usize;
@@ -277,6 +277,15 @@ pub struct SetCard {
     pub objects: usize,
     /// How many are new, changed, deleted at the source, and how many conflicts are ahead at the target.
     pub counts: SetCounts,
+    /// Why it cannot be applied from here: its file is gone, or damaged.
+    pub trouble: Option<String>,
+}
+
+impl Lane {
+    /// The oldest prepared set whose file is whole.
+    pub fn next(&self) -> Option<&SetCard> {
+        self.prepared.iter().find(|card| card.trouble.is_none())
+    }
 }
 
 /// What a set carries.

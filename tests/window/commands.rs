@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use eframe::egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 
 use crate::driver::Window;
 use crate::mock::Switchboard;
@@ -156,6 +156,19 @@ fn a_command_is_copied_as_a_line() {
     window.press("Copy as command");
     assert!(window.app().state().status.starts_with("Copied: objsync sync --dir "));
     window.key(Key::Escape);
+    // By the keyboard alone: the button does what it says, and not the command.
+    window.press("Search commands…");
+    window.type_text("verify");
+    for _ in 0..20 {
+        window.key(Key::Tab);
+        if window.harness.get_by_label("Copy as command").accesskit_node().is_focused() {
+            break;
+        }
+    }
+    window.key(Key::Enter);
+    assert!(window.app().state().status.starts_with("Copied: objsync verify"), "{}", window.app().state().status);
+    assert_eq!(window.actions(), []);
+    window.key(Key::Escape);
     // By the right button, on the button itself.
     window.harness.get_by_label("Random order at CLIENT").click_secondary();
     window.harness.run_steps(5);
@@ -294,7 +307,8 @@ fn selected_orders_are_copied_and_a_table_is_written() {
     let actions = window.actions();
     let Some(Action::Write { text, to, overwrite: false, .. }) = actions.last() else { panic!("{actions:?}") };
     assert_eq!(*to, file);
-    assert_eq!(text.lines().count(), 23);
+    let (lines, text) = (text.lines, text.make());
+    assert_eq!((lines, text.lines().count()), (23, 23));
     assert!(text.starts_with("Order,Employee,Customer,Date,Item,Quantity,Price\r\n"));
     assert!(text.contains("\"Haddad, Lena\""), "a comma inside a value is quoted");
     assert!(!text.contains("CLIENT"));
@@ -321,6 +335,7 @@ fn a_set_travels_is_reported_and_offers_the_way_back() {
     window.idle();
     let actions = window.actions();
     let Some(Action::Write { text, .. }) = actions.last() else { panic!("{actions:?}") };
+    let text = text.make();
     assert!(text.starts_with("Applied set at CLIENT") && text.contains("conflict: CLIENT won"), "{text}");
 }
 

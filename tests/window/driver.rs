@@ -44,6 +44,16 @@ impl Window {
         Self::with(width, height, board, Textures::default(), make)
     }
 
+    /// With so many orders that they are sorted beside the window.
+    pub fn open_with_many() -> Self {
+        let board = Arc::new(Mutex::new(Switchboard::default()));
+        let shared = board.clone();
+        let make = move |ctx: &egui::Context| App::new(ctx, Box::new(MockBackend::new(25_000, shared)));
+        let mut window = Self::with(1600.0, 1000.0, board, Textures::default(), make);
+        window.until("sorted rows", |w| w.app().state().rows[0].len() > 25_000);
+        window
+    }
+
     /// One whose pictures can be taken.
     pub fn painted([width, height]: [f32; 2], board: Switchboard, textures: Textures) -> Self {
         let board = Arc::new(Mutex::new(board));

@@ -67,6 +67,8 @@ pub struct Switchboard {
     pub many_in_preview: usize,
     /// Another program has changed what the next undo would change back.
     pub moved_on: bool,
+    /// The file of the next set that is prepared gets lost.
+    pub next_set_lost: bool,
     /// There are that many conflict records more.
     pub many_conflicts: i64,
 }
@@ -512,6 +514,8 @@ impl MockBackend {
                     file: file.clone(),
                     objects: self.view.lanes[side].objects,
                     counts: self.counts(side),
+                    trouble: std::mem::take(&mut self.board.lock().unwrap().next_set_lost)
+                        .then(|| "Its file is not there any more.".into()),
                 };
                 self.view.lanes[side].prepared.push(card);
                 self.view.lanes[side].next_id = id + 1;
@@ -534,6 +538,10 @@ impl MockBackend {
                     },
                 );
                 done.text = format!("Prepared set {id}");
+            }
+            Action::PrepareAgain { side } => {
+                self.view.lanes[side].prepared.clear();
+                done.text = format!("Prepared again at {}", self.view.sides[side].name);
             }
             Action::Apply { side, .. } => {
                 self.view.lanes[1 - side].prepared.clear();

@@ -341,7 +341,7 @@ fn a_preview_is_saved_and_comes_back() {
     window.idle();
     let actions = window.actions();
     let written = actions.iter().rev().find_map(|a| match a {
-        Action::Write { text, .. } => Some(text.clone()),
+        Action::Write { text, .. } => Some(text.make()),
         _ => None,
     });
     let text = written.unwrap();
@@ -350,4 +350,19 @@ fn a_preview_is_saved_and_comes_back() {
         "{text}"
     );
     assert!(window.shows("Apply the previewed set at CLIENT"));
+}
+
+#[test]
+fn a_set_whose_file_is_lost_says_so_and_is_prepared_again() {
+    let mut window = Window::open();
+    window.board.lock().unwrap().next_set_lost = true;
+    window.press("Prepare set from MASTER");
+    window.key(Key::Enter);
+    window.idle();
+    assert!(window.shows("! Its file is not there any more.") && !window.shows("Apply set 1000 at CLIENT"));
+    window.keys(Modifiers::COMMAND, Key::Enter);
+    assert!(!window.actions().iter().any(|a| matches!(a, Action::Apply { .. })), "a lost set was applied");
+    window.press("Prepare again from MASTER");
+    window.idle();
+    assert_eq!(window.actions().last(), Some(&Action::PrepareAgain { side: 0 }));
 }

@@ -449,3 +449,21 @@ fn tab_goes_through_everything() {
         assert!(seen.iter().any(|s| s == name), "Tab does not come to {name}: {seen:?}");
     }
 }
+
+#[test]
+fn many_orders_are_sorted_and_filtered_beside_the_window() {
+    let mut window = Window::open_with_many();
+    let first = |w: &Window| w.app().state().line(0, 0).and_then(|l| l.orders[0].as_ref()).map(|o| o.order_num);
+    assert_eq!(first(&window), Some(25_003));
+    window.press("Sort by Order at MASTER, sorted, largest first");
+    window.until("the other way round", |w| first(w) == Some(1));
+    // What was just made is brought into view, once it is sorted.
+    window.press("Random order at MASTER");
+    window.until("the new order", |w| w.shows("Order 25004 at MASTER"));
+    window.press("Orders at CLIENT filter");
+    window.type_text("24999");
+    window.until("one row", |w| w.app().state().rows[0].len() == 1);
+    assert!(window.shows("Order 24999 at MASTER"));
+    // What the filter hides is not selected any more.
+    assert_eq!(window.app().state().selection.guids.len(), 0);
+}

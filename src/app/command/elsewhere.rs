@@ -32,7 +32,7 @@ impl Command {
                 Action::Prepare { side: *side, id: snapshot.view.lanes[*side].next_id, file: None, overwrite: false }
             }
             Command::ApplyNext(side) => {
-                let card = snapshot.view.lanes[*side].prepared.first()?;
+                let card = snapshot.view.lanes[*side].next()?;
                 Action::Apply { side: 1 - side, file: card.file.clone(), rule: None }
             }
             Command::SyncBoth => Action::SyncBoth,
@@ -138,6 +138,10 @@ fn cli(action: &Action, state: &State) -> Option<Vec<String>> {
             }
             more.extend(overwrite.then(|| "--overwrite".to_owned()));
             with(on(state, &["prepare"], Some(*side)), more)
+        }
+        Action::PrepareAgain { side } => {
+            let more = ["--to", state.side_name(1 - side), "--since", "acknowledged"];
+            with(on(state, &["prepare"], Some(*side)), more.map(str::to_owned).into())
         }
         Action::Preview { file, rule } | Action::ApplyWhereAddressed { file, rule } => {
             let what = if matches!(action, Action::Preview { .. }) { "preview" } else { "apply" };

@@ -27,7 +27,7 @@ impl Command {
             }
             Command::ApplyNext(side) => {
                 state.blocked()?;
-                let prepared = state.snapshot.as_ref().and_then(|s| s.view.lanes[*side].prepared.first());
+                let prepared = state.snapshot.as_ref().and_then(|s| s.view.lanes[*side].next());
                 match prepared {
                     Some(_) => Ok(()),
                     None => Err(format!("No set from {} is prepared.", state.side_name(*side))),

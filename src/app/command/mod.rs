@@ -231,7 +231,7 @@ pub fn everything(state: &State) -> Vec<Command> {
     for side in [0, 1] {
         all.extend([Command::History(side), Command::CopyOrders(side), Command::Export(side)]);
         all.extend([Command::TimeTravel(side), Command::FocusFilter(side)]);
-        all.push(Command::Run(Action::Retry { side }));
+        all.extend([Action::PrepareAgain { side }, Action::Retry { side }].map(Command::Run));
         all.extend(PaneTab::ALL.map(|tab| Command::PaneTab(side, tab)));
     }
     all.push(Command::SelectAll);

@@ -41,6 +41,7 @@ impl Command {
             Command::Run(Action::Revert { side, seq, .. }) => {
                 format!("Revert set {} at {}…", set_id(state, *side, *seq), at(side))
             }
+            Command::Run(Action::PrepareAgain { side }) => format!("Prepare again from {}", at(side)),
             Command::Run(Action::Retry { side }) => format!("Try again what waits at {}", at(side)),
             Command::Run(Action::Discard { side, ids, .. }) => {
                 let waiting = state.snapshot.as_ref().map(|s| s.view.sides[*side].requeued.as_slice());
@@ -113,6 +114,7 @@ impl Command {
             Command::NextToDecide => "! Next to decide".into(),
             Command::Run(Action::TakeBack { .. }) => "Take back".into(),
             Command::Run(Action::Revert { .. }) => "Revert…".into(),
+            Command::Run(Action::PrepareAgain { .. }) => "Prepare again".into(),
             Command::Run(Action::Retry { .. }) => "Try again".into(),
             Command::Run(Action::Discard { .. }) => "Discard…".into(),
             Command::Run(Action::History { .. }) => "History…".into(),
@@ -172,6 +174,10 @@ impl Command {
             Command::Run(Action::Revert { .. }) => {
                 "New changes that restore what it changed; they travel like any other.".into()
             }
+            Command::Run(Action::PrepareAgain { side }) => format!(
+                "Writes everything that {} has not confirmed into a new file, also what was sent before.",
+                state.side_name(1 - side)
+            ),
             Command::Run(Action::Retry { .. }) => "Tries again everything that waits here, as after every set.".into(),
             Command::Run(Action::Discard { .. }) => {
                 "Gives up what waits: a decision for what is here, recorded, which travels.".into()
@@ -232,6 +238,7 @@ pub fn in_words(action: &Action, state: &State) -> String {
         Action::NewOrder { side, .. } => format!("inserting an order at {}", at(side)),
         Action::EditOrder { side, number, .. } => format!("changing order {number} at {}", at(side)),
         Action::DeleteOrders { side, .. } => format!("deleting orders at {}", at(side)),
+        Action::PrepareAgain { side } => format!("preparing again from {}", at(side)),
         Action::Prepare { side, id, .. } => format!("preparing set {id} from {}", at(side)),
         Action::Apply { side, .. } => format!("applying a set at {}", at(side)),
         Action::ApplyWhereAddressed { .. } => "applying a set".into(),

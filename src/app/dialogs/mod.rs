@@ -14,7 +14,6 @@ mod sheets;
 mod show;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 pub use chooser::Chooser;
 pub use form::OrderForm;
@@ -26,7 +25,7 @@ pub use rest::RestForm;
 pub use show::show;
 
 use super::state::State;
-use super::view::{Action, SideIndex};
+use super::view::{Action, SideIndex, Text};
 
 /// An open dialog.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +70,7 @@ pub enum Dialog {
         /// The usual name of the file.
         name: String,
         /// The text.
-        text: Arc<str>,
+        text: Text,
         /// The file.
         path: PathField,
         /// The preview it was asked for from, which comes back.

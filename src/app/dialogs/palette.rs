@@ -72,7 +72,9 @@ pub fn show(ui: &mut Ui, state: &State, palette: &mut Palette, out: &mut Vec<Com
         .margin(egui::Margin::symmetric(8, 6))
         .desired_width(f32::INFINITY);
     let response = ui.add(field).accessible_name("Search commands");
-    if !response.has_focus() && ui.memory(|m| m.focused().is_none()) || response.lost_focus() {
+    // Enter in the field, which lets go of the focus by it; on a button it means the button.
+    let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+    if entered || ui.memory(|m| m.focused().is_none()) {
         response.request_focus();
     }
     let entries = found(state, &palette.text);
@@ -81,7 +83,7 @@ pub fn show(ui: &mut Ui, state: &State, palette: &mut Palette, out: &mut Vec<Com
     }
     palette.pick = palette.pick.saturating_add_signed(by).min(entries.len().saturating_sub(1));
     ui.add_space(6.0);
-    let mut chosen = ui.input(|i| i.key_pressed(Key::Enter)).then_some(palette.pick);
+    let mut chosen = entered.then_some(palette.pick);
     list(ui, state, &entries, palette, by != 0 || response.changed(), &mut chosen);
     ui.separator();
     if let Some((command, _)) = entries.get(palette.pick) {

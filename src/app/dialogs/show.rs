@@ -86,7 +86,7 @@ fn fields(ui: &mut Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command
             path_row(ui, state, path, "Folder", "a folder", true, out);
         }
         Dialog::SaveText { name, text, path, .. } => {
-            note(ui, &format!("{}. The usual name is {name}.", count(text.lines().count(), "line")));
+            note(ui, &format!("{}. The usual name is {name}.", count(text.lines, "line")));
             path_row(ui, state, path, "File", "a file", true, out);
             if path.exists && !path.is_dir {
                 ui.colored_label(t_waiting(ui), "! There is a file already. It will be replaced.");

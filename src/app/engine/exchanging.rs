@@ -1,15 +1,41 @@
 //! Sets that go and come, and comparing what both sides hold.
 
+use std::path::PathBuf;
+
 use super::Engine;
 use crate::app::view::{Detail, Done, SideIndex};
 use crate::demo::scenario::report_lines;
 use crate::demo::tables::ORDER;
-use crate::sync::{Outcome, Report, Result};
+use crate::sync::{Outcome, PrepareOptions, Report, Result, Since};
+use crate::words::count;
 
 /// Differences that a comparison lists, at most; all are counted.
 const DIFFERENCES: usize = 1000;
 
 impl Engine {
+    pub(super) fn prepare(
+        &mut self,
+        side: SideIndex,
+        id: i64,
+        file: PathBuf,
+        since: Since,
+        overwrite: bool,
+    ) -> Result<Done> {
+        let options =
+            PrepareOptions { id, file, since, upto: None, overwrite, compress: false, update_sync_time: true };
+        let prepared = self.env.prepare(side, 1 - side, &options)?;
+        let source = &prepared.source;
+        let text = match prepared.objects {
+            0 => format!("Prepared set {id} at {source}: nothing new, it carries the acknowledgement"),
+            n => format!(
+                "Prepared set {id} at {source}: {} in {}",
+                count(n, "object"),
+                count(prepared.transactions, "transaction")
+            ),
+        };
+        Ok(Done { text, details: vec![prepared.file.display().to_string().into()], ..Done::default() })
+    }
+
     pub(super) fn sync_both(&mut self) -> Result<Done> {
         let mut all = Done::default();
         let mut said = Vec::new();

@@ -27,9 +27,7 @@ use crate::demo::populate::{random_orders, rng};
 use crate::demo::query;
 use crate::demo::tables::ORDER;
 use crate::sync::syncset::{self, SyncSet};
-use crate::sync::{
-    ApplyOptions, Environment, Error, ErrorKind, Guid, Node, PrepareOptions, Progress, Result, Role, Since,
-};
+use crate::sync::{ApplyOptions, Environment, Error, ErrorKind, Guid, Node, Progress, Result, Role, Since};
 use crate::words::count;
 
 use exchanging::applied;
@@ -201,27 +199,12 @@ impl Engine {
             }
             Action::Prepare { side, id, file, overwrite } => {
                 let file = self.env.set_file(file.as_deref(), side, id)?;
-                let options = PrepareOptions {
-                    id,
-                    file,
-                    since: Since::Sent,
-                    upto: None,
-                    overwrite,
-                    compress: false,
-                    update_sync_time: true,
-                };
-                let prepared = self.env.prepare(side, 1 - side, &options)?;
-                let text = match prepared.objects {
-                    0 => {
-                        format!("Prepared set {id} at {}: nothing new, it carries the acknowledgement", prepared.source)
-                    }
-                    1 => format!("Prepared set {id} at {}: 1 order", prepared.source),
-                    n => format!(
-                        "Prepared set {id} at {}: {n} orders in {} transactions",
-                        prepared.source, prepared.transactions
-                    ),
-                };
-                Ok(Done { text, details: vec![prepared.file.display().to_string().into()], ..Done::default() })
+                self.prepare(side, id, file, Since::Sent, overwrite)
+            }
+            Action::PrepareAgain { side } => {
+                let id = self.env.nodes[side].next_set_id()?;
+                let file = self.env.set_file(None, side, id)?;
+                self.prepare(side, id, file, Since::Acknowledged, false)
             }
             Action::Apply { side, file, rule } => {
                 let report = self.env.apply(side, &file, ApplyOptions { rule, ..ApplyOptions::default() })?;
@@ -314,7 +297,7 @@ impl Engine {
                 );
                 Ok(Done { text, select, ..Done::default() })
             }
-            Action::Write { what, text, to, overwrite } => files::write(&what, text.as_bytes(), &to, overwrite),
+            Action::Write { what, text, to, overwrite } => files::write(&what, text.make().as_bytes(), &to, overwrite),
         }
     }
 

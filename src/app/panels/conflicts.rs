@@ -6,6 +6,7 @@ use eframe::egui::{
 };
 
 use super::dock::page;
+use crate::app::ago::ago;
 use crate::app::command::{Command, rule_sentence};
 use crate::app::decision::{Draft, gone};
 use crate::app::snapshot::{COLUMNS, Column, Snapshot};
@@ -175,7 +176,7 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
         titled(ui, &record.title, &record.kind, &record.set);
         let (mut rows, same) = versions(record, &draft);
         for row in &mut rows {
-            let kind = Column::of_property(&row.name).and_then(Column::choice);
+            let kind = record.column(row.property).and_then(Column::choice);
             row.offered = kind.map(|kind| snapshot.choices(record.side, kind).iter().map(|c| c.name.clone()).collect());
             row.wrong = state.wrong_property(record, &draft, row.property).err();
         }
@@ -204,8 +205,14 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
         };
         note(
             ui,
-            &format!("Found at {} in {}, {}{rule}.", snapshot.side_name(record.side), record.set, record.decided_at),
-        );
+            &format!(
+                "Found at {} in {}, {}{rule}.",
+                snapshot.side_name(record.side),
+                record.set,
+                ago(&record.decided_at)
+            ),
+        )
+        .on_hover_text(&record.decided_at);
     });
 }
 

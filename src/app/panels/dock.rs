@@ -5,6 +5,7 @@ use eframe::egui::{
 };
 
 use super::conflicts;
+use crate::app::ago::ago;
 use crate::app::command::Command;
 use crate::app::news::duration;
 use crate::app::snapshot::Snapshot;
@@ -146,7 +147,7 @@ fn set_row(ui: &mut Ui, state: &State, snapshot: &Snapshot, set: &SetView, cells
         (first, last) => format!("{} – {}", grouped(first), grouped(last)),
     };
     let texts = [
-        (set.at.clone(), regular(TEXT), t.weak),
+        (ago(&set.at), regular(TEXT), t.weak),
         (set.id.to_string(), semibold(TEXT), t.strong),
         (what.clone(), regular(TEXT), t.sides[set.side]),
         (range, regular(TEXT), t.text),
@@ -157,7 +158,10 @@ fn set_row(ui: &mut Ui, state: &State, snapshot: &Snapshot, set: &SetView, cells
         let text = RichText::new(text).font(font).color(if set.taken_back { t.weak } else { ink });
         let text = if struck { text.strikethrough() } else { text };
         if i != 1 {
-            within(ui, cells[i]).add(Label::new(text).truncate());
+            let label = within(ui, cells[i]).add(Label::new(text).truncate());
+            if i == 0 {
+                label.on_hover_text(&set.at);
+            }
             continue;
         }
         let link = within(ui, cells[i])

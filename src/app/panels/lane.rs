@@ -11,7 +11,7 @@ use crate::app::snapshot::Snapshot;
 use crate::app::state::{FLIGHT_SECONDS, Report, State};
 use crate::app::theme::{SMALL, TEXT, Tokens, mono, regular, semibold};
 use crate::app::tour::Spot;
-use crate::app::view::{Action, SetCard, SideIndex};
+use crate::app::view::{Action, SetCard, SetView, SideIndex};
 use crate::app::widgets::{Look, card, command_button_sized, fact, heading, note, note_spot, pill};
 use crate::demo::tables::ORDER;
 use crate::sync::Rule;
@@ -82,11 +82,8 @@ fn direction(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>
 /// What the last apply did, and the ways back.
 fn last_apply(ui: &mut Ui, state: &State, snapshot: &Snapshot, report: &Report, out: &mut Vec<Command>) {
     let side = report.side;
-    let Some(set) = snapshot.view.sets.iter().find(|s| s.side == side && !s.sent && !s.taken_back) else { return };
-    // Another set has been applied since, by another program perhaps: what was said is not of this one.
-    if !report.title.contains(&format!("set {} from {}", set.id, set.peer)) {
-        return;
-    }
+    let is_it = |s: &&SetView| s.side == side && !s.sent && !s.taken_back && Some(s.seq) == report.seq;
+    let Some(set) = snapshot.view.sets.iter().find(is_it) else { return };
     let t = Tokens::of(ui);
     let done = RichText::new(format!("✓ Set {} is applied", set.id)).font(regular(12.0)).color(t.new);
     ui.add(Label::new(done).truncate()).on_hover_text(&report.title);
@@ -147,6 +144,13 @@ fn set_card(ui: &mut Ui, state: &State, side: SideIndex, set: &SetCard, out: &mu
         let file = set.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         ui.add(Label::new(RichText::new(file).font(mono(SMALL)).color(t.weak)).truncate())
             .on_hover_text(set.file.display().to_string());
+        if let Some(trouble) = &set.trouble {
+            let text = RichText::new(format!("! {trouble}")).font(regular(12.0)).color(t.danger);
+            ui.add(Label::new(text).wrap());
+            let again = Command::Run(Action::PrepareAgain { side });
+            command_button_sized(ui, state, out, again, "Prepare again", Look::Side(side), width);
+            return;
+        }
         let c = set.counts;
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().interact_size.y = 18.0;

@@ -38,7 +38,11 @@ pub fn line(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
                 if state.status.is_empty() { "Ready".to_owned() } else { state.status.clone() }
             }
         };
-        ui.add(Label::new(RichText::new(&text).font(regular(12.0)).color(t.text)).truncate());
+        // However long it is, it leaves room for what stands at the right.
+        ui.scope(|ui| {
+            ui.set_max_width(ui.available_width() * 0.6);
+            ui.add(Label::new(RichText::new(&text).font(regular(12.0)).color(t.text)).truncate());
+        });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let weak = |text: &str| RichText::new(text).font(regular(12.0)).color(t.weak);
             ui.label(weak("Changes by other programs appear here"));
