@@ -164,6 +164,7 @@ mod tests {
         });
         ConflictView {
             side: 1,
+            made: Default::default(),
             record: 3,
             state: RecordState::Decided,
             title: "Order 4".into(),

@@ -78,6 +78,8 @@ impl Engine {
             })
             .collect();
         rows.sort_by_key(|r| std::cmp::Reverse(r.changed.iter().filter(|c| **c).count()));
+        let made = [record.ours.time, record.theirs.time].map(|at| if at > 0 { local_time(at) } else { String::new() });
+        let made = if side == 0 { made } else { [made[1].clone(), made[0].clone()] };
         let title = match (record.number, record.source_number) {
             (Some(a), Some(b)) if a != b => format!("{} {b}, at {here} {a}", record.class),
             _ => format!("{} {}", record.class, record.name()),
@@ -109,6 +111,7 @@ impl Engine {
             kind: record.kind.words().to_owned(),
             set: format!("set {} from {}", record.set, record.source),
             properties: rows,
+            made,
             chosen_side: side_of(chosen),
             chosen: match chosen {
                 Chosen::Ours => here.clone(),

@@ -322,6 +322,8 @@ pub struct ConflictView {
     pub set: String,
     /// One row a property, conflicting ones first.
     pub properties: Vec<ConflictProperty>,
+    /// When MASTER's and CLIENT's content was made, local time `YYYY-MM-DD HH:MM:SS`; empty where that is not known any more.
+    pub made: [String; 2],
     /// Whose content stands: a side's, or `None` where values of both were put together or typed.
     pub chosen_side: Option<SideIndex>,
     /// `MASTER`, `CLIENT`, `both`: whose content stands.

@@ -207,6 +207,7 @@ impl MockBackend {
                 property("item", "Gasket kit", "Gasket kit", "Gasket kit", [false, false], "Gasket kit"),
             ],
             chosen: "CLIENT".into(),
+            made: ["2026-11-20 10:41:07".into(), "2026-11-20 10:42:30".into()],
             chosen_side: Some(1),
             state: RecordState::Decided,
             rule: "client-wins".into(),

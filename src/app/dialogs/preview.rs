@@ -11,7 +11,9 @@ use crate::app::snapshot::bytes;
 use crate::app::state::State;
 use crate::app::theme::{SMALL, TEXT, Tokens, medium, mono, regular, semibold};
 use crate::app::view::{Action, PreviewObject, PreviewView};
-use crate::app::widgets::{Cell, Look, command_button_sized, note, outcome_look, paint, versions, versions_table};
+use crate::app::widgets::{
+    Cell, Look, Sides, command_button_sized, note, outcome_look, paint, versions, versions_table,
+};
 use crate::sync::{Outcome, Rule};
 
 use super::{Dialog, PathField};
@@ -164,7 +166,9 @@ fn details(ui: &mut Ui, state: &State, preview: &Preview) {
     };
     let why = strong(&record.why);
     let (rows, same) = versions(record, &Draft::new(record));
-    versions_table(ui, [0, 1].map(|side| state.side_name(side)), &rows, false, false);
+    let sides =
+        Sides { names: [0, 1].map(|side| state.side_name(side)), made: record.made.each_ref().map(String::as_str) };
+    versions_table(ui, sides, &rows, false, false);
     if !same.is_empty() {
         note(ui, &format!("{}: the same everywhere", same.join(", ")));
     }

@@ -13,7 +13,9 @@ use crate::app::snapshot::{COLUMNS, Column, Snapshot};
 use crate::app::state::{ConflictPick, DockTab, ListId, State};
 use crate::app::theme::{TEXT, Tokens, medium, regular, semibold};
 use crate::app::view::{Action, ConflictView, Line};
-use crate::app::widgets::{Look, Version, command_button, command_button_sized, note, pill, versions, versions_table};
+use crate::app::widgets::{
+    Look, Sides, Version, command_button, command_button_sized, note, pill, versions, versions_table,
+};
 use crate::sync::{RecordState, Rule};
 
 /// Height of an entry in the list, points.
@@ -181,7 +183,8 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
             row.wrong = state.wrong_property(record, &draft, row.property).err();
         }
         let names = [0, 1].map(|side| snapshot.side_name(side));
-        if let Some((property, value)) = versions_table(ui, names, &rows, pick, !draft.deletes()) {
+        let sides = Sides { names, made: record.made.each_ref().map(String::as_str) };
+        if let Some((property, value)) = versions_table(ui, sides, &rows, pick, !draft.deletes()) {
             out.push(Command::PickValue(property, value));
         }
         for wrong in rows.iter().filter_map(|row| row.wrong.as_ref()) {
@@ -304,7 +307,8 @@ fn foretold(ui: &mut Ui, state: &State, snapshot: &Snapshot, line: &Line) {
             wrong: None,
         })
         .collect();
-    versions_table(ui, [0, 1].map(|side| snapshot.side_name(side)), &rows, false, false);
+    let sides = Sides { names: [0, 1].map(|side| snapshot.side_name(side)), made: [""; 2] };
+    versions_table(ui, sides, &rows, false, false);
     ui.add_space(6.0);
     let words = match line.combines() {
         true => {

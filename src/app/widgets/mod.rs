@@ -13,7 +13,7 @@ use eframe::egui::{
 pub use cell::{Cell, paint};
 pub use mark::{mark_look, mark_meaning, outcome_look, row_mark};
 pub use name_field::name_field;
-pub use versions::{Version, versions, versions_table};
+pub use versions::{Sides, Version, versions, versions_table};
 
 use super::command::Command;
 use super::state::{ListId, State};

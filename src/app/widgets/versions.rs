@@ -75,16 +75,35 @@ pub fn versions(record: &ConflictView, draft: &Draft) -> (Vec<Version>, Vec<Stri
 /// What the user did in the table: a property and its value.
 pub type Picked = Option<(usize, PickValue)>;
 
+/// Whose the two middle columns are, and when what they hold was made, local time `YYYY-MM-DD HH:MM:SS` or empty.
+#[derive(Clone, Copy)]
+pub struct Sides<'a> {
+    /// The nodes' names.
+    pub names: [&'a str; 2],
+    /// The times.
+    pub made: [&'a str; 2],
+}
+
 /// Draws the table. `pick`: values can be taken by a click and results typed; `type_too` is false where there is nothing to
 /// type into, since the object would be deleted.
-pub fn versions_table(ui: &mut Ui, names: [&str; 2], rows: &[Version], pick: bool, type_too: bool) -> Picked {
+pub fn versions_table(ui: &mut Ui, sides: Sides<'_>, rows: &[Version], pick: bool, type_too: bool) -> Picked {
     let t = Tokens::of(ui);
+    let names = sides.names;
     let spacing = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 0.0);
     let heads = ["Property", "Last common", names[0], names[1], "Result"];
     let inks = [t.weak, t.weak, t.sides[0], t.sides[1], t.weak];
     let cells = line(ui);
     for i in 0..5 {
         text(ui, cells[i], heads[i], inks[i], i == 2 || i == 3);
+    }
+    for (side, made) in sides.made.iter().enumerate() {
+        // The time of day tells the two apart; the day is on hover.
+        if let Some((_, time)) = made.split_once(' ') {
+            let name = ui.fonts_mut(|f| f.layout_no_wrap(names[side].to_owned(), semibold(TEXT), t.text).size().x);
+            let mut cell = cells[2 + side];
+            cell.set_left(cell.left() + name + 8.0);
+            text(ui, cell, time, t.weak, false).on_hover_text(format!("made {made}"));
+        }
     }
     let mut picked = None;
     for row in rows {
@@ -120,10 +139,10 @@ fn line(ui: &mut Ui) -> [Rect; 5] {
     })
 }
 
-fn text(ui: &mut Ui, cell: Rect, text: &str, ink: Color32, bold: bool) {
+fn text(ui: &mut Ui, cell: Rect, text: &str, ink: Color32, bold: bool) -> Response {
     let font = if bold { semibold(TEXT) } else { regular(TEXT) };
     let label = Label::new(RichText::new(text).font(font).color(ink)).truncate();
-    within(ui, cell.shrink2(vec2(8.0, 0.0))).add(label);
+    within(ui, cell.shrink2(vec2(8.0, 0.0))).add(label)
 }
 
 /// What a side has; `true` when it was taken.
