@@ -22,7 +22,9 @@ fn object(node: &Node, class: &str, text: &str) -> Result<Guid> {
             None => text.parse().ok(),
         },
     };
-    found.ok_or_else(|| Error::new(ErrorKind::Usage, format!("{} never had {} {text}", node.info().name, class.name)))
+    found.ok_or_else(|| {
+        Error::new(ErrorKind::Usage, format!("{} knows no {} {text}, or not any more", node.info().name, class.name))
+    })
 }
 
 fn stamp(node: &Node, stamp: Stamp) -> Json {
@@ -75,7 +77,10 @@ pub(crate) fn history(node: &mut Node, class: &str, text: &str, out: Output<'_>)
     let guid = object(node, class, text)?;
     let entries = node.history(class, guid)?;
     if entries.is_empty() {
-        return Err(Error::new(ErrorKind::Usage, format!("{} never had {class} {text}", node.info().name)));
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("{} knows no {class} {text}, or not any more", node.info().name),
+        ));
     }
     let class = node.class(class)?;
     let states: Vec<Json> = entries

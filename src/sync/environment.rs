@@ -116,6 +116,14 @@ impl Environment {
             }
             several => {
                 let each = several.iter().map(|i| &self.nodes[*i]);
+                if let [a, b, ..] = each.clone().collect::<Vec<_>>().as_slice()
+                    && a.info().guid == b.info().guid
+                {
+                    let (a, b) = if a.was_at().is_some() { (b, a) } else { (a, b) };
+                    let (a, b) = (a.path().display(), b.path().display());
+                    return Err(Error::usage(format!("{a} and {b} go on as one node; nothing was changed"))
+                        .hint(format!("make the one that is the copy a new node: objsync rejoin --db {b}")));
+                }
                 let each: Vec<_> = each.map(|n| format!("{} in {}", n.info().guid, n.path().display())).collect();
                 Err(Error::usage(format!("there are {} nodes named {name}; nothing was changed", several.len()))
                     .hint(format!("name the one that is meant by its GUID: {}", each.join(", "))))

@@ -205,7 +205,7 @@ fn journal_history_and_sets_can_be_looked_into() {
     );
     let guid = history["guid"].as_str().unwrap();
     assert_eq!(demo.json(&["history", guid, "--node", "MASTER"]), history, "by its GUID, too");
-    demo.run(&["history", "999", "--node", "MASTER"]).fails(2, &["never had Order 999"]);
+    demo.run(&["history", "999", "--node", "MASTER"]).fails(2, &["knows no Order 999"]);
     demo.run(&["history", "1", "--node", "MASTER", "--class", "Nothing"]).fails(2, &["no class Nothing"]);
 
     // A set by its file, anywhere; by its number where it was prepared, and where it was applied.

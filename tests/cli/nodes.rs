@@ -116,7 +116,7 @@ fn a_file_copied_beside_the_original_becomes_a_node_with_a_name_of_its_own() {
     let original = status["nodes"].as_array().unwrap().iter().find(|n| n["was_at"].is_null()).unwrap();
     assert!(original["file"].as_str().unwrap().ends_with("master.db"), "{status}");
     // Both are called MASTER; the one in doubt is meant.
-    demo.run(&["order", "list", "--node", "MASTER"]).fails(2, &["2 nodes named MASTER", "by its GUID", "another.db"]);
+    demo.run(&["order", "list", "--node", "MASTER"]).fails(2, &["go on as one node", "rejoin --db", "another.db\n"]);
     demo.run(&["rejoin", "--node", "MASTER", "--name", "client"]).fails(2, &["there is a node client already"]);
     let joined = demo.json(&["rejoin", "--node", "MASTER"]);
     assert_eq!((&joined["name"], &joined["role"]), (&json!("MASTER-2"), &json!("client")), "{joined}");
@@ -126,6 +126,21 @@ fn a_file_copied_beside_the_original_becomes_a_node_with_a_name_of_its_own() {
     demo.json(&["random-order", "--node", "MASTER", "--seed", "2"]);
     demo.json(&["sync"]);
     assert_eq!((&demo.status()["equal"], &demo.json(&["verify"])["equal"]), (&json!(true), &json!(true)));
+}
+
+#[test]
+fn two_files_that_both_say_to_be_one_node_are_told_apart_by_path() {
+    let demo = Demo::new();
+    let copy = demo.dir().join("another.db");
+    std::fs::copy(demo.dir().join("client.db"), &copy).unwrap();
+    // Somebody says so, wrongly.
+    demo.json(&["moved", "--node", "CLIENT"]);
+    demo.run(&["order", "list", "--node", "CLIENT"]).fails(2, &["go on as one node", "rejoin --db"]);
+    let copy = copy.to_str().unwrap();
+    demo.bare(&["rejoin", "--db", copy, "--name", "OTHER", "--json"]).ok();
+    demo.json(&["random-order", "--node", "OTHER", "--seed", "1"]);
+    demo.json(&["sync"]);
+    assert_eq!(demo.json(&["verify"])["equal"], true);
 }
 
 #[test]
