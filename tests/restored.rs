@@ -348,3 +348,48 @@ fn a_restored_file_that_has_misled_a_peer_loses_nothing_when_it_rejoins() {
         assert!(found.iter().any(|text| text == life), "{life}: {found:?}");
     }
 }
+
+/// A backup and the file that it was made of have both given an identity, one to a note and the other to a tag: neither can be taken for
+/// the other.
+#[test]
+fn an_identity_that_was_given_in_two_classes_waits_with_its_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, backup) = (dir.path().join("south.db"), dir.path().join("backup"));
+    let north = dir.path().join("north.db");
+    let conn = rusqlite::Connection::open(&north).unwrap();
+    let tables =
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT); CREATE TABLE tags (id INTEGER PRIMARY KEY, text TEXT)";
+    conn.execute_batch(tables).unwrap();
+    let classes = ["notes", "tags"].map(|t| ClassSpec { name: t.into(), table: t.into(), journaled: true });
+    let info = NodeInfo { guid: NodeId::random(), name: "NORTH".into(), role: Role::Master };
+    let mut north = Node::create(&north, info, &classes).unwrap();
+    let mut south = north.fresh_copy(&file, "SOUTH", Role::Client).unwrap();
+    south.connection().execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+    write(&south, "INSERT INTO notes VALUES (1, 'a note')");
+    exchange(dir.path(), &mut south, &mut north).unwrap();
+    drop(south);
+    let mut south = put_back(&backup, &file);
+    write(&south, "INSERT INTO tags VALUES (1, 'a tag')");
+    south.rejoin().unwrap();
+    for _ in 0..2 {
+        exchange(dir.path(), &mut south, &mut north).unwrap();
+        exchange(dir.path(), &mut north, &mut south).unwrap();
+    }
+    for node in [&north, &south] {
+        let waiting = node.requeue().unwrap();
+        assert_eq!(waiting.len(), 1, "{waiting:?}");
+        assert!(waiting[0].reason.contains("deleted and made anew at its source"), "{}", waiting[0].reason);
+    }
+    // The way out.
+    write(&south, "DELETE FROM tags");
+    write(&south, "INSERT INTO tags VALUES (1, 'a tag')");
+    for _ in 0..2 {
+        exchange(dir.path(), &mut south, &mut north).unwrap();
+        exchange(dir.path(), &mut north, &mut south).unwrap();
+    }
+    assert_eq!(north.connection().query_row("SELECT text FROM tags", [], |r| r.get::<_, String>(0)).unwrap(), "a tag");
+    assert!(north.requeue().unwrap().is_empty());
+    south.purge(u64::MAX).unwrap();
+    south.retry(ApplyOptions::default()).unwrap();
+    assert_eq!((texts(&south), south.requeue().unwrap().len()), (vec!["a note".to_owned()], 0));
+}

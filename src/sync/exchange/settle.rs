@@ -9,6 +9,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::sync::data::schema::Class;
 use crate::sync::error::Result;
 use crate::sync::exchange::apply::ApplyOptions;
 use crate::sync::exchange::report::{ObjectReport, Outcome, Report};
@@ -215,7 +216,13 @@ impl Node {
                 let text = options.hold?(&self.classes[pending[i].class].name, pending[i].guid)?;
                 Some((i, Obstacle { cause: Cause::Held, text }))
             };
-            if let Some(blocked) = unit.iter().find_map(hold) {
+            let mut blocked = unit.iter().find_map(hold);
+            for &i in unit {
+                if blocked.is_none() {
+                    blocked = self.identity_of_another(&pending[i])?.map(|obstacle| (i, obstacle));
+                }
+            }
+            if let Some(blocked) = blocked {
                 held.insert(u);
                 reasons.insert(u, blocked);
             }
@@ -276,6 +283,34 @@ impl Node {
         Ok((done, reasons))
     }
 
+    /// Why an object that is not here cannot come: its identity is here already, in another class. A file and its copy, or its
+    /// backup, have both given it before that was found out.
+    fn identity_of_another(&self, p: &Pending) -> Result<Option<Obstacle>> {
+        let Some(id) = self.nodes.known_id(p.guid) else { return Ok(None) };
+        let known = |class: &Class| -> Result<bool> {
+            let sql = format!(
+                "SELECT EXISTS(SELECT 1 FROM {} WHERE object = ?1) OR EXISTS(SELECT 1 FROM {} WHERE object = ?1)",
+                class.objects(),
+                class.tombstones()
+            );
+            Ok(self.conn.prepare_cached(&sql)?.query_row([id], |r| r.get(0))?)
+        };
+        let own = &self.classes[p.class];
+        if known(own)? {
+            return Ok(None);
+        }
+        for class in self.classes.iter().filter(|class| class.id != own.id) {
+            if known(class)? {
+                let text = format!(
+                    "its identity {} is that of a {} at {}: a file and its copy or backup have both given it; it goes through once it is deleted and made anew at its source, or that one here is deleted and purged",
+                    p.guid, class.name, self.info.name
+                );
+                return Ok(Some(Obstacle { cause: Cause::Other, text }));
+            }
+        }
+        Ok(None)
+    }
+
     /// Which states have neither seen ours nor are seen by it.
     pub(crate) fn concurrent(&self, pending: &[Pending]) -> Result<Vec<bool>> {
         let each = pending.iter().map(|p| {
@@ -311,6 +346,12 @@ impl Node {
             });
             if superseded {
                 skipped[i] = Some("nothing to do: a newer state of it has come");
+            }
+        }
+        // What could not come, and is deleted by now, need not any more.
+        for (p, skipped) in pending.iter().zip(&mut skipped).filter(|(p, _)| p.state.content.is_none()) {
+            if skipped.is_none() && current.is_none() && self.identity_of_another(p)?.is_some() {
+                *skipped = Some("nothing to do: it was deleted, and never was here");
             }
         }
         Ok(skipped)

@@ -89,10 +89,10 @@ impl Node {
             .conn
             .prepare(&format!(
                 "SELECT object, key FROM {table} WHERE (last IS NULL OR last < ?1)
-                 AND NOT EXISTS (SELECT 1 FROM objsync_waiting w WHERE w.object = {table}.object)
-                 AND NOT EXISTS (SELECT 1 FROM objsync_conflict c WHERE c.object = {table}.object)"
+                 AND NOT EXISTS (SELECT 1 FROM objsync_waiting w WHERE w.object = {table}.object AND w.class = ?2)
+                 AND NOT EXISTS (SELECT 1 FROM objsync_conflict c WHERE c.object = {table}.object AND c.class = ?2)"
             ))?
-            .query_map([start], |r| Ok((r.get::<_, i64>(0)?, r.get::<_, Option<i64>>(1)?)))?
+            .query_map((start, class.id), |r| Ok((r.get::<_, i64>(0)?, r.get::<_, Option<i64>>(1)?)))?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let mut count = 0;
         let total = Some(rows.len());
