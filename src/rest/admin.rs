@@ -300,7 +300,9 @@ fn meant(app: &App, env: &Environment, body: &SynchronizeBody) -> Result<PathBuf
     let file = set_file(app, env, body.dir.as_deref(), &name)?;
     if !file.is_file() {
         let problem = Problem::not_found(format!("there is no set file {name} in that folder; nothing was changed"));
-        return Err(problem.hint("prepare it first (/admin/prepsynch at its source), or upload it (/admin/sets)"));
+        return Err(problem.hint(
+            "without `dir` it is looked for in the folder `sets`, where window and command line write; else prepare it first (/admin/prepsynch at its source), or upload it (/admin/sets)",
+        ));
     }
     check_source(&file, body)?;
     Ok(file)

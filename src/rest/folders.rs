@@ -73,7 +73,7 @@ impl Folders {
         );
         let problem = Problem { property: Some(property.to_owned()), ..problem };
         Err(problem.hint(
-            "name a path below the environment's folder (`.`), or allow the folder: objsync serve --allow FOLDER",
+            "name a path below the environment's folder (`.`), or allow the folder: objsync serve --allow FOLDER, or REST… in the window's menu",
         ))
     }
 }
