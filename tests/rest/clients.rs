@@ -137,3 +137,19 @@ fn an_environment_made_anew_is_served_at_once() {
     env.add_client("NORTH", 0).unwrap();
     assert_eq!(served.done(served.ask("POST", "synch/north", "/randomorder", ""))["id"], 5);
 }
+
+#[test]
+fn a_locked_database_is_busy_and_says_when_to_come_back() {
+    let served = Served::new();
+    let conn = rusqlite::Connection::open(served.home().join("master.db")).unwrap();
+    conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let url = served.url("synchmaster", "/randomorder");
+    let mut answer = served.agent.post(url).header("Authorization", BASIC).send_empty().unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (503, "1"));
+    let problem: serde_json::Value = answer.body_mut().read_json().unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains("nothing was changed"), "{problem}");
+    // Reading goes on beside it, and so does writing afterwards.
+    assert_eq!(served.done(served.master("GET", "/orders/1", ""))["orders"][0]["id"], 25);
+    conn.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(served.done(served.master("POST", "/randomorder", ""))["id"], 26);
+}

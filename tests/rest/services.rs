@@ -136,6 +136,10 @@ fn sets_are_prepared_previewed_and_applied_as_in_the_original() {
     served.done(served.master("POST", "/admin/synchronize", r#"{"file":"back.syncset"}"#));
     assert_eq!(served.done(served.master("GET", "/status", ""))["equal"], true);
     assert_eq!(served.done(served.master("GET", "/verify", ""))["equal"], true);
+    // By the other's GUID instead of its name.
+    let client = served.done(served.master("GET", "/status", ""))["nodes"][1]["guid"].clone();
+    let asked = json!({"syncID": 1001, "GUID": client, "file": "by guid.syncset"}).to_string();
+    assert_eq!(served.done(served.master("POST", "/admin/prepsynch", &asked))["status"], 1);
     let sets = served.done(served.client("GET", "/admin/sets", ""));
     assert_eq!(sets["sets"].as_array().unwrap().iter().map(|s| &s["syncID"]).collect::<Vec<_>>(), [7, 1000]);
     let events = served.done(served.master("GET", "/journal?after=25&limit=3", ""));
