@@ -111,6 +111,8 @@ fn listed(ui: &mut Ui, snapshot: &Snapshot, pick: ConflictPick, chosen: bool) ->
             let Some(record) = snapshot.record(side, record) else { return false };
             let stands = match record.chosen_side {
                 Some(_) => format!("{}'s stands", record.chosen),
+                // Somebody may have typed some.
+                None if !record.again.is_empty() => "values were picked".to_owned(),
                 None => format!("values of {} stand", record.chosen),
             };
             let (tag, below, ink) = match record.state {
@@ -200,6 +202,10 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
         }
         for again in &record.again {
             ui.add(Label::new(RichText::new(again).color(t.text)).wrap());
+        }
+        if !record.ruled.is_empty() {
+            let text = format!("Before that, by the rule: {}", record.ruled);
+            ui.add(Label::new(RichText::new(text).color(t.weak)).wrap());
         }
         let rule = match record.rule.as_str() {
             "" => String::new(),
