@@ -321,3 +321,13 @@ fn what_was_decided_by_hand_is_told_before_what_the_rule_had_said() {
     assert!(window.shows("Before that, by the rule: CLIENT wins because the change was made at CLIENT."));
     assert!(window.shows("set 998 from MASTER · values were picked"));
 }
+
+#[test]
+fn in_a_small_window_the_reason_is_above_the_buttons() {
+    let mut window = Window::start(1280.0, 800.0, Switchboard { more: true, ..Switchboard::default() });
+    window.until("the first view", |w| w.app().state().snapshot.is_some());
+    window.press("Show the dock");
+    let why = window.harness.get_by_label("CLIENT's stays until somebody decides.").rect();
+    let decide = window.harness.get_by_label("Decide:").rect();
+    assert!(why.bottom() < decide.top(), "{why:?} is cut by {decide:?}");
+}
