@@ -152,7 +152,7 @@ fn the_demo_restarts_here_and_may_be_replaced_from_outside() {
 
     let elsewhere = tempfile::tempdir().unwrap();
     let refused = demo.engine.run(Action::Open { dir: elsewhere.path().to_owned() }).unwrap_err();
-    assert!(refused.hint.contains("install"), "{refused:?}");
+    assert!(refused.hint.contains("New environment…"), "{refused:?}");
     assert!(demo.view().equal, "the environment that was open still is");
 }
 
@@ -232,6 +232,8 @@ fn a_conflict_is_decided_and_asked_about_where_the_order_moved_on() {
     assert!(done.ask.is_none() && done.text.contains("quantity 2 → 3"), "{done:?}");
     let decided = demo.view().conflicts[0].clone();
     assert_eq!((decided.state, decided.chosen_side, decided.again.len()), (RecordState::Decided, Some(1), 1));
+    assert_eq!(decided.why, "CLIENT's stands, decided by hand at MASTER.");
+    assert!(open.ruled.is_empty() && decided.ruled == open.why, "{decided:?}");
 
     demo.quantity(0, 1, 9);
     let moved = demo.view().conflicts[0].clone();
@@ -244,7 +246,9 @@ fn a_conflict_is_decided_and_asked_about_where_the_order_moved_on() {
     demo.engine.run(question.action).unwrap();
     let order = line(&demo.view(), 0, 1).orders[0].clone().unwrap();
     assert_eq!((order.quantity, order.price), (Decimal::whole(2), Decimal::whole(77)));
-    assert_eq!(demo.view().conflicts[0].chosen_side, None, "values of both, or typed");
+    let typed = demo.view().conflicts[0].clone();
+    assert_eq!(typed.chosen_side, None, "values of both, or typed");
+    assert_eq!(typed.why, "Values that were picked or typed stand, decided by hand at MASTER.");
     // A value that is none is refused in words.
     let wrong = vec![("customer".into(), PickValue::Text("Nobody".into()))];
     let failure = demo.engine.run(resolve(Choose::Properties(wrong), true)).unwrap_err();
@@ -629,4 +633,13 @@ fn the_window_serves_rest_for_the_environment_it_shows() {
     demo.run(Action::Serve { rest: RestSettings { on: false, ..rest } });
     assert_eq!(demo.view().rest, Default::default());
     assert!(std::net::TcpStream::connect(there.trim_start_matches("http://")).is_err());
+}
+
+#[test]
+fn a_comparison_begins_with_what_is_synchronized() {
+    let mut demo = Demo::new();
+    demo.quantity(0, 1, 9);
+    let done = demo.engine.run(Action::Verify).unwrap();
+    assert_eq!(done.details[0].text, "Order: 1 differs");
+    assert!(done.details.iter().any(|d| d.text.starts_with("Customer (not journaled, does not count)")));
 }

@@ -29,6 +29,17 @@ pub struct Running {
     pub since: Instant,
     /// A dialog asked for it and waits.
     pub answers: bool,
+    /// What each side held when it was asked for: its node, by its GUID, and its last transaction.
+    pub stood: [(String, u64); 2],
+}
+
+/// What a comparison found, and of what.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// What it found.
+    pub found: Activity,
+    /// What was compared: each side's node, by its GUID, and its last transaction then.
+    pub of: [(String, u64); 2],
 }
 
 /// What an apply did, to be saved.

@@ -40,6 +40,8 @@ pub struct App {
     kept: Option<(PathBuf, Settings)>,
     /// The window's size, points at the usual zoom.
     size: [f32; 2],
+    /// Something had the focus when the last frame ended.
+    had_focus: bool,
     /// What the context was told last.
     applied: Option<Settings>,
 }
@@ -58,6 +60,7 @@ impl App {
             scrolling: panels::Scrolling::default(),
             kept: None,
             size: Settings::default().window,
+            had_focus: false,
             applied: None,
         }
     }
@@ -131,6 +134,7 @@ impl App {
         {
             self.sorter.ask(snapshot.clone(), self.state.query.clone());
         }
+        self.had_focus = ctx.memory(|m| m.focused().is_some());
         self.plan_next_frame(&ctx);
     }
 
@@ -217,8 +221,18 @@ impl App {
             if self.state.tour.is_some() && i.consume_key(Modifiers::NONE, Key::Escape) {
                 out.push(Command::TourLeave);
             }
+            // In a field, Esc has let go of that field.
+            let past = [side, 1 - side].into_iter().find(|side| self.state.travel[*side].is_some());
+            if !self.had_focus && self.state.offers_tour() && i.consume_key(Modifiers::NONE, Key::Escape) {
+                out.push(Command::DeclineTour);
+            } else if let Some(side) = past.filter(|_| !self.had_focus)
+                && i.consume_key(Modifiers::NONE, Key::Escape)
+            {
+                out.push(Command::TimeTravel(side));
+            }
             if i.consume_key(Modifiers::NONE, Key::Enter) {
-                out.push(Command::EditOrder(side));
+                let next = self.state.tour.as_ref().is_some_and(|tour| tour.has_next());
+                out.push(if next { Command::TourNext } else { Command::EditOrder(side) });
             }
             if i.consume_key(Modifiers::NONE, Key::Slash) {
                 out.push(Command::FocusFilter(side));

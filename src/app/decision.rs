@@ -175,6 +175,7 @@ mod tests {
             chosen_side: Some(1),
             chosen: "CLIENT".into(),
             why: String::new(),
+            ruled: String::new(),
             rule: String::new(),
             again: Vec::new(),
             moved_on: Vec::new(),

@@ -62,6 +62,17 @@ impl App {
                     self.run(Action::Apply { side: 1 - side, file: card.file, rule: None });
                 }
             }
+            Command::PreviewNext(side) => {
+                let card = self.state.snapshot.as_ref().and_then(|s| s.view.lanes[side].next().cloned());
+                if let Some(card) = card {
+                    self.run(Action::Preview { file: card.file, rule: None });
+                }
+            }
+            Command::TakeBackLast(_) | Command::RevertLast(_) => {
+                if let Some(action) = command.of_last(&self.state) {
+                    self.run(action);
+                }
+            }
             Command::FileEdit { next } => self.file_edit(next),
             Command::Browse => self.browse(ctx),
             Command::ToggleTheme => {
@@ -122,7 +133,8 @@ impl App {
         match self.worker.send(action.clone()) {
             Ok(()) => {
                 let answers = self.state.answered;
-                self.state.running = Some(Running { action, since: Instant::now(), answers });
+                let stood = self.state.stands();
+                self.state.running = Some(Running { action, since: Instant::now(), answers, stood });
             }
             Err(_) => {
                 self.state.answered = false;
@@ -192,6 +204,13 @@ fn change(state: &mut State, command: Command) {
             let next = state.snapshot.as_ref().map_or(0, |s| s.view.lanes[side].next_id);
             state.open(Dialog::Prepare { side, id: next.to_string(), path: PathField::default() });
         }
+        Command::SaveNext(side) => {
+            let card = state.snapshot.as_ref().and_then(|s| s.view.lanes[side].next().cloned());
+            if let Some(card) = card {
+                let (id, file, path) = (card.id, card.file, PathField::default());
+                change(state, Command::Ask(Dialog::SaveAs { id, file, path }));
+            }
+        }
         Command::OpenSetFile => state.open(Dialog::OpenSet { path: PathField::default() }),
         Command::OpenEnvironment => state.open(Dialog::OpenEnvironment { path: PathField::default() }),
         Command::Rest => state.open(Dialog::Rest(RestForm::new(&state.settings.rest))),
@@ -210,7 +229,10 @@ fn change(state: &mut State, command: Command) {
             let path = PathField::filled(path, state);
             state.open(Dialog::OpenSet { path });
         }
-        Command::Ask(dialog) => state.open(dialog),
+        Command::Ask(mut dialog) => {
+            dialog.name_file(state);
+            state.open(dialog);
+        }
         Command::FocusFilter(side) => state.focus_filter = Some(side),
         Command::ToggleDock => {
             state.settings.presentation = false;
@@ -293,14 +315,16 @@ fn change(state: &mut State, command: Command) {
             let Some(text) = export::csv(state, side) else { return };
             let what = format!("the orders of {}", state.side_name(side));
             let name = format!("orders-{}.csv", state.side_name(side).to_lowercase());
-            state.open(Dialog::SaveText { what, name, text, path: PathField::default(), back: None });
+            let path = PathField::default();
+            change(state, Command::Ask(Dialog::SaveText { what, name, text, path, back: None }));
         }
         Command::SaveReport => {
             if let Some(report) = &state.report {
                 let lines = std::iter::once(&report.title).chain(&report.lines);
                 let text: String = lines.flat_map(|line| [line.as_str(), "\n"]).collect();
                 let (what, name) = ("the report".to_owned(), "report.txt".to_owned());
-                state.open(Dialog::SaveText { what, name, text: text.into(), path: PathField::default(), back: None });
+                let (text, path) = (text.into(), PathField::default());
+                change(state, Command::Ask(Dialog::SaveText { what, name, text, path, back: None }));
             }
         }
         Command::TourBack => {
@@ -362,6 +386,9 @@ fn change(state: &mut State, command: Command) {
         | Command::FileDecision
         | Command::RandomOrders(_)
         | Command::ApplyNext(_)
+        | Command::PreviewNext(_)
+        | Command::TakeBackLast(_)
+        | Command::RevertLast(_)
         | Command::SyncBoth
         | Command::Verify
         | Command::FileEdit { .. }

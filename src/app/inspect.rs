@@ -89,6 +89,12 @@ impl Engine {
             Chosen::Theirs => format!("{}'s is taken", record.source),
             Chosen::Merged => "Values of both".to_owned(),
         };
+        let ruled = format!("{}: {}.", whose(record.chosen), record.why);
+        let by_hand = record.again.last().map(|d| match d.chosen {
+            Chosen::Ours => format!("{here}'s stands, decided by hand at {here}."),
+            Chosen::Theirs => format!("{}'s stands, decided by hand at {here}.", record.source),
+            Chosen::Merged => format!("Values that were picked or typed stand, decided by hand at {here}."),
+        });
         let again = record.again.iter().map(|d| {
             let what = match d.chosen {
                 Chosen::Ours => format!("{here}'s was taken"),
@@ -118,7 +124,8 @@ impl Engine {
                 Chosen::Theirs => record.source.clone(),
                 Chosen::Merged => "both".to_owned(),
             },
-            why: format!("{}: {}.", whose(record.chosen), record.why),
+            why: by_hand.clone().unwrap_or_else(|| ruled.clone()),
+            ruled: by_hand.map(|_| ruled).unwrap_or_default(),
             rule: record.rule.clone(),
             again: again.collect(),
             moved_on,

@@ -13,7 +13,7 @@ use crate::demo::query;
 use crate::demo::tables::ORDER;
 use crate::sync::syncset::{self, Change};
 use crate::sync::{Guid, RecordState, Result};
-use crate::words::local_time;
+use crate::words::{count, grouped, local_time};
 
 /// Conflict records and sets shown at most.
 const LONGEST_LIST: usize = 10_000;
@@ -194,12 +194,13 @@ impl Engine {
                 let applied = !r.sent && !r.taken_back;
                 let take_back = applied.then(|| node.can_take_back(&r)).transpose()?;
                 let revert = applied.then(|| node.can_revert(&r)).transpose()?;
-                let orders = if r.objects == 1 { "1 order".to_owned() } else { format!("{} orders", r.objects) };
+                let orders = count(r.objects, "order");
                 let said = ["inserted", "updated", "deleted", "conflicts", "combined", "requeued", "skipped"]
                     .iter()
                     .filter_map(|what| {
                         let n = r.report[what].as_u64().filter(|n| *n > 0)?;
-                        Some(format!("{n} {what}"))
+                        let what = if n == 1 && *what == "conflicts" { "conflict" } else { what };
+                        Some(format!("{} {what}", grouped(n)))
                     });
                 let counts = said.collect::<Vec<_>>().join(", ");
                 let summary = if counts.is_empty() { orders } else { format!("{orders}: {counts}") };

@@ -5,7 +5,7 @@ use eframe::egui;
 use super::app::App;
 use super::dialogs::{Chooser, Dialog, Fresh, History, PathField, Preview};
 use super::selection::set_conflict;
-use super::state::{Activity, ConflictPick, DockTab, Flight, PaneTab, Report, State, Travel};
+use super::state::{Activity, ConflictPick, DockTab, Flight, PaneTab, Report, State, Travel, Verified};
 use super::tour::Tour;
 use super::view::{Action, Detail, Done, Failure, Filed, MomentView, Question, SideIndex};
 use super::worker::Finished;
@@ -101,7 +101,7 @@ impl App {
 
     fn finish(&mut self, finished: Finished, now: f64) {
         let state = &mut self.state;
-        let awaited = state.running.take().is_some_and(|running| running.answers);
+        let (awaited, stood) = state.running.take().map_or_else(Default::default, |r| (r.answers, r.stood));
         let at = chrono::Local::now().format("%H:%M:%S").to_string();
         match finished.result {
             // The dialog that asked for it was closed meanwhile.
@@ -167,8 +167,10 @@ impl App {
                     took: Some(finished.took),
                     failed: false,
                 };
-                if finished.action == Action::Verify || state.tour.as_ref().is_some_and(|t| t.has_just_verified()) {
-                    state.verified = Some(activity.clone());
+                let played = matches!(finished.action, Action::PlayStep { .. });
+                let of_tour = played && state.tour.as_ref().is_some_and(|t| t.has_just_verified());
+                if finished.action == Action::Verify || of_tour {
+                    state.verified = Some(Verified { found: activity.clone(), of: stood });
                     state.dock = DockTab::Verify;
                     state.dock_open = Some(true);
                 }
@@ -190,6 +192,8 @@ impl App {
                 if let (Action::NewOrder { side, .. } | Action::RandomOrders { side, .. }, Some((_, guid))) =
                     (&finished.action, done.changed.first())
                 {
+                    state.tabs[*side] = PaneTab::Orders;
+                    state.travel[*side] = None;
                     state.look_at = Some(*guid);
                     state.selection.side = *side;
                 }

@@ -41,6 +41,18 @@ pub fn select(state: &mut State, side: SideIndex, guid: Guid, column: Option<Col
 pub fn step(state: &mut State, step: Step) {
     if let Step::Columns(by) = step {
         let at = state.edit_column() as isize + by;
+        // Beyond its last column a table goes on in the other one.
+        let last = COLUMNS.len() as isize - 1;
+        let over = match state.selection.side {
+            0 if at > last => Some((1, 0)),
+            1 if at < 0 => Some((0, last as usize)),
+            _ => None,
+        };
+        if let Some((side, column)) = over {
+            state.selection.side = side;
+            state.selection.column = COLUMNS.get(column).copied();
+            return;
+        }
         state.selection.column = COLUMNS.get(at.clamp(0, COLUMNS.len() as isize - 1) as usize).copied();
         return;
     }

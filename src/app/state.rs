@@ -14,12 +14,12 @@ use super::settings::Settings;
 use super::snapshot::{COLUMNS, Column, Snapshot};
 use super::sorter::Sorted;
 use super::tour::Tour;
-use super::view::{ConflictView, Failure, Filed, Line, Mark, SideIndex, View};
+use super::view::{ConflictView, Failure, Filed, Line, Mark, SetView, SideIndex, View};
 use crate::demo::model::Order;
 use crate::demo::tables::ORDER;
 use crate::sync::{Guid, Progress, Rule};
 
-pub use super::activity::{Activity, Flight, Report, Running, Travel};
+pub use super::activity::{Activity, Flight, Report, Running, Travel, Verified};
 pub use super::tabs::{DockTab, ListId, PaneTab};
 
 /// How long changed rows stay highlighted, seconds.
@@ -97,8 +97,8 @@ pub struct State {
     pub draft: Option<Draft>,
     /// What happened, newest first.
     pub activity: VecDeque<Activity>,
-    /// The last comparison and when it was made.
-    pub verified: Option<Activity>,
+    /// The last comparison of the two nodes that are shown.
+    pub verified: Option<Verified>,
     /// Why the environment cannot be read, while that is so.
     pub unreadable: Option<Failure>,
     /// The last failure, until dismissed.
@@ -206,6 +206,8 @@ impl State {
             for side in [0, 1] {
                 if before.view.sides[side].guid != view.sides[side].guid {
                     self.travel[side] = None;
+                    // It compared another node.
+                    self.verified = None;
                 }
             }
         }
@@ -220,6 +222,7 @@ impl State {
             self.list_filters.clear();
             self.travel = [None, None];
             self.report = None;
+            self.verified = None;
             // A transaction of another database must not be undone in this one.
             self.undo.clear();
             self.redo.clear();
@@ -363,6 +366,34 @@ impl State {
     pub fn row_of(&self, side: SideIndex, guid: Guid) -> Option<usize> {
         let lines = &self.snapshot.as_ref()?.view.lines;
         self.rows[side].iter().position(|i| lines.get(*i).is_some_and(|l| l.guid == guid))
+    }
+
+    /// The tour is offered now.
+    pub fn offers_tour(&self) -> bool {
+        self.offer_tour && !self.settings.toured && self.tour.is_none() && self.snapshot.is_some()
+    }
+
+    /// The set applied last at a side, and not taken back.
+    pub fn last_applied(&self, side: SideIndex) -> Option<&SetView> {
+        self.snapshot.as_ref()?.view.sets.iter().find(|s| s.side == side && !s.sent && !s.taken_back)
+    }
+
+    /// Why nothing can be done to the orders of a side now: nobody sees them.
+    pub fn orders_seen(&self, side: SideIndex) -> Result<(), String> {
+        let name = self.side_name(side);
+        match (self.tabs[side], &self.travel[side]) {
+            (PaneTab::Orders, None) => Ok(()),
+            (PaneTab::Orders, Some(_)) => {
+                Err(format!("{name} is shown as it was, read only: go back to the present first."))
+            }
+            (tab, _) => Err(format!("{name} shows its {}: choose the tab Orders first.", tab.title())),
+        }
+    }
+
+    /// What each side holds: its node, by its GUID, and its last transaction.
+    pub fn stands(&self) -> [(String, u64); 2] {
+        let of = |side: SideIndex| self.snapshot.as_ref().map(|s| &s.view.sides[side]);
+        [0, 1].map(|side| of(side).map(|s| (s.guid.clone(), s.transaction)).unwrap_or_default())
     }
 
     /// The order under the cursor, at the pane last clicked.

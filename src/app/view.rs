@@ -328,8 +328,11 @@ pub struct ConflictView {
     pub chosen_side: Option<SideIndex>,
     /// `MASTER`, `CLIENT`, `both`: whose content stands.
     pub chosen: String,
-    /// Why, in a sentence: `CLIENT's stays: made at CLIENT, which wins over MASTER.`
+    /// What stands and why, in a sentence: `CLIENT's stays: made at CLIENT, which wins over MASTER.`, or
+    /// `MASTER's stands, decided by hand at CLIENT.`
     pub why: String,
+    /// What the rule had said, where somebody has decided since; else empty.
+    pub ruled: String,
     /// The rule that decided: `client-wins`.
     pub rule: String,
     /// What people decided later, oldest first, in words: `2026-11-23 10:02:11: took MASTER's`.

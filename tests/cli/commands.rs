@@ -482,7 +482,8 @@ fn a_lost_set_is_named_and_sync_heals_it() {
     demo.json(&["prepare", "--node", "MASTER", "--to", "CLIENT", "--id", "2"]);
     let before = demo.status();
     let refused = demo.run(&["apply", &demo.set("syncFromMASTER-2.syncset"), "--node", "CLIENT"]);
-    refused.fails(3, &["are missing", "nothing was changed", "--since acknowledged"]);
+    refused
+        .fails(3, &["transaction 21, which set 1 carried, is missing", "nothing was changed", "--since acknowledged"]);
     assert_eq!(demo.status(), before);
     let reports = demo.json(&["sync"]);
     assert_eq!(reports[1]["inserted"], 2);

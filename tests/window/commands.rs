@@ -405,3 +405,98 @@ fn every_command_can_be_run_from_the_palette() {
     }
     assert!(ran > 70, "only {ran} commands were run");
 }
+
+#[test]
+fn a_file_is_replaced_only_by_the_button_that_says_so() {
+    let mut window = Window::open();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("orders.csv");
+    let export = |w: &mut Window| {
+        w.press("Export orders at MASTER…");
+        assert_eq!(w.value("File"), "orders-master.csv", "the usual name");
+        w.type_text(file.to_str().unwrap());
+        assert_eq!(w.value("File"), file.to_str().unwrap());
+    };
+    // It comes to be there between typing and pressing.
+    export(&mut window);
+    std::fs::write(&file, "precious").unwrap();
+    window.key(Key::Enter);
+    window.idle();
+    assert!(window.shows("There is a file already. It will be replaced."));
+    assert!(window.shows("Replace the file"));
+    window.key(Key::Escape);
+    // It is there from the beginning.
+    export(&mut window);
+    assert!(window.shows("There is a file already. It will be replaced."));
+    window.key(Key::Enter);
+    window.idle();
+    let replacing = |w: &Window| w.actions().iter().any(|a| matches!(a, Action::Write { overwrite: true, .. }));
+    assert!(!replacing(&window), "Enter after the name replaced the file");
+    window.press("Replace the file");
+    window.idle();
+    assert!(replacing(&window) && !window.shows("There is a file already."));
+}
+
+#[test]
+fn what_is_looked_for_in_the_palette_is_found() {
+    let mut window = Window::open_with_more();
+    window.press("Prepare set from MASTER");
+    window.key(Key::Enter);
+    window.idle();
+    for (words, found) in [
+        ("preview", "Command: Preview the next set from MASTER…"),
+        ("apply", "Command: Apply the next set from MASTER"),
+        ("save", "Command: Save the next set from MASTER as…"),
+        ("take", "Command: Take back the set applied last at CLIENT"),
+        ("revert", "Command: Revert the set applied last at CLIENT…"),
+        ("rule", "Command: On conflict: Ask"),
+        ("situation", "Command: Guided tour"),
+        ("tour", "Command: Guided tour"),
+    ] {
+        window.keys(Modifiers::COMMAND, Key::K);
+        window.type_text(words);
+        assert!(window.shows(found), "{words} does not find {found}");
+        window.key(Key::Escape);
+    }
+    let run = |w: &mut Window, words: &str| {
+        w.keys(Modifiers::COMMAND, Key::K);
+        w.type_text(words);
+        w.key(Key::Enter);
+        w.idle();
+    };
+    run(&mut window, "revert client");
+    assert!(window.shows("Revert set 998?"));
+    window.key(Key::Escape);
+    run(&mut window, "save next master");
+    assert_eq!(window.value("Copy to"), "syncFromMASTER-1000.syncset");
+    window.key(Key::Escape);
+    run(&mut window, "take back client");
+    assert!(matches!(window.actions().last(), Some(Action::TakeBack { side: 1, seq: 3 })));
+}
+
+#[test]
+fn the_keyboard_goes_from_table_to_table_and_through_forms() {
+    let mut window = Window::open();
+    window.press("Order 20 at MASTER");
+    for _ in 0..6 {
+        window.key(Key::ArrowRight);
+    }
+    assert_eq!(window.app().state().selection.side, 1, "beyond the last column");
+    for _ in 0..6 {
+        window.key(Key::ArrowLeft);
+    }
+    assert_eq!(window.app().state().selection.side, 0, "and back");
+    // Esc leaves the past.
+    window.keys(Modifiers::COMMAND, Key::T);
+    window.idle();
+    assert!(window.shows("as it was, read only"));
+    window.key(Key::Escape);
+    assert!(!window.shows("as it was, read only"));
+    // The form begins in its first field, and Enter on a name of several stays there.
+    window.press("New order at MASTER");
+    window.type_text("a");
+    assert_eq!(window.value("Employee"), "a");
+    window.key(Key::Enter);
+    window.type_text("w");
+    assert_eq!(window.value("Employee"), "aw", "the field has lost the focus");
+}

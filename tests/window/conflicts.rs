@@ -26,7 +26,7 @@ fn choosing_a_rule_sets_it_and_says_what_to_know() {
     window.idle();
     assert_eq!(window.actions(), [Action::SetRule { class: None, rule: Some(Rule::Ask) }]);
     assert!(window.shows("What is here stays until somebody decides"));
-    assert!(window.shows("! The two ends answer differently"));
+    assert!(window.shows("! The sides answer for themselves"));
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn the_rule_for_orders_is_shown_and_chosen() {
     let board = Switchboard { class_rules: vec![("Order".into(), Rule::Ask)], ..Switchboard::default() };
     let mut window = Window::start(1600.0, 1000.0, board);
     window.until("the first view", |w| w.app().state().snapshot.is_some());
-    assert!(window.shows("! The two ends answer differently") && window.shows("All others: Client wins"));
+    assert!(window.shows("! The sides answer for themselves") && window.shows("All others: Client wins"));
     window.choose("On conflict", "Keep ours");
     window.idle();
     let class = || Some("Order".to_owned());
@@ -307,4 +307,27 @@ fn ten_thousand_conflicts_are_listed_and_searched() {
     window.press("Filter Conflicts");
     window.type_text("14999");
     assert!(window.shows("Order 14999, ") && !window.shows("Order 5000, "));
+}
+
+#[test]
+fn what_was_decided_by_hand_is_told_before_what_the_rule_had_said() {
+    let mut window = Window::open();
+    window.press("Order 972, changed on both sides");
+    assert!(window.shows("CLIENT wins because the change was made at CLIENT."));
+    window.press("quantity: take MASTER's 401");
+    window.press("File decision");
+    window.idle();
+    assert!(window.shows("What was picked stands, decided by hand at CLIENT."));
+    assert!(window.shows("Before that, by the rule: CLIENT wins because the change was made at CLIENT."));
+    assert!(window.shows("set 998 from MASTER · values were picked"));
+}
+
+#[test]
+fn in_a_small_window_the_reason_is_above_the_buttons() {
+    let mut window = Window::start(1280.0, 800.0, Switchboard { more: true, ..Switchboard::default() });
+    window.until("the first view", |w| w.app().state().snapshot.is_some());
+    window.press("Show the dock");
+    let why = window.harness.get_by_label("CLIENT's stays until somebody decides.").rect();
+    let decide = window.harness.get_by_label("Decide:").rect();
+    assert!(why.bottom() < decide.top(), "{why:?} is cut by {decide:?}");
 }

@@ -144,3 +144,19 @@ fn what_a_filter_hides_is_no_longer_selected() {
     window.key(Key::Delete);
     assert!(window.app().state().dialog.is_none(), "Delete acts on an order that nobody sees");
 }
+
+#[test]
+fn a_very_long_name_takes_one_line_in_a_list() {
+    let mut window = Window::open();
+    let name = "Very long ".repeat(40);
+    let state = window.state_mut();
+    let mut view = (*state.snapshot.as_ref().unwrap().view).clone();
+    view.sides[0].customers[0].name = name.clone();
+    state.show_view(std::sync::Arc::new(view));
+    window.press("New order at MASTER");
+    window.harness.get_by_role_and_label(eframe::egui::Role::TextInput, "Customer").focus();
+    window.harness.run_steps(4);
+    window.type_text("Very");
+    let entry = window.harness.get_by_role_and_label(eframe::egui::Role::Button, &name).rect();
+    assert!(entry.height() < 40.0 && entry.width() < 340.0, "{entry:?}");
+}

@@ -214,6 +214,7 @@ impl MockBackend {
             again: vec![],
             moved_on: vec![],
             why: "CLIENT wins because the change was made at CLIENT.".into(),
+            ruled: String::new(),
             decided_at: "2026-11-20 10:42:30".into(),
         };
         let guid = self.lines.first().map_or(Guid { node: NodeId(0), serial: 0 }, |l| l.guid);
@@ -609,6 +610,12 @@ impl MockBackend {
                     found.state = RecordState::Decided;
                     found.moved_on.clear();
                     found.again.push("2026-11-23 11:00:00: decided".into());
+                    let by_hand = "What was picked stands, decided by hand at CLIENT.".to_owned();
+                    found.ruled = std::mem::replace(&mut found.why, by_hand);
+                    found.chosen_side = match choice {
+                        Choose::Side(chosen) => Some(chosen),
+                        Choose::Properties(_) => None,
+                    };
                     if let Choose::Side(chosen) = choice {
                         for property in &mut found.properties {
                             property.result = property.values[chosen].clone();
@@ -798,6 +805,11 @@ impl Backend for MockBackend {
             std::thread::sleep(std::time::Duration::from_millis(2).min(slow));
         }
         assert!(!panic, "asked to");
+        if let Action::Write { to, overwrite: false, .. } | Action::SaveSetAs { to, overwrite: false, .. } = &action
+            && to.exists()
+        {
+            return Err(Failure { message: "the file exists already".into(), hint: String::new() });
+        }
         match fail {
             Some(failure) => Err(failure),
             None => Ok(self.act(action)),

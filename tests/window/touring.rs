@@ -1,7 +1,7 @@
 //! The guided tour, the ready situations, and a node as it was.
 
 use eframe::egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 
 use crate::driver::Window;
 use objsync::app::view::Action;
@@ -91,4 +91,31 @@ fn a_side_is_shown_as_it_was() {
     assert_eq!(window.app().state().selected_numbers(0), [20]);
     window.press("Back to the present at MASTER");
     assert!(window.shows("Order 23 at MASTER") && !window.shows("as it was, read only"));
+}
+
+#[test]
+fn enter_is_the_tours_next() {
+    let mut window = Window::open();
+    window.press("Tours");
+    window.press("Guided tour");
+    window.idle();
+    assert!(window.shows("F6 or Enter: next, Esc: leave"));
+    window.key(Key::Enter);
+    window.idle();
+    assert!(window.actions().contains(&Action::PlayStep { step: 0 }));
+}
+
+#[test]
+fn the_offer_of_the_tour_is_reached_and_dismissed_by_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = Window::open_remembering(&folder.path().join("settings"));
+    window.idle();
+    assert!(window.harness.get_by_label("Take the tour").accesskit_node().is_focused());
+    window.key(Key::Escape);
+    assert!(!window.shows("Take the tour") && window.app().state().settings.toured);
+    let mut window = Window::open_remembering(&folder.path().join("other"));
+    window.idle();
+    window.key(Key::Enter);
+    window.idle();
+    assert!(window.actions().contains(&Action::StartTour { scenario: 0, ready: false }));
 }

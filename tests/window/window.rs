@@ -467,3 +467,47 @@ fn many_orders_are_sorted_and_filtered_beside_the_window() {
     // What the filter hides is not selected any more.
     assert_eq!(window.app().state().selection.guids.len(), 0);
 }
+
+#[test]
+fn a_comparison_is_of_what_was_compared() {
+    let mut window = Window::open();
+    window.press("Verify");
+    window.idle();
+    assert!(window.shows("As of transactions 1,034 and 1,032: nothing was filed since."));
+    window.press("Random order at MASTER");
+    window.idle();
+    assert!(window.shows("As of transactions 1,034 and 1,032; changed since — verify again."));
+    window.press("Compare again");
+    window.idle();
+    assert!(window.shows("As of transactions 1,035 and 1,032: nothing was filed since."));
+    // Another environment holds something else.
+    window.press("Environment");
+    window.press("Open environment…");
+    window.type_text(std::env::temp_dir().join("another").to_str().unwrap());
+    window.press("Open");
+    window.idle();
+    assert!(!window.shows("As of transactions") && !window.shows("blake3"));
+}
+
+#[test]
+fn nothing_is_done_to_an_order_that_nobody_sees() {
+    let mut window = Window::open();
+    window.press("Order 20 at MASTER");
+    let disabled = |w: &Window| w.disabled("Delete orders at MASTER") && w.disabled("Edit order at MASTER");
+    assert!(!disabled(&window));
+    window.press("Customers at MASTER");
+    assert!(disabled(&window));
+    window.key(Key::Delete);
+    assert!(!window.shows("Delete order 20 at MASTER?"));
+    assert!(window.shows("MASTER shows its Customers: choose the tab Orders first."));
+    window.press("Random order at MASTER");
+    window.until("the row", |w| w.shows("Order 24 at MASTER"));
+    window.press("Order 20 at MASTER");
+    window.keys(Modifiers::COMMAND, Key::T);
+    window.idle();
+    assert!(disabled(&window));
+    window.key(Key::Delete);
+    assert!(!window.shows("Delete order 20 at MASTER?"));
+    window.press("Random order at MASTER");
+    window.until("the present", |w| !w.shows("as it was, read only") && w.shows("Order 25 at MASTER"));
+}

@@ -35,6 +35,11 @@ impl Command {
                 let card = snapshot.view.lanes[*side].next()?;
                 Action::Apply { side: 1 - side, file: card.file.clone(), rule: None }
             }
+            Command::PreviewNext(side) => {
+                let card = snapshot.view.lanes[*side].next()?;
+                Action::Preview { file: card.file.clone(), rule: None }
+            }
+            Command::TakeBackLast(_) | Command::RevertLast(_) => self.of_last(state)?,
             Command::SyncBoth => Action::SyncBoth,
             Command::Verify => Action::Verify,
             Command::RestartDemo => Action::RestartDemo,

@@ -13,6 +13,7 @@ impl Command {
         match self {
             Command::EditOrder(side) => {
                 state.blocked()?;
+                state.orders_seen(*side)?;
                 match state.current(*side) {
                     Some(_) => Ok(()),
                     None => Err(format!("Select an order that {} has.", state.side_name(*side))),
@@ -20,12 +21,17 @@ impl Command {
             }
             Command::DeleteOrders(side) => {
                 state.blocked()?;
+                state.orders_seen(*side)?;
                 match state.any_selected(*side) {
                     true => Ok(()),
                     false => Err(format!("Select orders that {} has.", state.side_name(*side))),
                 }
             }
-            Command::ApplyNext(side) => {
+            Command::TakeBackLast(side) | Command::RevertLast(side) => match self.of_last(state) {
+                Some(action) => allowed(&action, state),
+                None => Err(format!("No set is applied at {}.", state.side_name(*side))),
+            },
+            Command::ApplyNext(side) | Command::PreviewNext(side) | Command::SaveNext(side) => {
                 state.blocked()?;
                 let prepared = state.snapshot.as_ref().and_then(|s| s.view.lanes[*side].next());
                 match prepared {
@@ -118,6 +124,19 @@ impl Command {
             },
             Command::Run(action) | Command::Answer(action) => allowed(action, state),
             _ => Ok(()),
+        }
+    }
+}
+
+impl Command {
+    /// What is done to the set that was applied last.
+    pub(in crate::app) fn of_last(&self, state: &State) -> Option<Action> {
+        match *self {
+            Command::TakeBackLast(side) => Some(Action::TakeBack { side, seq: state.last_applied(side)?.seq }),
+            Command::RevertLast(side) => {
+                Some(Action::Revert { side, seq: state.last_applied(side)?.seq, confirmed: false })
+            }
+            _ => None,
         }
     }
 }

@@ -73,6 +73,14 @@ pub enum Command {
     Prepare(SideIndex),
     /// Apply the oldest set prepared at this side.
     ApplyNext(SideIndex),
+    /// Say what applying the oldest set prepared at this side would do.
+    PreviewNext(SideIndex),
+    /// The dialog that copies the oldest set prepared at this side.
+    SaveNext(SideIndex),
+    /// Take back the set applied last at this side.
+    TakeBackLast(SideIndex),
+    /// Revert the set applied last at this side; asks first.
+    RevertLast(SideIndex),
     /// Choose a set file to apply.
     OpenSetFile,
     /// Choose another environment's folder.
@@ -223,6 +231,8 @@ pub fn everything(state: &State) -> Vec<Command> {
     for side in [0, 1] {
         all.extend([Command::RandomOrders(side), Command::NewOrder(side), Command::EditOrder(side)]);
         all.extend([Command::DeleteOrders(side), Command::Prepare(side), Command::ApplyNext(side)]);
+        all.extend([Command::PreviewNext(side), Command::SaveNext(side)]);
+        all.extend([Command::TakeBackLast(side), Command::RevertLast(side)]);
     }
     all.extend([Command::SyncBoth, Command::Verify, Command::OpenSetFile, Command::Undo, Command::Redo]);
     all.extend([Command::NextToDecide, Command::TakeWhole(0), Command::TakeWhole(1), Command::MergeProperties]);

@@ -17,6 +17,10 @@ impl Command {
             Command::DeleteOrders(side) => format!("Delete orders at {}", at(side)),
             Command::Prepare(side) => format!("Prepare set from {}", at(side)),
             Command::ApplyNext(side) => format!("Apply the next set from {}", at(side)),
+            Command::PreviewNext(side) => format!("Preview the next set from {}…", at(side)),
+            Command::SaveNext(side) => format!("Save the next set from {} as…", at(side)),
+            Command::TakeBackLast(side) => format!("Take back the set applied last at {}", at(side)),
+            Command::RevertLast(side) => format!("Revert the set applied last at {}…", at(side)),
             Command::OpenSetFile => "Open set file…".into(),
             Command::OpenEnvironment => "Open environment…".into(),
             Command::NewEnvironment => "New environment…".into(),
@@ -96,6 +100,20 @@ impl Command {
             Command::ScrollTogether(true) => "Scroll together".into(),
             Command::ScrollTogether(false) => "Scroll each pane by itself".into(),
             _ => String::new(),
+        }
+    }
+
+    /// Words by which it is looked for, beside its name.
+    pub fn also_called(&self) -> &'static str {
+        match self {
+            Command::Rule(_) => "rule who wins",
+            Command::Situation(_) => "situation ready tour",
+            Command::Tour => "situation",
+            Command::TourNext | Command::TourBack | Command::TourLeave | Command::TourStay => "tour",
+            Command::OpenSetFile => "preview apply",
+            Command::Export(_) => "save",
+            Command::TakeBackLast(_) | Command::RevertLast(_) => "undo",
+            _ => "",
         }
     }
 
@@ -189,6 +207,12 @@ impl Command {
                     state.side_name(1 - side)
                 )
             }
+            Command::PreviewNext(_) => "Says what applying the set would do. Nothing is changed.".into(),
+            Command::SaveNext(_) => "Copies the set's file, to be taken along.".into(),
+            Command::TakeBackLast(_) => {
+                "As if it had not been applied: only while nothing was prepared or built on it since.".into()
+            }
+            Command::RevertLast(_) => "New changes that restore what it changed; they travel like any other.".into(),
             Command::FocusFilter(_) => "Puts the cursor into the filter of this table.".into(),
             Command::ToggleDock => "Conflicts, sync sets, activity and the last comparison.".into(),
             Command::Undo => "Files a new change that restores what was before. What has changed since stays.".into(),

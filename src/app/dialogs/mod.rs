@@ -131,11 +131,7 @@ impl Dialog {
     /// What the button that acts says.
     pub fn yes(&self) -> String {
         match self {
-            Dialog::Prepare { path, .. } | Dialog::SaveAs { path, .. } | Dialog::SaveText { path, .. }
-                if path.exists =>
-            {
-                "Replace the file".into()
-            }
+            _ if self.replaces() => "Replace the file".into(),
             Dialog::Prepare { .. } => "Prepare".into(),
             Dialog::SaveAs { .. } | Dialog::SaveText { .. } => "Save".into(),
             Dialog::OpenSet { .. } => "Preview…".into(),
@@ -190,10 +186,32 @@ impl Dialog {
         Some(("Apply", file.map(|file| Action::ApplyWhereAddressed { file, rule: None })))
     }
 
+    /// Its button replaces a file that is there.
+    pub fn replaces(&self) -> bool {
+        match self {
+            Dialog::Prepare { path, .. } | Dialog::SaveAs { path, .. } | Dialog::SaveText { path, .. } => {
+                path.exists && !path.is_dir
+            }
+            _ => false,
+        }
+    }
+
     /// Its button destroys something that no other brings back.
     pub fn is_dangerous(&self) -> bool {
         let Dialog::Confirm { action, .. } = self else { return false };
         !matches!(action, Action::Resolve { .. } | Action::Revert { .. } | Action::TakeBack { .. })
+    }
+
+    /// Fills in the usual name of the file to be written.
+    pub fn name_file(&mut self, state: &State) {
+        let (name, path) = match self {
+            Dialog::SaveAs { file, path, .. } => (file.file_name().map(PathBuf::from), path),
+            Dialog::SaveText { name, path, .. } => (Some(PathBuf::from(&*name)), path),
+            _ => return,
+        };
+        if let Some(name) = name.filter(|_| path.is_empty()) {
+            *path = PathField::filled(name, state);
+        }
     }
 
     /// What comes back when this one is done with.

@@ -31,7 +31,8 @@ fn found(state: &State, text: &str) -> Vec<(Command, String)> {
     for command in everything(state) {
         let label = command.label(state);
         let lower = label.to_lowercase();
-        if words.iter().all(|word| lower.contains(word)) {
+        let also = command.also_called();
+        if words.iter().all(|word| lower.contains(word) || also.contains(word.as_str())) {
             all.push((words.first().is_none_or(|word| lower.starts_with(word)), command, label));
         }
     }

@@ -11,11 +11,11 @@ use crate::sync::Rule;
 const TABLE_KEYS: [(&str, &str); 9] = [
     ("↑ ↓ PgUp PgDn", "Move in the table"),
     ("Home End", "First and last order"),
-    ("← →", "The cell that F2 edits"),
+    ("← →", "The cell that F2 edits; beyond the edge, the other table"),
     ("Shift ↑ ↓", "Select several"),
-    ("Enter", "Edit the cell"),
+    ("Enter", "Edit the cell; in the tour, its next step"),
     ("Tab", "File, and edit the next cell; else to the next button"),
-    ("Esc", "Leave the editor, dialog or tour"),
+    ("Esc", "Leave the editor, dialog, tour, or the past"),
     ("/", "Filter the table"),
     ("Ctrl click", "One order more, or fewer"),
 ];

@@ -1,5 +1,7 @@
 //! Draws a dialog. Only its own fields change here; what it asks for is pushed as a command.
 
+use eframe::egui::text::{CCursor, CCursorRange};
+use eframe::egui::text_edit::TextEditState;
 use eframe::egui::{self, Button, Frame, Id, Key, Margin, Modal, RichText, Stroke, TextEdit, Ui};
 
 use super::{Dialog, OrderForm, PathField, RestForm, history, palette, preview, sheets};
@@ -35,6 +37,10 @@ pub fn show(ui: &Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command>)
         ui.label(RichText::new(&title).font(semibold(15.0)).color(t.strong));
         ui.add_space(6.0);
         fields(ui, state, dialog, out);
+        if dialog.replaces() {
+            let text = "! There is a file already. It will be replaced.";
+            ui.colored_label(Tokens::of(ui).waiting, text);
+        }
         refusal(ui, state);
         ui.add_space(10.0);
         buttons(ui, state, dialog, out)
@@ -44,6 +50,7 @@ pub fn show(ui: &Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command>)
 }
 
 fn fields(ui: &mut Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command>) {
+    let first = has_just_come(ui);
     match dialog {
         Dialog::Prepare { side, id, path } => {
             let lane = state.snapshot.as_ref().map(|s| &s.view.lanes[*side]);
@@ -51,49 +58,46 @@ fn fields(ui: &mut Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command
             note(
                 ui,
                 &format!(
-                    "{objects} objects in {transactions} transactions that {} has not been sent. Nothing changes at {} until the set is applied.",
+                    "{} in {} that {} has not been sent. Nothing changes at {} until the set is applied.",
+                    count(objects, "object"),
+                    count(transactions, "transaction"),
                     state.side_name(1 - *side),
                     state.side_name(1 - *side)
                 ),
             );
             ui.add_space(6.0);
             let label = ui.label("Set id");
-            ui.add(TextEdit::singleline(id).desired_width(120.0)).labelled_by(label.id);
-            path_row(ui, state, path, "File", "the usual name, in the environment's folder", false, out);
-            if path.exists && !path.is_dir {
-                ui.colored_label(t_waiting(ui), "! There is a file already. It will be replaced.");
+            let field = ui.add(TextEdit::singleline(id).desired_width(120.0)).labelled_by(label.id);
+            if first {
+                field.request_focus();
             }
+            path_row(ui, state, path, "File", "the usual name, in the environment's folder", None, out);
         }
         Dialog::SaveAs { file, path, .. } => {
             ui.label(RichText::new(file.display().to_string()).font(mono(11.5)));
-            path_row(ui, state, path, "Copy to", "a file", true, out);
-            if path.exists && !path.is_dir {
-                ui.colored_label(t_waiting(ui), "! There is a file already. It will be replaced.");
-            }
+            path_row(ui, state, path, "Copy to", "a file", Some(first), out);
         }
         Dialog::OpenSet { path } => {
             note(ui, "The set is applied at the node it is addressed to. A set made for other databases is refused.");
-            path_row(ui, state, path, "Set file", "a .syncset file", true, out);
+            path_row(ui, state, path, "Set file", "a .syncset file", Some(first), out);
             ui.add_space(4.0);
             note(ui, &format!("On conflict: {}. {}", state.rule().label(), rule_sentence(state.rule(), state)));
         }
         Dialog::OpenEnvironment { path } => {
             note(ui, "A folder that holds the two databases of an environment.");
-            path_row(ui, state, path, "Folder", "a folder", true, out);
+            path_row(ui, state, path, "Folder", "a folder", Some(first), out);
         }
         Dialog::NewEnvironment { path } => {
             note(ui, "A new demo with 1,000 orders on both sides. A folder that holds an environment is left alone.");
-            path_row(ui, state, path, "Folder", "a folder", true, out);
+            path_row(ui, state, path, "Folder", "a folder", Some(first), out);
         }
         Dialog::SaveText { name, text, path, .. } => {
-            note(ui, &format!("{}. The usual name is {name}.", count(text.lines, "line")));
-            path_row(ui, state, path, "File", "a file", true, out);
-            if path.exists && !path.is_dir {
-                ui.colored_label(t_waiting(ui), "! There is a file already. It will be replaced.");
-            }
+            let lines = count(text.lines, "line");
+            note(ui, &format!("{lines}. The usual name is {name}; without a folder it goes into the environment's."));
+            path_row(ui, state, path, "File", "a file", Some(first), out);
         }
-        Dialog::NewOrder(form) => order_fields(ui, state, form),
-        Dialog::Rest(form) => rest_fields(ui, state, form),
+        Dialog::NewOrder(form) => order_fields(ui, state, form, first),
+        Dialog::Rest(form) => rest_fields(ui, state, form, first),
         Dialog::Preview(_) | Dialog::History(_) => {}
         Dialog::Palette(_) | Dialog::Shortcuts | Dialog::Rules => {}
         Dialog::Confirm { text, lines, .. } => {
@@ -142,17 +146,22 @@ pub fn refusal(ui: &mut Ui, state: &State) {
     });
 }
 
-fn t_waiting(ui: &Ui) -> egui::Color32 {
-    Tokens::of(ui).waiting
+/// `true` once: what is drawn here was not drawn a frame ago: its first field takes the focus.
+fn has_just_come(ui: &Ui) -> bool {
+    let (now, memory) = (ui.ctx().cumulative_frame_nr(), ui.scope_id().with("drawn last"));
+    let last = ui.data(|d| d.get_temp::<u64>(memory));
+    ui.data_mut(|d| d.insert_temp(memory, now));
+    last.is_none_or(|last| last + 1 < now)
 }
 
+/// A path and its button. `focus`: it is the first field, and whether the dialog has just come.
 fn path_row(
     ui: &mut Ui,
     state: &State,
     path: &mut PathField,
     label: &str,
     hint: &str,
-    focus: bool,
+    focus: Option<bool>,
     out: &mut Vec<Command>,
 ) {
     ui.add_space(4.0);
@@ -160,8 +169,13 @@ fn path_row(
     ui.horizontal(|ui| {
         let field = TextEdit::singleline(&mut path.text).hint_text(hint).desired_width(360.0);
         let response = ui.add(field).labelled_by(label.id);
-        if focus && ui.memory(|m| m.focused().is_none()) {
+        if focus.is_some_and(|first| first || ui.memory(|m| m.focused().is_none())) {
             response.request_focus();
+            // The usual name is replaced by what is typed.
+            let mut edit = TextEditState::load(ui.ctx(), response.id).unwrap_or_default();
+            let end = CCursor::new(path.text.chars().count());
+            edit.cursor.set_char_range(Some(CCursorRange::two(CCursor::new(0), end)));
+            edit.store(ui.ctx(), response.id);
         }
         if response.changed() {
             path.note = None;
@@ -176,7 +190,7 @@ fn path_row(
     }
 }
 
-fn order_fields(ui: &mut Ui, state: &State, form: &mut OrderForm) {
+fn order_fields(ui: &mut Ui, state: &State, form: &mut OrderForm, first: bool) {
     let Some(snapshot) = &state.snapshot else { return };
     let t = Tokens::of(ui);
     for column in COLUMNS {
@@ -190,7 +204,12 @@ fn order_fields(ui: &mut Ui, state: &State, form: &mut OrderForm) {
             if let Some(kind) = column.choice() {
                 let names: Vec<&str> = snapshot.choices(form.side, kind).iter().map(|c| c.name.as_str()).collect();
                 let (text, id) = (&mut form.names[kind], Id::unique(("new order", kind)));
-                name_field(ui, id, text, &names, 240.0, column.title()).labelled_by(label.inner.id);
+                let field = name_field(ui, id, text, &names, 240.0, column.title()).labelled_by(label.inner.id);
+                // Enter on a name that is none yet leaves the list of those it may be.
+                let entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+                if first && kind == 0 || entered && form.field(state, column).is_err() {
+                    field.request_focus();
+                }
                 let empty = form.names[kind].is_empty();
                 if let (false, Err(reason)) = (empty, form.field(state, column)) {
                     ui.add(egui::Label::new(RichText::new(reason).size(TEXT - 1.0).color(t.danger)).truncate());
@@ -206,7 +225,7 @@ fn order_fields(ui: &mut Ui, state: &State, form: &mut OrderForm) {
     }
 }
 
-fn rest_fields(ui: &mut Ui, state: &State, form: &mut RestForm) {
+fn rest_fields(ui: &mut Ui, state: &State, form: &mut RestForm, first: bool) {
     let t = Tokens::of(ui);
     note(
         ui,
@@ -222,7 +241,10 @@ fn rest_fields(ui: &mut Ui, state: &State, form: &mut RestForm) {
     }
     ui.add_space(6.0);
     let label = ui.label("Port");
-    ui.add(TextEdit::singleline(&mut form.port).desired_width(120.0)).labelled_by(label.id);
+    let field = ui.add(TextEdit::singleline(&mut form.port).desired_width(120.0)).labelled_by(label.id);
+    if first {
+        field.request_focus();
+    }
     ui.add_space(4.0);
     let label = ui.label("Folders for sets beside the environment's, one a line");
     ui.add(TextEdit::multiline(&mut form.allow).desired_rows(2).desired_width(f32::INFINITY)).labelled_by(label.id);
@@ -237,7 +259,8 @@ fn buttons(ui: &mut Ui, state: &State, dialog: &Dialog, out: &mut Vec<Command>) 
     // No higher than a button, however high the dialog may be.
     let row = egui::vec2(ui.available_width(), ui.spacing().interact_size.y);
     ui.allocate_ui_with_layout(row, egui::Layout::right_to_left(egui::Align::Center), |ui| {
-        let dangerous = dialog.is_dangerous();
+        // A file that is there is replaced by the button that says so, not by Enter after its name.
+        let dangerous = dialog.is_dangerous() || dialog.replaces();
         let (ink, fill) = if dangerous { (t.danger, t.danger_fill) } else { (t.sides[0], t.side_fill[0]) };
         let yes = Button::new(RichText::new(dialog.yes()).color(ink)).fill(fill).stroke(Stroke::new(1.0, ink));
         let mut response = ui.add_enabled(allowed.is_ok(), yes);

@@ -7,7 +7,7 @@ use crate::app::view::{Detail, Done, SideIndex};
 use crate::demo::scenario::report_lines;
 use crate::demo::tables::ORDER;
 use crate::sync::{Outcome, PrepareOptions, Report, Result, Since};
-use crate::words::count;
+use crate::words::{count, grouped};
 
 /// Differences that a comparison lists, at most; all are counted.
 const DIFFERENCES: usize = 1000;
@@ -52,10 +52,15 @@ impl Engine {
     }
 
     pub(super) fn verify(&mut self) -> Result<Done> {
-        let found = self.env.verify()?;
+        let mut found = self.env.verify()?;
+        // What counts stands first.
+        found.classes.sort_by_key(|c| !c.journaled);
         let details = found.classes.iter().flat_map(|c| {
             let counts = if c.journaled { "" } else { " (not journaled, does not count)" };
-            let heading = format!("{}{counts}: {} differ", c.name, c.differences.len());
+            let heading = match c.differences.len() {
+                1 => format!("{}{counts}: 1 differs", c.name),
+                n => format!("{}{counts}: {} differ", c.name, grouped(n as u64)),
+            };
             let digests =
                 c.digests.iter().map(|(node, digest)| format!("{node} {}", digest.as_str().unwrap_or_default()));
             let objects = c.differences.iter().take(DIFFERENCES).map(|d| {
@@ -73,7 +78,7 @@ impl Engine {
         let text = match differing {
             0 => "Compared row by row: both sides hold the same".to_owned(),
             1 => "Compared row by row: 1 order differs".to_owned(),
-            n => format!("Compared row by row: {n} orders differ"),
+            n => format!("Compared row by row: {} differ", count(n, "order")),
         };
         Ok(Done { text, details, ..Done::default() })
     }

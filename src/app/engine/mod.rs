@@ -379,6 +379,60 @@ impl Backend for Engine {
     }
 }
 
+/// What the engine's hints call by the terminal's words, and where the window has it.
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("or replace that set on purpose (--overwrite)", "or type the file of that set: “Replace the file” replaces it"),
+    ("or overwrite it on purpose (--overwrite)", "or replace it by “Replace the file”"),
+    (" (objsync install --overwrite)", " (“Restart demo…” in the environment's menu)"),
+    (
+        "name another folder with --dir, or replace it on purpose with --overwrite",
+        "name another folder, or open this one",
+    ),
+    ("make one: objsync install --dir ", "make one by “New environment…” in the environment's menu, in "),
+    (" (--since acknowledged)", " (“Prepare again” in the commands, Ctrl K)"),
+    ("`objsync prepare` says where it wrote the set", "Sync sets in the dock says where each was written"),
+    (", written by `objsync prepare`", ", written by “Prepare set…”"),
+];
+
+/// A hint with the window's buttons in place of the terminal's options.
+fn in_windows_words(hint: &str) -> String {
+    let hint = ELSEWHERE.iter().fold(hint.to_owned(), |hint, (terminal, window)| hint.replace(terminal, window));
+    // These name nodes between their words.
+    for (command, window) in [
+        ("(objsync prepare --node ", "(“Prepare again” in the commands, Ctrl K)"),
+        ("(objsync revert ", "(“Revert…” under Sync sets)"),
+    ] {
+        if let Some((before, rest)) = hint.split_once(command)
+            && let Some((_, after)) = rest.split_once(')')
+        {
+            return format!("{before}{window}{after}");
+        }
+    }
+    hint
+}
+
 fn failure(error: Error) -> Failure {
-    Failure { message: error.message().to_owned(), hint: error.what_next().to_owned() }
+    Failure { message: error.message().to_owned(), hint: in_windows_words(error.what_next()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_name_the_windows_buttons() {
+        for (hint, said) in [
+            ("use another id, such as 7, or replace that set on purpose (--overwrite)", "“Replace the file”"),
+            ("choose another name or number, or overwrite it on purpose (--overwrite)", "“Replace the file”"),
+            ("make the environment anew (objsync install --overwrite)", "“Restart demo…”"),
+            ("name another folder with --dir, or replace it on purpose with --overwrite", "open this one"),
+            ("make one: objsync install --dir somewhere", "“New environment…”"),
+            ("prepare a new one at MASTER (--since acknowledged)", "“Prepare again”"),
+            ("prepare again (objsync prepare --node A --to B --since acknowledged)", "“Prepare again”"),
+            ("revert it instead (objsync revert 1000 --node A)", "“Revert…”"),
+        ] {
+            let hint = in_windows_words(hint);
+            assert!(hint.contains(said) && !hint.contains("--") && !hint.contains("objsync"), "{hint}");
+        }
+    }
 }

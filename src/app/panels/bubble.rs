@@ -1,8 +1,8 @@
 //! The tour's bubble: what its step shows, beside the widget it is about, which gets a ring.
 
 use eframe::egui::{
-    self, Align, Area, Button, Color32, CornerRadius, Frame, Id, Label, Layout, Margin, Order, Rect, RichText, Stroke,
-    StrokeKind, Ui, pos2, vec2,
+    self, Align, Area, Button, Color32, CornerRadius, Frame, Id, Key, Label, Layout, Margin, Order, Rect, Response,
+    RichText, Stroke, StrokeKind, Ui, pos2, vec2,
 };
 
 use crate::app::command::Command;
@@ -32,7 +32,7 @@ pub fn show(ui: &Ui, state: &State, dialog: bool, out: &mut Vec<Command>) {
             let size = size(ui);
             bubble(ui, place(screen, size, about.filter(|_| !dialog)), |ui| step(ui, state, tour, out));
         }
-        None if state.offer_tour && !state.settings.toured && state.snapshot.is_some() && !dialog => {
+        None if state.offers_tour() && !dialog => {
             let screen = ui.ctx().content_rect();
             let at = pos2(screen.right() - WIDTH - 2.0 * PAD - 16.0, screen.top() + 52.0);
             bubble(ui, at, |ui| offer(ui, state, out));
@@ -134,12 +134,12 @@ fn step(ui: &mut Ui, state: &State, tour: &Tour, out: &mut Vec<Command>) {
                     true => "Next".to_owned(),
                     false => format!("Next: {}", verb(&step.act)),
                 };
-                action(ui, state, Command::TourNext, &text, true, out);
+                action(ui, state, Command::TourNext, &text, true, out)
             }
             None => action(ui, state, Command::TourStay, "Go on from here", false, out),
-        }
+        };
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let text = if tour.has_next() { "Esc to leave" } else { "Back to my databases" };
+            let text = if tour.has_next() { "Leave" } else { "Back to my databases" };
             let leave = Button::new(RichText::new(text).font(regular(12.0)).color(ink)).frame(false);
             let leave = ui.add(leave).accessible_name(Command::TourLeave.label(state));
             if leave.on_hover_text(Command::TourLeave.tooltip(state)).clicked() {
@@ -147,6 +147,9 @@ fn step(ui: &mut Ui, state: &State, tour: &Tour, out: &mut Vec<Command>) {
             }
         });
     });
+    if tour.has_next() {
+        ui.label(RichText::new("F6 or Enter: next, Esc: leave").font(regular(SMALL)).color(ink));
+    }
 }
 
 fn offer(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
@@ -157,13 +160,29 @@ fn offer(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     ui.add(Label::new(RichText::new(text).font(regular(TEXT + 0.5)).color(ink)).wrap());
     ui.add_space(2.0);
     ui.horizontal(|ui| {
-        action(ui, state, Command::Tour, "Take the tour", true, out);
-        action(ui, state, Command::DeclineTour, "Not now", false, out);
+        let take = action(ui, state, Command::Tour, "Take the tour", true, out);
+        let decline = action(ui, state, Command::DeclineTour, "Not now", false, out);
+        // The keyboard comes here first, once.
+        let focused = Id::unique("tour's offer had the focus");
+        if !ui.data(|d| d.get_temp::<bool>(focused)).unwrap_or_default() {
+            ui.data_mut(|d| d.insert_temp(focused, true));
+            take.request_focus();
+        }
+        if (take.lost_focus() || decline.lost_focus()) && ui.input(|i| i.key_pressed(Key::Escape)) {
+            out.push(Command::DeclineTour);
+        }
     });
 }
 
 /// A button on the bubble; the one that leads on is filled with the text's colour.
-fn action(ui: &mut Ui, state: &State, command: Command, text: &str, leads_on: bool, out: &mut Vec<Command>) {
+fn action(
+    ui: &mut Ui,
+    state: &State,
+    command: Command,
+    text: &str,
+    leads_on: bool,
+    out: &mut Vec<Command>,
+) -> Response {
     let (ground, ink) = colours(ui);
     let (fill, words) = if leads_on { (ink, ground) } else { (ground, ink) };
     let enabled = command.enabled(state);
@@ -174,9 +193,15 @@ fn action(ui: &mut Ui, state: &State, command: Command, text: &str, leads_on: bo
         Ok(()) => response,
         Err(reason) => response.on_disabled_hover_text(reason),
     };
-    if response.accessible_name(text).clicked() {
+    let response = response.accessible_name(text);
+    if response.has_focus() {
+        let ring = Stroke::new(2.0, ink);
+        ui.painter().rect_stroke(response.rect.expand(2.0), CornerRadius::same(6), ring, StrokeKind::Outside);
+    }
+    if response.clicked() {
         out.push(command);
     }
+    response
 }
 
 #[cfg(test)]

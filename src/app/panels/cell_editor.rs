@@ -1,6 +1,8 @@
 //! The editor inside a cell: a field, the names offered below it, and the reason while the text is not right.
 
-use eframe::egui::{self, Align2, EventFilter, Id, Key, Modifiers, Popup, PopupCloseBehavior, RichText, TextEdit, Ui};
+use eframe::egui::{
+    self, Align2, Button, EventFilter, Id, Key, Modifiers, Popup, PopupCloseBehavior, RichText, TextEdit, Ui,
+};
 
 use crate::app::command::Command;
 use crate::app::edit::Editor;
@@ -75,8 +77,9 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, editor: &Editor, ou
             .accessible_name(format!("About {name}"));
         popup.show(|ui| {
             ui.set_min_width(rect.width().max(160.0));
+            ui.set_max_width(rect.width().max(320.0));
             for (index, choice) in offered.iter().enumerate() {
-                let entry = ui.selectable_label(index == editor.pick, &choice.name);
+                let entry = ui.add(Button::selectable(index == editor.pick, &choice.name).truncate());
                 if entry.clicked() {
                     out.push(Command::EditText(choice.name.clone()));
                     out.push(Command::FileEdit { next: false });

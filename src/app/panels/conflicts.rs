@@ -111,6 +111,8 @@ fn listed(ui: &mut Ui, snapshot: &Snapshot, pick: ConflictPick, chosen: bool) ->
             let Some(record) = snapshot.record(side, record) else { return false };
             let stands = match record.chosen_side {
                 Some(_) => format!("{}'s stands", record.chosen),
+                // Somebody may have typed some.
+                None if !record.again.is_empty() => "values were picked".to_owned(),
                 None => format!("values of {} stand", record.chosen),
             };
             let (tag, below, ink) = match record.state {
@@ -170,11 +172,14 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
     let t = Tokens::of(ui);
     let draft = state.draft_of(record);
     let pick = record.state != RecordState::TakenBack;
-    let frame = Frame::new().inner_margin(Margin::symmetric(16, 6));
+    let frame = Frame::new().inner_margin(Margin::symmetric(16, 4));
     Panel::bottom("decision").frame(frame).resizable(false).show(ui, |ui| {
         ui.horizontal(|ui| decision(ui, state, record, &draft, out));
     });
     page(ui, "conflict", |ui| {
+        // In a small dock, why it stands as it does is in sight whole.
+        ui.add_space(-4.0);
+        ui.spacing_mut().item_spacing.y = 2.0;
         titled(ui, &record.title, &record.kind, &record.set);
         let (mut rows, same) = versions(record, &draft);
         for row in &mut rows {
@@ -190,9 +195,6 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
         for wrong in rows.iter().filter_map(|row| row.wrong.as_ref()) {
             ui.add(Label::new(RichText::new(format!("! {wrong}")).color(t.danger)).wrap());
         }
-        if !same.is_empty() {
-            ui.label(RichText::new(format!("{}: the same everywhere", same.join(", "))).color(t.weak));
-        }
         ui.add(Label::new(RichText::new(&record.why).font(medium(TEXT)).color(t.strong)).wrap());
         if !record.moved_on.is_empty() {
             let text = format!("! The order has moved on since: {}.", record.moved_on.join(", "));
@@ -200,6 +202,13 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
         }
         for again in &record.again {
             ui.add(Label::new(RichText::new(again).color(t.text)).wrap());
+        }
+        if !record.ruled.is_empty() {
+            let text = format!("Before that, by the rule: {}", record.ruled);
+            ui.add(Label::new(RichText::new(text).color(t.weak)).wrap());
+        }
+        if !same.is_empty() {
+            ui.label(RichText::new(format!("{}: the same everywhere", same.join(", "))).color(t.weak));
         }
         let rule = match record.rule.as_str() {
             "" => String::new(),

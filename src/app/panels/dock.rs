@@ -259,7 +259,14 @@ fn verify(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             note(ui, "Compares every order of both databases by its contents, not by what was sent.");
         });
         if let Some(verified) = &state.verified {
-            entry(ui, verified, &state.needle(ListId::Dock(DockTab::Verify)), out);
+            let t = Tokens::of(ui);
+            let [a, b] = [0, 1].map(|side| grouped(verified.of[side].1));
+            let (text, ink) = match verified.of == state.stands() {
+                true => (format!("As of transactions {a} and {b}: nothing was filed since."), t.weak),
+                false => (format!("! As of transactions {a} and {b}; changed since — verify again."), t.waiting),
+            };
+            ui.add(Label::new(RichText::new(text).color(ink)).wrap());
+            entry(ui, &verified.found, &state.needle(ListId::Dock(DockTab::Verify)), out);
         }
     });
 }

@@ -177,16 +177,18 @@ fn set_card(ui: &mut Ui, state: &State, side: SideIndex, set: &SetCard, out: &mu
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             ui.spacing_mut().button_padding.x = if narrow { 2.0 } else { 4.0 };
-            let half = (width - 6.0) / 2.0;
+            // The longer word has more of a narrow card, so that it keeps off its border.
+            let share = if narrow { 0.53 } else { 0.5 };
+            let [left, right] = [share, 1.0 - share].map(|share| (width - 6.0) * share);
             let preview = Command::Run(Action::Preview { file: set.file.clone(), rule: None });
-            command_button_sized(ui, state, out, preview, "Preview…", Look::Plain, half).accessible_name(format!(
+            command_button_sized(ui, state, out, preview, "Preview…", Look::Plain, left).accessible_name(format!(
                 "Preview set {} at {}",
                 set.id,
                 state.side_name(target)
             ));
             let apply = Command::Run(Action::Apply { side: target, file: set.file.clone(), rule: None });
             let text = if side == 0 { "Apply →" } else { "← Apply" };
-            command_button_sized(ui, state, out, apply, text, Look::Side(side), half).accessible_name(format!(
+            command_button_sized(ui, state, out, apply, text, Look::Side(side), right).accessible_name(format!(
                 "Apply set {} at {}",
                 set.id,
                 state.side_name(target)

@@ -199,6 +199,10 @@ pub fn tab(ui: &mut Ui, chosen: bool, text: &str, badge: Option<usize>, accent: 
         painter.rect_filled(ground, CornerRadius::same(8), t.raised);
         painter.galley(ground.center() - count.size() / 2.0, count, ink);
     }
+    if response.has_focus() {
+        let stroke = Stroke::new(2.0, t.strong);
+        painter.rect_stroke(rect.shrink(2.0), CornerRadius::same(4), stroke, egui::StrokeKind::Inside);
+    }
     if chosen {
         painter.hline(rect.x_range(), rect.bottom() - 1.0, Stroke::new(2.0, accent));
     }

@@ -2,7 +2,9 @@
 
 use eframe::egui::text::{CCursor, CCursorRange};
 use eframe::egui::text_edit::TextEditState;
-use eframe::egui::{Id, Key, Modifiers, Popup, PopupCloseBehavior, Response, RichText, ScrollArea, TextEdit, Ui};
+use eframe::egui::{
+    Button, Id, Key, Modifiers, Popup, PopupCloseBehavior, Response, RichText, ScrollArea, TextEdit, Ui,
+};
 
 use crate::app::theme::Tokens;
 
@@ -41,7 +43,12 @@ pub fn name_field(ui: &mut Ui, id: Id, text: &mut String, names: &[&str], width:
     if response.changed() {
         marked = None;
     }
-    if response.has_focus() && !offered.is_empty() && (!whole || marked.is_some()) {
+    // Where the focus came by itself, nothing is covered until something is asked for.
+    let asking = id.with("asked");
+    let asked = response.has_focus()
+        && (response.clicked() || response.changed() || ui.data(|d| d.get_temp::<bool>(asking)).unwrap_or_default());
+    ui.data_mut(|d| d.insert_temp(asking, asked));
+    if response.has_focus() && !offered.is_empty() && (asked && !whole || marked.is_some()) {
         let popup = Popup::from_response(&response)
             .id(id.with("names"))
             .open(true)
@@ -49,11 +56,13 @@ pub fn name_field(ui: &mut Ui, id: Id, text: &mut String, names: &[&str], width:
             .accessible_name(format!("Names for {label}"));
         popup.show(|ui| {
             ui.set_min_width(width);
+            ui.set_max_width(width.max(320.0));
             ScrollArea::vertical().max_height(190.0).auto_shrink([false, true]).show(ui, |ui| {
                 ui.set_min_width(ui.available_width());
                 for (at, name) in offered.iter().enumerate() {
                     let ink = if Some(at) == marked { t.strong } else { t.text };
-                    let entry = ui.selectable_label(Some(at) == marked, RichText::new(*name).color(ink));
+                    let text = RichText::new(*name).color(ink);
+                    let entry = ui.add(Button::selectable(Some(at) == marked, text).truncate());
                     if moved && Some(at) == marked {
                         entry.scroll_to_me(None);
                     }

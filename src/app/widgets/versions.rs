@@ -1,7 +1,7 @@
 //! The three-way table of a conflict: per property what both started from, what each side has, and the result.
 
 use eframe::egui::{
-    Color32, CornerRadius, Frame, Id, Label, LayerId, Margin, Order, Popup, PopupCloseBehavior, Rect, Response,
+    Button, Color32, CornerRadius, Frame, Id, Label, LayerId, Margin, Order, Popup, PopupCloseBehavior, Rect, Response,
     RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, pos2, vec2,
 };
 
@@ -227,10 +227,11 @@ fn offered(ui: &Ui, field: &Response, row: &Version, names: &[String]) -> Option
     let popup = popup.accessible_name(format!("Names for {}", row.name));
     let shown = popup.show(|ui| {
         ui.set_min_width(field.rect.width());
+        ui.set_max_width(field.rect.width().max(320.0));
         let mut chosen = None;
         ScrollArea::vertical().max_height(180.0).auto_shrink([false, true]).show(ui, |ui| {
             for name in shown {
-                if ui.selectable_label(*name == row.result, name).clicked() {
+                if ui.add(Button::selectable(*name == row.result, name).truncate()).clicked() {
                     chosen = Some(name.clone());
                 }
             }

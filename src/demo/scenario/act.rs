@@ -175,7 +175,11 @@ impl Act {
                         let digests = c.digests.iter().map(|(node, d)| {
                             format!("{node}: {} digest {}…", c.name, &d.as_str().unwrap_or_default()[..16])
                         });
-                        digests.chain([format!("{} objects differ", c.differences.len())]).collect::<Vec<_>>()
+                        let differ = match c.differences.len() {
+                            1 => "1 object differs".to_owned(),
+                            n => format!("{} differ", count(n, "object")),
+                        };
+                        digests.chain([differ]).collect::<Vec<_>>()
                     })
                     .collect())
             }

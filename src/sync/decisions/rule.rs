@@ -98,7 +98,10 @@ impl Rule {
             Rule::MergeProperties => {
                 "The result may be a row that nobody wrote; the report and the record say whose each value was."
             }
-            Rule::KeepOurs | Rule::AcceptTheirs | Rule::Ask => {
+            Rule::Ask => {
+                "The sides answer for themselves: with Sync both ways, the side that applies last takes the other's until somebody decides."
+            }
+            Rule::KeepOurs | Rule::AcceptTheirs => {
                 "The two ends answer differently, so let sets go one direction after the other, as Sync does: sets that cross undo each other."
             }
             _ => "",

@@ -21,6 +21,7 @@ use crate::sync::exchange::spool::Spooled;
 use crate::sync::exchange::sync_times::SyncTimes;
 use crate::sync::exchange::syncset::{self, Header, Whole};
 use crate::sync::node::{Identity, Keep, Node};
+use crate::words::grouped;
 
 /// Asks the application whether an object may be touched now; a reason makes its whole unit wait.
 pub type Hold<'a> = dyn Fn(&str, Guid) -> Option<String> + 'a;
@@ -249,11 +250,14 @@ impl Node {
                 [one] => format!(", which set {one} carried,"),
                 many => format!(", which the sets {} carried,", many.join(", ")),
             };
+            let (first, last) = (grouped(have + 1), grouped(header.start));
+            let gap = match first == last {
+                true => format!("transaction {first}{sets} is missing"),
+                false => format!("transactions {first} to {last}{sets} are missing"),
+            };
             let what = format!(
-                "{us} has {them}'s transactions up to {have}, but the set starts after {}: transactions {} to {}{sets} are missing; nothing was changed",
-                header.start,
-                have + 1,
-                header.start
+                "{us} has {them}'s transactions up to {}, but the set starts after {last}: {gap}; nothing was changed",
+                grouped(have)
             );
             return Err(Error::refused(Refusal::Gap, what).hint(format!(
                 "apply the earlier set first, or prepare again at {them} from what {us} has acknowledged (objsync prepare --node {them} --to {us} --since acknowledged)"
