@@ -643,3 +643,28 @@ fn a_comparison_begins_with_what_is_synchronized() {
     assert_eq!(done.details[0].text, "Order: 1 differs");
     assert!(done.details.iter().any(|d| d.text.starts_with("Customer (not journaled, does not count)")));
 }
+
+/// Sets that crossed, and a decision by hand in between: both states of before are common to the two that conflict then.
+#[test]
+fn every_common_state_is_shown() {
+    let mut demo = Demo::new();
+    demo.quantity(0, 7, 5);
+    demo.quantity(1, 7, 6);
+    let prepare = |side, id| Action::Prepare { side, id, file: None, overwrite: false };
+    demo.run(prepare(0, 1));
+    demo.run(prepare(1, 2));
+    let (master, client) = (demo.set("syncFromMASTER-1.syncset"), demo.set("syncFromCLIENT-2.syncset"));
+    demo.run(Action::Apply { side: 0, file: client, rule: None });
+    let record = demo.view().conflicts[0].record;
+    demo.run(Action::Resolve { side: 0, record, choice: Choose::Side(0), confirmed: true });
+    demo.run(Action::Apply { side: 1, file: master, rule: None });
+    demo.run(prepare(0, 3));
+    let file = demo.set("syncFromMASTER-3.syncset");
+    demo.run(Action::Apply { side: 1, file, rule: None });
+    let view = demo.view();
+    let last = view.conflicts.iter().filter(|c| c.side == 1).max_by_key(|c| c.record).unwrap();
+    let quantity = last.properties.iter().find(|p| p.name == "quantity").unwrap();
+    let mut common: Vec<&str> = quantity.ancestor.split(" / ").collect();
+    common.sort_unstable();
+    assert_eq!((common, quantity.changed), (vec!["5", "6"], [true, true]), "{quantity:?}");
+}

@@ -48,7 +48,6 @@ impl Engine {
             Chosen::Theirs => Some(1 - side),
             Chosen::Merged => None,
         };
-        let ancestor = record.ancestors.first();
         let mut rows: Vec<ConflictProperty> = node
             .class(&record.class)?
             .properties
@@ -56,11 +55,14 @@ impl Engine {
             .map(|p| {
                 let name = p.name.as_str();
                 let own = [&record.ours, &record.theirs].map(|s| &s.content);
-                let changed = own.map(|content| match ancestor {
-                    _ if record.ancestors.is_empty() => value_of(own[0], name) != value_of(own[1], name),
-                    Some(before) => value_of(content, name) != value_of(before, name),
-                    None => false,
+                // After sets that crossed there may be several: a side is unchanged only where it equals every one of them.
+                let changed = own.map(|content| match record.ancestors.as_slice() {
+                    [] => value_of(own[0], name) != value_of(own[1], name),
+                    all => all.iter().any(|before| value_of(content, name) != value_of(before, name)),
                 });
+                let mut ancestors: Vec<String> =
+                    record.ancestors.iter().map(|a| shown(a, &record.class, name, names)).collect();
+                ancestors.dedup();
                 let from = match value_of(own[0], name) == value_of(own[1], name) {
                     true => None,
                     false if value_of(result, name) == value_of(own[0], name) => Some(side),
@@ -69,7 +71,7 @@ impl Engine {
                 let by_side = |pair: [String; 2]| if side == 0 { pair } else { [pair[1].clone(), pair[0].clone()] };
                 ConflictProperty {
                     name: p.name.clone(),
-                    ancestor: ancestor.map_or_else(|| "–".to_owned(), |a| shown(a, &record.class, name, names)),
+                    ancestor: if ancestors.is_empty() { "–".to_owned() } else { ancestors.join(" / ") },
                     values: by_side(own.map(|content| shown(content, &record.class, name, names))),
                     changed: if side == 0 { changed } else { [changed[1], changed[0]] },
                     result: shown(result, &record.class, name, names),
