@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use crate::rest::body::JsonBody;
 use crate::rest::orders::TOP;
-use crate::rest::pool::Access;
+use crate::rest::pool::Use;
 use crate::rest::problem::Problem;
 use crate::rest::routes::{App, At, Refused, top};
 use crate::sync::{
@@ -197,7 +197,7 @@ async fn prepare(
     JsonBody(body): JsonBody<PrepareBody>,
 ) -> Result<Json<PreparedSet>, Problem> {
     let pool = app.pool.clone();
-    let done = pool.with(Access::Writes, move |env| {
+    let done = pool.with(Use::Writes, move |env| {
         if body.sync_id <= 0 {
             return Err(Problem::unusable("syncID", "syncID: a set's number is above 0; nothing was changed"));
         }
@@ -327,7 +327,7 @@ async fn synchronize(
     JsonBody(body): JsonBody<SynchronizeBody>,
 ) -> Result<Json<Synchronized>, Problem> {
     let pool = app.pool.clone();
-    let done = pool.with(Access::Writes, move |env| {
+    let done = pool.with(Use::Writes, move |env| {
         let place = at.place(env)?;
         let file = meant(&app, env, &body)?;
         let report = env.apply(place, &file, ApplyOptions::default())?;
@@ -344,7 +344,7 @@ async fn preview(
     JsonBody(body): JsonBody<SynchronizeBody>,
 ) -> Result<Json<Previewed>, Problem> {
     let pool = app.pool.clone();
-    let done = pool.with(Access::Writes, move |env| {
+    let done = pool.with(Use::Writes, move |env| {
         let place = at.place(env)?;
         let file = meant(&app, env, &body)?;
         let report = env.preview(place, &file, ApplyOptions::default())?.report;
@@ -365,7 +365,7 @@ async fn conflicts_top(
     Path(limit): Path<String>,
 ) -> Result<Json<Conflicts>, Problem> {
     let limit = top(&limit)?;
-    let done = app.pool.with(Access::Reads, move |env| {
+    let done = app.pool.with(Use::Reads, move |env| {
         let place = at.place(env)?;
         let records = env.nodes[place].conflicts(limit)?;
         Ok(Conflicts { conflicts: records.into_iter().map(conflict).collect() })

@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 
 use crate::rest::admin::Counts;
 use crate::rest::body;
-use crate::rest::pool::{Access, Namespace};
+use crate::rest::pool::{Namespace, Use};
 use crate::rest::problem::Problem;
 use crate::rest::routes::{App, At, LONGEST_LIST, Refused, number};
 use crate::sync::{ApplyOptions, Environment, JournalQuery, Node, SetRecord, syncset};
@@ -57,7 +57,7 @@ fn as_json(value: &impl Serialize) -> Result<Json<Value>, Problem> {
 #[utoipa::path(get, path = "/status", tag = "inside", responses((status = 200, body = Object), Refused))]
 async fn status(State(app): State<App>, At(at): At) -> Result<Json<Value>, Problem> {
     // Nodes that have not met yet do so.
-    let done = app.pool.with(Access::Writes, move |env| {
+    let done = app.pool.with(Use::Writes, move |env| {
         at.place(env)?;
         Ok(env.status()?)
     });
@@ -67,7 +67,7 @@ async fn status(State(app): State<App>, At(at): At) -> Result<Json<Value>, Probl
 /// Compare what all nodes hold, row by row, as `objsync verify --json`
 #[utoipa::path(get, path = "/verify", tag = "inside", responses((status = 200, body = Object), Refused))]
 async fn verify(State(app): State<App>, At(at): At) -> Result<Json<Value>, Problem> {
-    let done = app.pool.with(Access::Reads, move |env| {
+    let done = app.pool.with(Use::Reads, move |env| {
         at.place(env)?;
         Ok(env.verify()?)
     });
@@ -151,7 +151,7 @@ async fn journal(
             ));
         }
     }
-    let done = app.pool.with(Access::Reads, move |env| {
+    let done = app.pool.with(Use::Reads, move |env| {
         let place = at.place(env)?;
         let query =
             JournalQuery { after: range.after.unwrap_or(0), upto: range.upto.unwrap_or(u64::MAX), object: None, limit };
@@ -163,7 +163,7 @@ async fn journal(
 /// What could not be applied yet, and why
 #[utoipa::path(get, path = "/admin/requeue", tag = "sets", responses((status = 200, body = Object), Refused))]
 async fn requeue(State(app): State<App>, At(at): At) -> Result<Json<Value>, Problem> {
-    let done = app.pool.with(Access::Reads, move |env| {
+    let done = app.pool.with(Use::Reads, move |env| {
         let place = at.place(env)?;
         Ok(env.nodes[place].requeue()?)
     });
@@ -173,7 +173,7 @@ async fn requeue(State(app): State<App>, At(at): At) -> Result<Json<Value>, Prob
 /// Try again what waits
 #[utoipa::path(post, path = "/admin/requeue/retry", tag = "sets", responses((status = 200, body = Counts), Refused))]
 async fn retry(State(app): State<App>, At(at): At) -> Result<Json<Counts>, Problem> {
-    let done = app.pool.with(Access::Writes, move |env| {
+    let done = app.pool.with(Use::Writes, move |env| {
         let place = at.place(env)?;
         Ok(Counts::of(&env.nodes[place].retry(ApplyOptions::default())?))
     });
@@ -207,7 +207,7 @@ struct Sets {
 /// The latest sets prepared and applied here
 #[utoipa::path(get, path = "/admin/sets", tag = "sets", responses((status = 200, body = Sets), Refused))]
 async fn sets(State(app): State<App>, At(at): At) -> Result<Json<Sets>, Problem> {
-    let done = app.pool.with(Access::Reads, move |env| {
+    let done = app.pool.with(Use::Reads, move |env| {
         let place = at.place(env)?;
         let set = |r: SetRecord| Set {
             sync_id: r.id,
@@ -232,7 +232,7 @@ async fn download(State(app): State<App>, At(at): At, Path(id): Path<String>) ->
     let id = number("syncID", &id)?;
     let (file, name, length) = app
         .pool
-        .with(Access::Reads, move |env| {
+        .with(Use::Reads, move |env| {
             let place = at.place(env)?;
             let node = &env.nodes[place];
             let gone = |why: &str| Problem::not_found(format!("{} {why}; nothing was changed", node.info().name));
@@ -285,7 +285,7 @@ async fn upload(State(app): State<App>, At(at): At, request: Request) -> Result<
     let mut file =
         tempfile::Builder::new().prefix(".objsync-upload-").tempfile_in(app.pool.dir()).map_err(|e| failed(&e))?;
     body::pieces(request.into_body(), LARGEST_SET, |piece| file.write_all(&piece).map_err(|e| failed(&e))).await?;
-    let done = app.pool.with(Access::Writes, move |env| {
+    let done = app.pool.with(Use::Writes, move |env| {
         let place = at.place(env)?;
         Ok(Counts::of(&env.apply(place, file.path(), ApplyOptions::default())?))
     });
@@ -300,7 +300,7 @@ async fn events(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let since = {
         let at = at.clone();
-        app.pool.with(Access::Reads, move |env| Ok(env.nodes[at.place(env)?].number()?)).await?
+        app.pool.with(Use::Reads, move |env| Ok(env.nodes[at.place(env)?].number()?)).await?
     };
     let listening =
         futures_util::stream::unfold((since, Vec::new()), move |(mut since, mut ready): (u64, Vec<Event>)| {
@@ -316,7 +316,7 @@ async fn events(
                     }
                     let at = at.clone();
                     // Where it is busy, or gone for a moment, it is looked at again.
-                    if let Ok((now, news)) = app.pool.with(Access::Reads, move |env| news(env, &at, since)).await {
+                    if let Ok((now, news)) = app.pool.with(Use::Reads, move |env| news(env, &at, since)).await {
                         since = now;
                         ready = news;
                     }

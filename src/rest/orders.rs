@@ -12,7 +12,7 @@ use crate::demo::model::{Decimal, Order, OrderDraft, parse_date, parse_price, pa
 use crate::demo::populate::{random_order, rng};
 use crate::demo::{query, tables};
 use crate::rest::body::JsonBody;
-use crate::rest::pool::{Access, Namespace};
+use crate::rest::pool::{Namespace, Use};
 use crate::rest::problem::Problem;
 use crate::rest::routes::{App, At, Refused, number, top};
 use crate::sync::{Guid, Node};
@@ -171,10 +171,10 @@ pub(crate) struct Employees {
 async fn at_node<T: Send + 'static>(
     app: &App,
     namespace: Namespace,
-    access: Access,
+    kind: Use,
     work: impl FnOnce(&mut Node) -> Result<T, Problem> + Send + 'static,
 ) -> Result<Json<T>, Problem> {
-    let done = app.pool.with(access, move |env| {
+    let done = app.pool.with(kind, move |env| {
         let place = namespace.place(env)?;
         let node = &mut env.nodes[place];
         if let Some(missing) = tables::classes().iter().find(|spec| node.class(&spec.name).is_err()) {
@@ -233,7 +233,7 @@ fn reference(node: &Node, property: &str, class: &str, given: Option<&Reference>
 /// Insert a random order
 #[utoipa::path(post, path = "/randomorder", tag = "orders", responses((status = 200, body = Id), Refused))]
 async fn random(State(app): State<App>, At(at): At) -> Result<Json<Id>, Problem> {
-    at_node(&app, at, Access::Writes, |node| Ok(Id { id: random_order(node, &mut rng(None))? })).await
+    at_node(&app, at, Use::Writes, |node| Ok(Id { id: random_order(node, &mut rng(None))? })).await
 }
 
 /// Make an order; every property but its number is needed
@@ -243,7 +243,7 @@ async fn insert(
     At(at): At,
     JsonBody(body): JsonBody<OrderBody>,
 ) -> Result<Json<Done>, Problem> {
-    at_node(&app, at, Access::Writes, move |node| {
+    at_node(&app, at, Use::Writes, move |node| {
         if body.order_num.is_some() {
             let what = "orderNum: a new order gets the next number by itself; nothing was changed";
             return Err(Problem::unusable("orderNum", what));
@@ -271,7 +271,7 @@ async fn update_named_inside(
 #[utoipa::path(get, path = "/order/{orderID}", tag = "orders", params(("orderID" = i64, Path, description = "its number at this node")), responses((status = 200, body = OneOrder), Refused))]
 async fn one(State(app): State<App>, At(at): At, Path(order): Path<String>) -> Result<Json<OneOrder>, Problem> {
     let order = number("orderID", &order)?;
-    at_node(&app, at, Access::Reads, move |node| {
+    at_node(&app, at, Use::Reads, move |node| {
         let found = check_there(node, order)?;
         let guid = |class: &str, key: i64| -> Result<Option<String>, Problem> {
             Ok(node.guid_by_number(node.class(class)?, key)?.map(|guid| guid.to_string()))
@@ -306,7 +306,7 @@ async fn update(
 }
 
 async fn change(app: App, at: Namespace, order: i64, body: OrderBody) -> Result<Json<Done>, Problem> {
-    at_node(&app, at, Access::Writes, move |node| {
+    at_node(&app, at, Use::Writes, move |node| {
         check_there(node, order)?;
         let draft = body.draft(node)?;
         change_order(node, order, &draft)?;
@@ -319,7 +319,7 @@ async fn change(app: App, at: Namespace, order: i64, body: OrderBody) -> Result<
 #[utoipa::path(delete, path = "/order/{orderID}", tag = "orders", params(("orderID" = i64, Path)), responses((status = 200, body = Done), Refused))]
 async fn delete(State(app): State<App>, At(at): At, Path(order): Path<String>) -> Result<Json<Done>, Problem> {
     let order = number("orderID", &order)?;
-    at_node(&app, at, Access::Writes, move |node| {
+    at_node(&app, at, Use::Writes, move |node| {
         check_there(node, order)?;
         delete_orders(node, &[order])?;
         Ok(Done { status: 1, id: order })
@@ -331,7 +331,7 @@ async fn delete(State(app): State<App>, At(at): At, Path(order): Path<String>) -
 #[utoipa::path(get, path = "/orders/{topMax}", tag = "orders", params(("topMax" = u32, Path, description = "how many at most, up to 10,000")), responses((status = 200, body = Orders), Refused))]
 async fn orders_top(State(app): State<App>, At(at): At, Path(limit): Path<String>) -> Result<Json<Orders>, Problem> {
     let limit = top(&limit)?;
-    at_node(&app, at, Access::Reads, move |node| {
+    at_node(&app, at, Use::Reads, move |node| {
         let listed = |o: Order| ListedOrder {
             id: o.order_num,
             order_num: o.order_num,
@@ -357,7 +357,7 @@ async fn orders(state: State<App>, at: At) -> Result<Json<Orders>, Problem> {
 #[utoipa::path(get, path = "/items/{topMax}", tag = "orders", params(("topMax" = u32, Path)), responses((status = 200, body = Items), Refused))]
 async fn items_top(State(app): State<App>, At(at): At, Path(limit): Path<String>) -> Result<Json<Items>, Problem> {
     let limit = top(&limit)?;
-    at_node(&app, at, Access::Reads, move |node| {
+    at_node(&app, at, Use::Reads, move |node| {
         let sql = "SELECT code, description, min_stock FROM items ORDER BY code LIMIT ?1";
         let items = query::rows(node, sql, limit, |r| {
             Ok(Item { id: r.get(0)?, code: r.get(0)?, description: r.get(1)?, min_stock: r.get(2)? })
@@ -381,7 +381,7 @@ async fn customers_top(
     Path(limit): Path<String>,
 ) -> Result<Json<Customers>, Problem> {
     let limit = top(&limit)?;
-    at_node(&app, at, Access::Reads, move |node| {
+    at_node(&app, at, Use::Reads, move |node| {
         let sql = "SELECT id, code, cust_name, hq_street, hq_number, hq_city, hq_zip, hq_country
                    FROM customers ORDER BY id LIMIT ?1";
         let customers = query::rows(node, sql, limit, |r| {
@@ -408,7 +408,7 @@ async fn employees_top(
     Path(limit): Path<String>,
 ) -> Result<Json<Employees>, Problem> {
     let limit = top(&limit)?;
-    at_node(&app, at, Access::Reads, move |node| {
+    at_node(&app, at, Use::Reads, move |node| {
         let sql = "SELECT emp_code, name FROM employees ORDER BY emp_code LIMIT ?1";
         let employees =
             query::rows(node, sql, limit, |r| Ok(Employee { id: r.get(0)?, emp_code: r.get(0)?, name: r.get(1)? }))?;

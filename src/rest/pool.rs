@@ -50,7 +50,7 @@ pub(crate) fn place_of(env: &Environment, name: &str) -> std::result::Result<usi
 
 /// What a request does with the databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+pub(crate) enum Use {
     Reads,
     Writes,
 }
@@ -87,15 +87,15 @@ impl Pool {
     /// Does something with the environment, on a thread that may wait.
     pub(crate) async fn with<T: Send + 'static>(
         &self,
-        access: Access,
+        kind: Use,
         work: impl FnOnce(&mut Environment) -> std::result::Result<T, Problem> + Send + 'static,
     ) -> std::result::Result<T, Problem> {
         let in_time = |_| Problem::busy();
-        let _writer = match access {
-            Access::Writes => {
+        let _writer = match kind {
+            Use::Writes => {
                 Some(tokio::time::timeout(PATIENCE, self.writers.clone().lock_owned()).await.map_err(in_time)?)
             }
-            Access::Reads => None,
+            Use::Reads => None,
         };
         let permit = tokio::time::timeout(PATIENCE, self.at_once.clone().acquire_owned()).await.map_err(in_time)?;
         let pool = self.clone();
@@ -142,17 +142,11 @@ impl Pool {
 
 /// The database files of a folder, each with when it was made and, where there is such a thing, its inode.
 fn files(dir: &Path) -> Files {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let mut found: Files = entries
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            let metadata = path.metadata().ok()?;
-            let is_database = path.extension().is_some_and(|ending| ending == "db") && metadata.is_file();
-            is_database.then(|| (path, metadata.created().ok(), inode(&metadata)))
-        })
-        .collect();
-    found.sort();
-    found
+    let identified = |path: PathBuf| {
+        let metadata = path.metadata().ok()?;
+        Some((path, metadata.created().ok(), inode(&metadata)))
+    };
+    Environment::files_in(dir).into_iter().filter_map(identified).collect()
 }
 
 #[cfg(unix)]

@@ -40,7 +40,7 @@ impl Environment {
             return Err(missing());
         }
         let mut nodes = Vec::new();
-        for file in database_files(dir) {
+        for file in Environment::files_in(dir) {
             match Node::open(&file) {
                 Ok(node) => nodes.push(node),
                 // Somebody's other database may lie in the folder.
@@ -82,7 +82,7 @@ impl Environment {
 
     /// Whether a folder seems to hold an environment: it holds a database file.
     pub fn exists(dir: &Path) -> bool {
-        !database_files(dir).is_empty()
+        !Environment::files_in(dir).is_empty()
     }
 
     /// The folder, absolute.
@@ -92,7 +92,18 @@ impl Environment {
 
     /// The database files in the folder now.
     pub fn files(&self) -> Vec<PathBuf> {
-        database_files(&self.dir)
+        Environment::files_in(&self.dir)
+    }
+
+    /// The database files in a folder, by name; none where there is no such folder.
+    pub fn files_in(dir: &Path) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+        let mut files: Vec<PathBuf> = entries
+            .filter_map(|e| Some(e.ok()?.path()))
+            .filter(|p| p.extension().is_some_and(|e| e == "db") && p.is_file())
+            .collect();
+        files.sort();
+        files
     }
 
     /// The folder for sets.
@@ -320,7 +331,7 @@ impl Environment {
             target,
             &PrepareOptions { id, file, since, upto: None, overwrite: false, compress: false, update_sync_time: true },
         )?;
-        let applied = self.apply(target, &prepared.file, ApplyOptions { rule, ..ApplyOptions::default() });
+        let applied = self.nodes[target].apply(&prepared.file, ApplyOptions { rule, ..ApplyOptions::default() });
         applied.map_err(|e| match e.kind() {
             ErrorKind::Cancelled => {
                 let what = format!(
@@ -395,14 +406,4 @@ impl Environment {
 /// The master first, then by name.
 fn sort(nodes: &mut [Node]) {
     nodes.sort_by_key(|n| (n.info().role != Role::Master, n.info().name.to_lowercase()));
-}
-
-fn database_files(dir: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|e| Some(e.ok()?.path()))
-        .filter(|p| p.extension().is_some_and(|e| e == "db") && p.is_file())
-        .collect();
-    files.sort();
-    files
 }

@@ -92,8 +92,7 @@ impl Node {
         let have: usize = self.conn.query_row(sql, [&table], |r| r.get(0))?;
         for place in have..class.properties.len() {
             self.conn.execute_batch(&format!("ALTER TABLE {} ADD COLUMN v{place}", aside(class)))?;
-            let added = "(SELECT added FROM objsync_property WHERE class = ?1 AND place = ?2)";
-            self.conn.execute(&format!("UPDATE {} SET v{place} = {added}", aside(class)), (class.id, place))?;
+            self.set_to_added(&aside(class), class, place)?;
         }
         Ok(())
     }

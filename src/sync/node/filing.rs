@@ -258,6 +258,29 @@ impl NewRow<'_> {
 }
 
 impl Node {
+    /// Files, in the commit that is open, a change of an object whose row was written past the triggers. `images`: SQL for what
+    /// each property had before, in a statement that reads `objects o JOIN table t`.
+    pub(crate) fn file_written_row(&self, class: &Class, key: i64, images: &str) -> Result<()> {
+        let (objects, slots) =
+            (class.objects(), (0..class.properties.len()).map(|i| format!(", v{i}")).collect::<String>());
+        self.conn
+            .prepare_cached(&format!(
+                "INSERT INTO objsync_journal (number, class, object, kind, key, before, previous, own, rest, time, author{slots})
+                 SELECT s.number, ?2, o.object, 2, o.key, 1, o.last, o.own, o.rest, o.time, o.author{images}
+                 FROM objsync_state s, {objects} o JOIN {table} t ON {same} WHERE o.key = ?1",
+                table = quote(&class.table),
+                same = class.same_row("t", "o"),
+            ))?
+            .execute((key, class.id))?;
+        self.conn
+            .prepare_cached(&format!(
+                "UPDATE {objects} SET own = (SELECT number FROM objsync_state), time = (SELECT clock FROM objsync_state),
+                 author = (SELECT node FROM objsync_state), last = last_insert_rowid() WHERE key = ?1"
+            ))?
+            .execute([key])?;
+        Ok(())
+    }
+
     /// Takes a row away without a word, so that unique values can change places.
     pub(crate) fn delete_row(&self, class: &Class, key: Option<i64>) -> Result<()> {
         let table = quote(&class.table);

@@ -172,24 +172,18 @@ impl Node {
                 }
             })
             .collect();
-        let slots: String = (0..new.properties.len()).map(|i| format!(", v{i}")).collect();
         self.conn
             .execute("UPDATE objsync_state SET number = number + 1, clock = max(clock + 1, ?1)", [(self.clock)()])?;
-        let event = format!(
-            "INSERT INTO objsync_journal (number, class, object, kind, key, before, previous, own, rest, time, author{slots})
-             SELECT s.number, {}, o.object, 2, o.key, 1, o.last, o.own, o.rest, o.time, o.author{images}
-             FROM objsync_state s, {objects} o JOIN {table} t ON {} WHERE o.key = ?1",
-            new.id,
-            new.same_row("t", "o")
-        );
-        let touch = format!(
-            "UPDATE {objects} SET own = (SELECT number FROM objsync_state), time = (SELECT clock FROM objsync_state),
-             author = (SELECT node FROM objsync_state), last = last_insert_rowid() WHERE key = ?1"
-        );
         for key in written {
-            self.conn.prepare_cached(&event)?.execute([key])?;
-            self.conn.prepare_cached(&touch)?.execute([key])?;
+            self.file_written_row(new, key, &images)?;
         }
+        Ok(())
+    }
+
+    /// Sets the slot of a property in a table of values kept aside to what every state from before the property has.
+    pub(crate) fn set_to_added(&self, table: &str, class: &Class, place: usize) -> Result<()> {
+        let added = "(SELECT added FROM objsync_property WHERE class = ?1 AND place = ?2)";
+        self.conn.execute(&format!("UPDATE {table} SET v{place} = {added}"), (class.id, place))?;
         Ok(())
     }
 
@@ -219,8 +213,7 @@ impl Node {
             store::record_shape(&self.conn, &new)?;
             // Rows of which other values are kept already have in these what every row from before has.
             for (place, _) in new.not_columns().filter(|(place, _)| *place >= class.properties.len()) {
-                let added = "(SELECT added FROM objsync_property WHERE class = ?1 AND place = ?2)";
-                self.conn.execute(&format!("UPDATE {} SET v{place} = {added}", new.elsewhere()), (class.id, place))?;
+                self.set_to_added(&new.elsewhere(), &new, place)?;
             }
             // They may be out of the way, and come back by themselves.
             if triggers::are_journaling(&self.conn, class)? {

@@ -40,7 +40,8 @@ impl Node {
             self.conn.execute(sql, [(self.clock)()])?;
         }
         for (class, key) in rows {
-            self.file_as_it_is(class, key)?;
+            // The image before is the row, too: only what its key means has changed.
+            self.file_written_row(class, key, &class.values_of("t", "o"))?;
         }
         for (class, key, object) in keys {
             // Up to these events the key meant the object that had it.
@@ -99,26 +100,5 @@ impl Node {
             (referred, at) = (was, previous);
         }
         Ok(referred)
-    }
-
-    /// Files a change of an object to what its row holds; the image before is the row, too.
-    fn file_as_it_is(&self, class: &Class, key: i64) -> Result<()> {
-        let (table, objects, same) = (quote(&class.table), class.objects(), class.same_row("t", "o"));
-        let slots: String = (0..class.properties.len()).map(|i| format!(", v{i}")).collect();
-        self.conn
-            .prepare_cached(&format!(
-                "INSERT INTO objsync_journal (number, class, object, kind, key, before, previous, own, rest, time, author{slots})
-                 SELECT s.number, ?2, o.object, 2, o.key, 1, o.last, o.own, o.rest, o.time, o.author{}
-                 FROM objsync_state s, {objects} o JOIN {table} t ON {same} WHERE o.key = ?1",
-                class.values_of("t", "o"),
-            ))?
-            .execute((key, class.id))?;
-        self.conn
-            .prepare_cached(&format!(
-                "UPDATE {objects} SET own = (SELECT number FROM objsync_state), time = (SELECT clock FROM objsync_state),
-                 author = (SELECT node FROM objsync_state), last = last_insert_rowid() WHERE key = ?1"
-            ))?
-            .execute([key])?;
-        Ok(())
     }
 }
