@@ -180,6 +180,21 @@ pub struct Question {
     pub action: Action,
 }
 
+/// What a comparison of all nodes found about a class.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Compared {
+    /// The class.
+    pub class: String,
+    /// It is synchronized, so that a difference counts.
+    pub journaled: bool,
+    /// The digest of all its objects at each node.
+    pub digests: Vec<(String, String)>,
+    /// How many objects differ.
+    pub differ: usize,
+    /// Which, in words; very many are not all told.
+    pub objects: Vec<Detail>,
+}
+
 /// What an action did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Done {
@@ -205,6 +220,8 @@ pub struct Done {
     pub moment: Option<MomentView>,
     /// Objects to be selected.
     pub select: Vec<Guid>,
+    /// What a comparison found, class by class.
+    pub compared: Option<Vec<Compared>>,
 }
 
 /// Why an action did nothing.

@@ -1,9 +1,11 @@
 //! What was done, what is being done, what is looked back at, and what is on its way across the lane.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::view::{Action, Detail, MomentView, SideIndex};
+use super::view::{Action, Compared, Detail, MomentView, SideIndex};
+use crate::sync::Guid;
 
 /// One line in the activity list.
 #[derive(Clone, Debug)]
@@ -36,8 +38,14 @@ pub struct Running {
 /// What a comparison found, and of what.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    /// What it found.
-    pub found: Activity,
+    /// Local time `HH:MM:SS`.
+    pub at: String,
+    /// What it found, in a sentence.
+    pub text: String,
+    /// The same class by class.
+    pub classes: Vec<Compared>,
+    /// How long it took.
+    pub took: Duration,
     /// What was compared: each side's node, by its GUID, and its last transaction then.
     pub of: [(String, u64); 2],
 }
@@ -64,6 +72,8 @@ pub struct Travel {
     pub asked: Option<u64>,
     /// What was read; of another number while that is on its way.
     pub view: Option<Arc<MomentView>>,
+    /// Where in it each object is.
+    pub places: Arc<HashMap<Guid, usize>>,
 }
 
 /// A set on its way across the lane.

@@ -178,6 +178,7 @@ mod tests {
             ruled: String::new(),
             rule: String::new(),
             again: Vec::new(),
+            unseen: false,
             moved_on: Vec::new(),
             decided_at: String::new(),
         }

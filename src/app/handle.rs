@@ -1,5 +1,6 @@
 //! The one place where the window's state changes.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use eframe::egui::{self, Theme};
@@ -339,7 +340,7 @@ fn change(state: &mut State, command: Command) {
             state.tabs[side] = PaneTab::Orders;
             state.travel[side] = match state.travel[side] {
                 Some(_) => None,
-                None => Some(Travel { number: now, asked: None, view: None }),
+                None => Some(Travel { number: now, asked: None, view: None, places: Arc::default() }),
             };
         }
         Command::TravelTo(side, number) => {

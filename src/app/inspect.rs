@@ -130,6 +130,7 @@ impl Engine {
             ruled: by_hand.map(|_| ruled).unwrap_or_default(),
             rule: record.rule.clone(),
             again: again.collect(),
+            unseen: false,
             moved_on,
             decided_at: local_time(record.at),
         })

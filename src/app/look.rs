@@ -12,7 +12,7 @@ use crate::app::view::{
 use crate::demo::query;
 use crate::demo::tables::ORDER;
 use crate::sync::syncset::{self, Change};
-use crate::sync::{Guid, RecordState, Result};
+use crate::sync::{ConflictRecord, Guid, RecordState, Result};
 use crate::words::{count, grouped, local_time};
 
 /// Conflict records and sets shown at most.
@@ -34,8 +34,8 @@ impl Engine {
         }
         let rules = self.env.nodes[0].rules()?;
         let (lines, combined) = self.lines(referred, &ahead, rules.of(ORDER))?;
-        let mut conflicts = self.conflict_views(0, &names)?;
-        conflicts.extend(self.conflict_views(1, &names)?);
+        let mut conflicts = self.conflict_views(0, &names, &ahead[1])?;
+        conflicts.extend(self.conflict_views(1, &names, &ahead[0])?);
         let open = |c: &ConflictView| c.state == RecordState::Open;
         conflicts.sort_by(|a, b| open(b).cmp(&open(a)).then_with(|| b.decided_at.cmp(&a.decided_at)));
         let mut sets = self.set_views(0)?;
@@ -181,9 +181,15 @@ impl Engine {
         Ok(Lane { objects: to_send.objects, transactions: to_send.transactions, prepared, next_id })
     }
 
-    fn conflict_views(&self, side: SideIndex, names: &Names) -> Result<Vec<ConflictView>> {
+    /// `unseen`: what the other side has filed that this one has not received.
+    fn conflict_views(&self, side: SideIndex, names: &Names, unseen: &HashSet<Guid>) -> Result<Vec<ConflictView>> {
         let records = self.env.nodes[side].conflicts(LONGEST_LIST)?;
-        records.iter().enumerate().map(|(i, r)| self.conflict_view(side, r, names, i < LATEST)).collect()
+        let view = |(i, record): (usize, &ConflictRecord)| {
+            let view = self.conflict_view(side, record, names, i < LATEST)?;
+            let unseen = unseen.contains(&view.guid) && view.state != RecordState::TakenBack;
+            Ok(ConflictView { unseen, ..view })
+        };
+        records.iter().enumerate().map(view).collect()
     }
 
     fn set_views(&self, side: SideIndex) -> Result<Vec<(i64, SetView)>> {

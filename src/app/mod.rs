@@ -29,6 +29,7 @@ mod inspect;
 pub mod lines;
 mod look;
 mod news;
+pub mod others;
 mod panels;
 pub mod rows;
 mod selection;

@@ -1,9 +1,12 @@
 //! What the worker and the file chooser bring, and what the window makes of it.
 
+use std::sync::Arc;
+
 use eframe::egui;
 
 use super::app::App;
 use super::dialogs::{Chooser, Dialog, Fresh, History, PathField, Preview};
+use super::others::Others;
 use super::selection::set_conflict;
 use super::state::{Activity, ConflictPick, DockTab, Flight, PaneTab, Report, State, Travel, Verified};
 use super::tour::Tour;
@@ -28,11 +31,14 @@ impl App {
         if news.elsewhere {
             self.outdate();
         }
+        let now = ctx.input(|i| i.time);
+        for others in news.others {
+            self.heard(others, now);
+        }
         if let Some(failure) = news.failure {
             self.state.unreadable = Some(failure.clone());
             self.fail(failure);
         }
-        let now = ctx.input(|i| i.time);
         for finished in news.finished {
             self.finish(finished, now);
         }
@@ -51,6 +57,14 @@ impl App {
         }
         self.preview_again();
         self.travel_on();
+    }
+
+    /// What other programs have done is told and seen as what was done here.
+    fn heard(&mut self, others: Others, now: f64) {
+        let at = chrono::Local::now().format("%H:%M:%S").to_string();
+        self.state.flash.extend(others.changed.into_iter().map(|key| (key, now)));
+        self.state.status = others.text.clone();
+        self.state.note(Activity { at, text: others.text, details: others.details, took: None, failed: false });
     }
 
     /// What a preview on the screen says may be so no longer.
@@ -167,10 +181,9 @@ impl App {
                     took: Some(finished.took),
                     failed: false,
                 };
-                let played = matches!(finished.action, Action::PlayStep { .. });
-                let of_tour = played && state.tour.as_ref().is_some_and(|t| t.has_just_verified());
-                if finished.action == Action::Verify || of_tour {
-                    state.verified = Some(Verified { found: activity.clone(), of: stood });
+                if let Some(classes) = done.compared {
+                    let (at, text) = (activity.at.clone(), done.text.clone());
+                    state.verified = Some(Verified { at, text, classes, took: finished.took, of: stood });
                     state.dock = DockTab::Verify;
                     state.dock_open = Some(true);
                 }
@@ -247,6 +260,7 @@ impl State {
     fn travelled(&mut self, moment: MomentView) {
         // The slider may have been closed meanwhile.
         if let Some(travel) = &mut self.travel[moment.side] {
+            travel.places = Arc::new(moment.rows.iter().enumerate().map(|(i, row)| (row.guid, i)).collect());
             travel.view = Some(moment.into());
         }
     }

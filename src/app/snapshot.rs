@@ -3,7 +3,7 @@
 //! Made once when a view arrives, never while painting.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::state::ConflictPick;
 use super::view::{ConflictView, Line, Mark, SideIndex, View};
@@ -140,11 +140,15 @@ pub struct Snapshot {
     pub counts: Counts,
     /// How many digits the longest order number has.
     pub digits: usize,
+    /// The longest name of an employee, as the table shortens it, of a customer and of an item, at either side.
+    pub longest: [String; 3],
     /// Objects that both sides have changed: they will conflict or be combined.
     pub ahead: Vec<Guid>,
     /// Objects that wait at either side.
     pub waits: HashSet<Guid>,
     names: [[HashMap<i64, String>; 3]; 2],
+    /// How many orders refer to each; counted when somebody looks.
+    orders_of: [[OnceLock<HashMap<i64, usize>>; 3]; 2],
 }
 
 impl Snapshot {
@@ -174,7 +178,25 @@ impl Snapshot {
         let numbers = view.lines.iter().flat_map(|l| l.orders.iter().flatten()).map(|o| o.order_num);
         let digits = numbers.max().unwrap_or(0).to_string().len();
         let ahead = view.lines.iter().filter(|l| l.conflict()).map(|l| l.guid).collect();
-        Snapshot { view, counts, digits, ahead, waits, names }
+        let longest = [0, 1, 2].map(|kind| {
+            let shown = names.iter().flat_map(|side| side[kind].values());
+            let shown = shown.map(|name| if kind == 0 { short_name(name) } else { name.clone() });
+            // Of equal ones always the same, so that columns keep their places.
+            shown.max_by(|a, b| a.chars().count().cmp(&b.chars().count()).then_with(|| a.cmp(b))).unwrap_or_default()
+        });
+        Snapshot { view, counts, digits, longest, ahead, waits, names, orders_of: Default::default() }
+    }
+
+    /// How many of a side's orders refer to an employee, customer or item (`0` to `2`).
+    pub fn orders_of(&self, side: SideIndex, kind: usize, key: i64) -> usize {
+        let counted = self.orders_of[side][kind].get_or_init(|| {
+            let mut counted = HashMap::new();
+            for order in self.view.lines.iter().filter_map(|line| line.orders[side].as_ref()) {
+                *counted.entry([order.employee, order.customer, order.item][kind]).or_default() += 1;
+            }
+            counted
+        });
+        counted.get(&key).copied().unwrap_or_default()
     }
 
     /// The line of an object.
@@ -260,8 +282,13 @@ pub fn grouped_decimal(value: crate::demo::model::Decimal, cents: bool) -> Strin
     format!("{sign}{}{fraction}", group(whole))
 }
 
-/// `Haddad, Lena` and `Lena Haddad` as `Haddad, L.`; one word stays.
+/// `Haddad, Lena` and `Lena Haddad` as `Haddad, L.`; one word stays, and so does a key that tells equal names apart.
 pub fn short_name(name: &str) -> String {
+    let told_apart =
+        name.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (")).filter(|(name, _)| *name != "unknown");
+    if let Some((name, key)) = told_apart {
+        return format!("{} ({key})", short_name(name));
+    }
     let (last, first) = match name.split_once(',') {
         Some((last, first)) => (last.trim(), first.trim()),
         None => match name.rsplit_once(' ') {
@@ -307,6 +334,7 @@ mod tests {
             ("Lena Haddad", "Haddad, L."),
             ("Cher", "Cher"),
             ("unknown (7)", "unknown (7)"),
+            ("Haddad, Lena (12)", "Haddad, L. (12)"),
         ] {
             assert_eq!(short_name(full), short);
         }

@@ -45,6 +45,12 @@ pub enum Spot {
     Dock,
     /// The comparison.
     Verify,
+    /// A pane's head and tools. No step is about this and what follows; a bubble keeps off them.
+    Head(SideIndex),
+    /// The rows in sight that differ.
+    Marked(SideIndex),
+    /// What the dock tells, where it tells anything.
+    Told,
 }
 
 impl Tour {
@@ -81,12 +87,6 @@ impl Tour {
     /// The step shown is about the dock.
     pub fn is_about_dock(&self) -> bool {
         self.step().is_some_and(|(_, step)| spot(&step.act) == Spot::Dock)
-    }
-
-    /// The step done last compared both sides.
-    pub fn has_just_verified(&self) -> bool {
-        let last = self.outcomes.len().checked_sub(1).and_then(|i| self.script().steps().nth(i));
-        last.is_some_and(|(_, step)| matches!(step.act, Act::Verify))
     }
 
     /// Notes what came of the next step, and shows the one after it.

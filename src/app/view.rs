@@ -11,7 +11,7 @@ use super::lines::Lines;
 use crate::demo::model::Order;
 use crate::sync::{Guid, Outcome, Progress, RecordState, Role, Rule, Rules};
 
-pub use super::action::{Action, Choose, Detail, Done, Failure, Filed, PickValue, Question, Text};
+pub use super::action::{Action, Choose, Compared, Detail, Done, Failure, Filed, PickValue, Question, Text};
 
 /// Which pane: `0` MASTER (left, blue), `1` CLIENT (right, orange).
 pub type SideIndex = usize;
@@ -337,6 +337,8 @@ pub struct ConflictView {
     pub rule: String,
     /// What people decided later, oldest first, in words: `2026-11-23 10:02:11: took MASTER's`.
     pub again: Vec<String>,
+    /// The other side has filed a state of the object that this side has not received: a decision now meets it as a conflict.
+    pub unseen: bool,
     /// How the object differs now from what the record says stands, in words: `quantity is 77 now`; empty where it does not.
     pub moved_on: Vec<String>,
     /// When it was found, local time `YYYY-MM-DD HH:MM:SS`.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::others::{Others, Stood};
 use super::snapshot::Snapshot;
 use super::view::{Action, Backend, Done, Failure};
 use crate::sync::Progress;
@@ -38,6 +39,8 @@ pub struct Outbox {
     pub view: Option<Snapshot>,
     /// The view shows what another program has written.
     pub elsewhere: bool,
+    /// What that was, in order.
+    pub others: Vec<Others>,
     /// Actions that ended, in order.
     pub finished: Vec<Finished>,
     /// Reading a view failed; once, until it succeeds or fails otherwise.
@@ -61,8 +64,8 @@ impl Worker {
         let (jobs, inbox) = sync_channel(QUEUE);
         let outbox = Arc::new(Mutex::new(Outbox::default()));
         let progress = backend.progress();
-        let desk =
-            Desk { outbox: outbox.clone(), wake: Box::new(wake), last_failure: None, progress: progress.clone() };
+        let (wake, progress_of_desk) = (Box::new(wake), progress.clone());
+        let desk = Desk { outbox: outbox.clone(), wake, last_failure: None, progress: progress_of_desk, stood: None };
         let thread = std::thread::Builder::new().name("worker".into()).spawn(move || desk.work(backend, inbox));
         if thread.is_err() {
             lock(&outbox).stopped = true;
@@ -101,20 +104,34 @@ fn lock(outbox: &Mutex<Outbox>) -> MutexGuard<'_, Outbox> {
     outbox.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whose work a view shows that the one before did not.
+#[derive(Clone, Copy, PartialEq)]
+enum Whose {
+    Ours,
+    Others,
+    Both,
+}
+
 /// The thread's end.
 struct Desk {
     outbox: Arc<Mutex<Outbox>>,
     wake: Box<dyn Fn() + Send>,
     last_failure: Option<Failure>,
     progress: Progress,
+    /// Where the sides stood in the last view.
+    stood: Option<Stood>,
 }
 
 impl Desk {
     fn work(mut self, mut backend: Box<dyn Backend>, inbox: Receiver<Action>) {
-        self.read(&mut *backend, false);
+        self.read(&mut *backend, Whose::Ours);
         loop {
             match inbox.recv_timeout(POLL) {
                 Ok(action) => {
+                    // What others have done before is not what the action does.
+                    if backend.changed() {
+                        self.read(&mut *backend, Whose::Others);
+                    }
                     let start = Instant::now();
                     self.progress.begin();
                     let result = backend.run(action.clone());
@@ -123,13 +140,13 @@ impl Desk {
                     self.progress.begin();
                     let overtaken = backend.changed();
                     // The view first: when the window hears that it is done, it can already show what was done.
-                    self.read(&mut *backend, overtaken);
+                    self.read(&mut *backend, if overtaken { Whose::Both } else { Whose::Ours });
                     self.post(|outbox| outbox.finished.push(Finished { action, result, took, overtaken }));
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     // What could not be read may be readable again: a folder mounted, a lock released.
                     if self.last_failure.is_some() || backend.changed() {
-                        self.read(&mut *backend, true);
+                        self.read(&mut *backend, Whose::Others);
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -137,15 +154,18 @@ impl Desk {
         }
     }
 
-    fn read(&mut self, backend: &mut dyn Backend, elsewhere: bool) {
+    fn read(&mut self, backend: &mut dyn Backend, whose: Whose) {
         match backend.view() {
             Ok(view) => {
                 self.last_failure = None;
+                let before = self.stood.replace(Stood::of(&view));
+                let others = before.filter(|_| whose == Whose::Others).and_then(|before| before.since(&view));
                 // Counting a million lines would hold the window up.
                 let snapshot = Snapshot::new(Arc::new(view));
                 self.post(|outbox| {
                     outbox.view = Some(snapshot);
-                    outbox.elsewhere |= elsewhere;
+                    outbox.elsewhere |= whose != Whose::Ours;
+                    outbox.others.extend(others);
                 });
             }
             // A file that stays unreadable is reported once, not four times a second.

@@ -1,5 +1,7 @@
 //! Sample data: believable, seeded, repeatable. The same seed gives the same rows on the same day.
 
+use std::collections::HashSet;
+
 use chrono::{Days, Local, NaiveDateTime, TimeDelta};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -11,6 +13,8 @@ use crate::sync::{Error, ErrorKind, Node, Result};
 
 /// Sample orders are dated this many days back at most.
 const DAYS_BACK: i64 = 60;
+/// So many names are made before one is taken that another row has, too.
+const TRIES: usize = 20;
 
 /// How much sample data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +37,7 @@ pub fn rng(seed: Option<u64>) -> StdRng {
 /// Adds sample data. Each row is a transaction of the node, all of them one of SQLite: whole or not at all.
 pub fn populate(node: &mut Node, amounts: Amounts, rng: &mut StdRng) -> Result<()> {
     let tx = node.connection().unchecked_transaction()?;
-    let sample = Sample { conn: &tx };
+    let mut sample = Sample { conn: &tx, used: HashSet::new() };
     for n in 0..amounts.items {
         node.going_on("adding items", n as usize, Some(amounts.items as usize))?;
         sample.item(rng)?;
@@ -104,11 +108,18 @@ fn pick<'a, T>(rng: &mut StdRng, from: &'a [T]) -> &'a T {
 
 struct Sample<'a> {
     conn: &'a Connection,
+    used: HashSet<String>,
 }
 
 impl Sample<'_> {
-    fn item(&self, rng: &mut StdRng) -> Result<()> {
-        let description = format!("{} {}", pick(rng, &ITEM), pick(rng, &SIZE));
+    /// A name that no other sample has, while there are such.
+    fn name(&mut self, mut make: impl FnMut() -> String) -> String {
+        let unused = (0..TRIES).map(|_| make()).find(|name| self.used.insert(name.clone()));
+        unused.unwrap_or_else(make)
+    }
+
+    fn item(&mut self, rng: &mut StdRng) -> Result<()> {
+        let description = self.name(|| format!("{} {}", pick(rng, &ITEM), pick(rng, &SIZE)));
         let min_stock = 10 * rng.random_range(1..=50);
         self.conn
             .prepare_cached("INSERT INTO items (description, min_stock) VALUES (?1, ?2)")?
@@ -116,9 +127,10 @@ impl Sample<'_> {
         Ok(())
     }
 
-    fn customer(&self, rng: &mut StdRng) -> Result<()> {
-        let (company, business, (country, city)) = (pick(rng, &COMPANY), pick(rng, &BUSINESS), pick(rng, &PLACE));
-        let code = format!("{}{:04}", &company[..3].to_uppercase(), rng.random_range(0..10_000));
+    fn customer(&mut self, rng: &mut StdRng) -> Result<()> {
+        let name = self.name(|| format!("{} {}", pick(rng, &COMPANY), pick(rng, &BUSINESS)));
+        let (country, city) = pick(rng, &PLACE);
+        let code = format!("{}{:04}", &name[..3].to_uppercase(), rng.random_range(0..10_000));
         self.conn
             .prepare_cached(
                 "INSERT INTO customers (code, cust_name, hq_street, hq_number, hq_city, hq_zip, hq_country)
@@ -126,7 +138,7 @@ impl Sample<'_> {
             )?
             .execute((
                 code,
-                format!("{company} {business}"),
+                name,
                 pick(rng, &STREET),
                 rng.random_range(1..=90),
                 city,
@@ -136,8 +148,8 @@ impl Sample<'_> {
         Ok(())
     }
 
-    fn employee(&self, rng: &mut StdRng) -> Result<()> {
-        let name = format!("{}, {}", pick(rng, &FAMILY), pick(rng, &GIVEN));
+    fn employee(&mut self, rng: &mut StdRng) -> Result<()> {
+        let name = self.name(|| format!("{}, {}", pick(rng, &FAMILY), pick(rng, &GIVEN)));
         self.conn.prepare_cached("INSERT INTO employees (name) VALUES (?1)")?.execute([name])?;
         Ok(())
     }

@@ -60,7 +60,7 @@ pub(crate) fn rows<T>(
     Ok(node.connection().prepare_cached(sql)?.query_map([limit], read)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// What may be chosen for a property: key and name, by name.
+/// What may be chosen for a property: key and name, by name. Of several with the same name each is told with its key.
 pub fn choices(node: &Node, class: &str) -> Result<Vec<(i64, String)>> {
     let sql = match class {
         "Employee" => "SELECT emp_code, name FROM employees ORDER BY name, emp_code",
@@ -68,11 +68,16 @@ pub fn choices(node: &Node, class: &str) -> Result<Vec<(i64, String)>> {
         "Item" => "SELECT code, description FROM items ORDER BY description, code",
         _ => return Err(Error::new(ErrorKind::Usage, format!("an order refers to no {class}"))),
     };
-    let rows = node
+    let mut rows: Vec<(i64, String)> = node
         .connection()
         .prepare_cached(sql)?
         .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
+    for same in rows.chunk_by_mut(|(_, a), (_, b)| a == b).filter(|same| same.len() > 1) {
+        for (key, name) in same {
+            *name = format!("{name} ({key})");
+        }
+    }
     Ok(rows)
 }
 

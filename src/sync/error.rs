@@ -118,6 +118,14 @@ impl Error {
         &self.hint
     }
 
+    /// Names the file that another program has locked, if that is what happened.
+    pub(crate) fn of_file(mut self, file: &std::path::Path) -> Self {
+        if self.kind == ErrorKind::Busy {
+            self.message = format!("{} is locked by another program; nothing was changed", file.display());
+        }
+        self
+    }
+
     /// Says what was being done.
     pub(crate) fn while_doing(mut self, what: impl fmt::Display) -> Self {
         // Whoever stopped it knows.

@@ -212,6 +212,7 @@ impl MockBackend {
             state: RecordState::Decided,
             rule: "client-wins".into(),
             again: vec![],
+            unseen: false,
             moved_on: vec![],
             why: "CLIENT wins because the change was made at CLIENT.".into(),
             ruled: String::new(),
@@ -562,8 +563,17 @@ impl MockBackend {
             Action::Verify => {
                 done.text =
                     format!("{} orders differ", self.lines.iter().filter(|l| l.marks != [Mark::None; 2]).count());
-                let digests = ["MASTER orders  blake3 9d1c…e07a", "CLIENT orders  blake3 77aa…1b20"];
-                done.details = digests.map(|d| Detail::from(d.to_owned())).into();
+                let digests = [("MASTER", "9d1cf00de07a0000aaaa"), ("CLIENT", "77aaf00d1b200000bbbb")];
+                done.compared = Some(vec![Compared {
+                    class: "Order".into(),
+                    journaled: true,
+                    digests: digests.map(|(node, digest)| (node.into(), digest.into())).into(),
+                    differ: 1,
+                    objects: vec![Detail {
+                        text: "Order: 20 at MASTER, 20 at CLIENT".into(),
+                        object: Some((0, self.lines[0].guid)),
+                    }],
+                }]);
             }
             Action::Preview { file, rule } => done.preview = Some(self.preview(file, rule)),
             Action::ShowNode { side, name } => {

@@ -80,6 +80,14 @@ fn a_side_is_shown_as_it_was() {
     assert_eq!(window.actions(), [Action::TravelTo { side: 0, number: 1034 }]);
     assert!(window.shows("! MASTER as it was, read only") && window.shows("after transaction 1,034 of 1,034"));
     assert!(window.shows("Order 23 at MASTER as it was") && window.shows("Order 20 at CLIENT"));
+    // Rows of the past stand in line with those of the other side.
+    for order in ["Order 20 at", "Order 13 at"] {
+        let [past, now] = ["MASTER as it was", "CLIENT"].map(|side| {
+            let label = format!("{order} {side}");
+            window.harness.get_all_by(|n| n.label().is_some_and(|l| l.starts_with(&label))).next().unwrap().rect()
+        });
+        assert!((past.center().y - now.center().y).abs() < 1.5, "{order}: {past:?} beside {now:?}");
+    }
     window.press("The transaction before at MASTER");
     window.idle();
     assert_eq!(window.actions().last(), Some(&Action::TravelTo { side: 0, number: 1033 }));

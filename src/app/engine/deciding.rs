@@ -93,7 +93,7 @@ impl Engine {
         if !confirmed {
             let report = node.preview_discard(Some(&ids))?;
             let lines: Vec<String> = report_lines(&report).split_off(1).iter().map(|l| l.trim().to_owned()).collect();
-            let text = "What is here stays, and the other side is told so. What came is kept in a record.".to_owned();
+            let text = "What is here stays, and the other side is told so. What came is kept in a record: under Conflicts it can be decided again.".to_owned();
             let action = Action::Discard { side, ids, confirmed: true };
             return Ok(asking(format!("Give up what waits at {name}?"), text, lines, "Discard", action));
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Engine;
-use crate::app::view::{Detail, Done, SideIndex};
+use crate::app::view::{Compared, Detail, Done, SideIndex};
 use crate::demo::scenario::report_lines;
 use crate::demo::tables::ORDER;
 use crate::sync::{Outcome, PrepareOptions, Report, Result, Since};
@@ -51,18 +51,11 @@ impl Engine {
         Ok(all)
     }
 
-    pub(super) fn verify(&mut self) -> Result<Done> {
+    /// Compares the contents of all nodes, class by class; what counts stands first.
+    pub(super) fn compare(&mut self) -> Result<(Vec<Compared>, Vec<String>)> {
         let mut found = self.env.verify()?;
-        // What counts stands first.
         found.classes.sort_by_key(|c| !c.journaled);
-        let details = found.classes.iter().flat_map(|c| {
-            let counts = if c.journaled { "" } else { " (not journaled, does not count)" };
-            let heading = match c.differences.len() {
-                1 => format!("{}{counts}: 1 differs", c.name),
-                n => format!("{}{counts}: {} differ", c.name, grouped(n as u64)),
-            };
-            let digests =
-                c.digests.iter().map(|(node, digest)| format!("{node} {}", digest.as_str().unwrap_or_default()));
+        let compared = found.classes.iter().map(|c| {
             let objects = c.differences.iter().take(DIFFERENCES).map(|d| {
                 let here = d.names().into_iter().zip(c.digests.keys()).map(|(name, node)| match name {
                     Some(name) => format!("{name} at {node}"),
@@ -71,16 +64,34 @@ impl Engine {
                 let text = format!("{}: {}", c.name, here.collect::<Vec<_>>().join(", "));
                 Detail { text, object: (c.name == ORDER).then_some((0, d.guid)) }
             });
-            [heading].into_iter().chain(digests).map(Detail::from).chain(objects).collect::<Vec<_>>()
+            let digests = c.digests.iter().map(|(node, d)| (node.clone(), d.as_str().unwrap_or_default().to_owned()));
+            Compared {
+                class: c.name.clone(),
+                journaled: c.journaled,
+                digests: digests.collect(),
+                differ: c.differences.len(),
+                objects: objects.collect(),
+            }
         });
-        let details = details.collect();
-        let differing: usize = found.classes.iter().filter(|c| c.journaled).map(|c| c.differences.len()).sum();
+        Ok((compared.collect(), found.disagree))
+    }
+
+    pub(super) fn verify(&mut self) -> Result<Done> {
+        let (compared, disagree) = self.compare()?;
+        let differing: usize = compared.iter().filter(|c| c.journaled).map(|c| c.differ).sum();
         let text = match differing {
             0 => "Compared row by row: both sides hold the same".to_owned(),
             1 => "Compared row by row: 1 order differs".to_owned(),
             n => format!("Compared row by row: {} differ", count(n, "order")),
         };
-        Ok(Done { text, details, ..Done::default() })
+        let classes = compared.iter().map(|c| {
+            let counts = if c.journaled { "" } else { " (not synchronized, does not count)" };
+            let differ =
+                if c.differ == 1 { "1 differs".to_owned() } else { format!("{} differ", grouped(c.differ as u64)) };
+            Detail::from(format!("{}{counts}: {differ}", c.class))
+        });
+        let details = classes.chain(disagree.into_iter().map(Detail::from)).collect();
+        Ok(Done { text, details, compared: Some(compared), ..Done::default() })
     }
 }
 

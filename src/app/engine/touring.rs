@@ -8,7 +8,7 @@ use super::Engine;
 use crate::app::view::{Detail, Done, SideIndex};
 use crate::demo::install::{Installation, install};
 use crate::demo::populate::rng;
-use crate::demo::scenario::{SCENARIOS, Scenario};
+use crate::demo::scenario::{Act, SCENARIOS, Scenario};
 use crate::demo::tables::ORDER;
 use crate::sync::{Error, ErrorKind, Looked, Result};
 
@@ -76,6 +76,7 @@ impl Engine {
         }
         let text = told.first().cloned().unwrap_or_else(|| step.text.to_owned());
         let details = told.into_iter().map(Detail::from).collect();
-        Ok(Done { text, details, changed, conflict, ..Done::default() })
+        let compared = matches!(step.act, Act::Verify).then(|| self.compare()).transpose()?.map(|(classes, _)| classes);
+        Ok(Done { text, details, changed, conflict, compared, ..Done::default() })
     }
 }

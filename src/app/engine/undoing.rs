@@ -24,6 +24,7 @@ impl Engine {
             | Action::NewOrder { side, .. }
             | Action::EditOrder { side, .. }
             | Action::DeleteOrders { side, .. }
+            | Action::Revert { side, .. }
             | Action::Resolve { side, .. } => Some(*side),
             Action::Undo { filed, .. } => {
                 (0..2).find(|side| self.env.nodes[*side].info().guid.to_string() == filed.node)

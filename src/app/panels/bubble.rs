@@ -1,14 +1,14 @@
 //! The tour's bubble: what its step shows, beside the widget it is about, which gets a ring.
 
 use eframe::egui::{
-    self, Align, Area, Button, Color32, CornerRadius, Frame, Id, Key, Label, Layout, Margin, Order, Rect, Response,
-    RichText, Stroke, StrokeKind, Ui, pos2, vec2,
+    self, Align, Area, Button, Color32, CornerRadius, Frame, Id, Key, Label, Layout, Margin, Order, Pos2, Rect,
+    Response, RichText, Stroke, StrokeKind, Ui, Vec2, pos2, vec2,
 };
 
 use crate::app::command::Command;
 use crate::app::state::State;
 use crate::app::theme::{SMALL, TEXT, Tokens, medium, regular, semibold};
-use crate::app::tour::{Tour, spot, verb};
+use crate::app::tour::{Spot, Tour, spot, verb};
 use crate::app::widgets::spot_rect;
 
 /// Width of a bubble, points.
@@ -28,9 +28,8 @@ pub fn show(ui: &Ui, state: &State, dialog: bool, out: &mut Vec<Command>) {
             if let (Some(rect), false) = (about, dialog) {
                 ring(ui, rect);
             }
-            let screen = ui.ctx().content_rect();
-            let size = size(ui);
-            bubble(ui, place(screen, size, about.filter(|_| !dialog)), |ui| step(ui, state, tour, out));
+            let at = settled(ui, (tour.scenario, tour.at, dialog), about.filter(|_| !dialog));
+            bubble(ui, at, |ui| step(ui, state, tour, out));
         }
         None if state.offers_tour() && !dialog => {
             let screen = ui.ctx().content_rect();
@@ -54,26 +53,79 @@ fn size(ui: &Ui) -> egui::Vec2 {
     vec2(WIDTH + 2.0 * PAD, height)
 }
 
-/// Beside what it is about, where there is room; without such a thing at the lower right.
-fn place(screen: Rect, size: egui::Vec2, about: Option<Rect>) -> egui::Pos2 {
-    let Some(about) = about else { return screen.right_bottom() - size - vec2(24.0, 40.0) };
-    let large = about.width() > screen.width() * 0.35 || about.height() > screen.height() * 0.4;
-    let (x, y) = match large {
-        // What reaches from side to side has it above.
-        true if about.width() > screen.width() * 0.8 => (about.center().x - size.x / 2.0, about.top() - size.y - 14.0),
-        // Something as large as a table is not covered; the lane beside it is.
-        true if about.center().x < screen.center().x => (about.right() - size.x * 0.3, about.bottom() - size.y - 20.0),
-        true => (about.left() - size.x * 0.7, about.bottom() - size.y - 20.0),
-        // What stands at the top has its room below.
-        false if about.top() < screen.top() + 60.0 => (about.left(), about.bottom() + 14.0),
-        false if about.right() + size.x + 24.0 < screen.right() => (about.right() + 16.0, about.top()),
-        false if about.left() - size.x - 16.0 > screen.left() => (about.left() - size.x - 8.0, about.top()),
-        false => (about.left(), about.bottom() + 14.0),
+/// For which step, of which size, about what, since which frame, and where.
+type Placed = ((usize, usize, bool), [i32; 6], u64, Pos2);
+
+/// So many frames a bubble may find a better place, while what a step has done comes into view. Then it stays.
+const SETTLING: u64 = 4;
+
+/// Where the bubble stands: where it hides least, and near what it is about. It does not run about while rows fade or grow.
+fn settled(ui: &Ui, step: (usize, usize, bool), about: Option<Rect>) -> Pos2 {
+    let (screen, size) = (ui.ctx().content_rect(), size(ui));
+    let corners = about.unwrap_or(Rect::NOTHING);
+    let key =
+        [size.y, screen.width(), screen.height(), corners.left(), corners.top(), corners.right()].map(|n| n as i32);
+    let (frame, memory) = (ui.ctx().cumulative_frame_nr(), Id::unique("tour's bubble stands"));
+    let before = ui.data(|d| d.get_temp::<Placed>(memory)).filter(|(s, k, ..)| (*s, *k) == (step, key));
+    let since = before.map_or(frame, |(_, _, since, _)| since);
+    if let Some((_, _, since, at)) = before
+        && frame > since + SETTLING
+    {
+        return at;
+    }
+    ui.ctx().request_repaint();
+    let at = place(screen, size, about, &kept_clear(ui));
+    ui.data_mut(|d| d.insert_temp::<Placed>(memory, (step, key, since, at)));
+    at
+}
+
+/// What should be seen beside a bubble, and how much each part of it matters. Plain rows matter least.
+fn kept_clear(ui: &Ui) -> Vec<(Rect, f32)> {
+    let spots = [0, 1].into_iter().flat_map(|side| {
+        [
+            (Spot::Table(side), 0.25),
+            (Spot::Head(side), 0.8),
+            (Spot::Marked(side), 1.5),
+            (Spot::Prepare(side), 1.0),
+            (Spot::Cards(side), 1.5),
+        ]
+    });
+    let whole = [(Spot::Verdict, 1.0), (Spot::Rule, 0.4), (Spot::Sync, 0.4), (Spot::Told, 1.0)];
+    spots.chain(whole).filter_map(|(spot, weight)| Some((spot_rect(ui, spot)?, weight))).collect()
+}
+
+/// Steps between the places that are looked at, points.
+const STEP: f32 = 16.0;
+/// What a screen's way from the thing it is about costs, against hiding something of weight 1 with the whole bubble.
+const FAR: f32 = 0.7;
+
+/// Where a bubble hides least of what is to be kept clear, and nothing of what it is about, as near to that as may be; without
+/// such a thing at the lower right.
+fn place(screen: Rect, size: Vec2, about: Option<Rect>, clear: &[(Rect, f32)]) -> Pos2 {
+    let room = Rect::from_min_max(screen.min + vec2(8.0, 8.0), (screen.max - vec2(8.0, 8.0) - size).max(screen.min));
+    // A thing as large as a table cannot be kept clear whole: its head can.
+    let near = about.unwrap_or_else(|| Rect::from_min_size(screen.right_bottom() - vec2(24.0, 40.0), Vec2::ZERO));
+    let large = near.width() > screen.width() * 0.8 || near.height() > screen.height() * 0.4;
+    let hidden = |bubble: Rect, what: Rect| {
+        let both = bubble.intersect(what);
+        if both.is_positive() { both.area() / bubble.area() } else { 0.0 }
     };
-    pos2(
-        x.clamp(screen.left() + 8.0, (screen.right() - size.x - 8.0).max(screen.left() + 8.0)),
-        y.clamp(screen.top() + 8.0, (screen.bottom() - size.y - 8.0).max(screen.top() + 8.0)),
-    )
+    let cost = |at: Pos2| {
+        let bubble = Rect::from_min_size(at, size);
+        let hides: f32 = clear.iter().map(|(what, weight)| weight * hidden(bubble, *what)).sum();
+        let covers = if large { 0.0 } else { 8.0 * hidden(bubble, near.expand(10.0)) };
+        let way = Vec2::new(
+            (near.left() - bubble.right()).max(bubble.left() - near.right()).max(0.0),
+            (near.top() - bubble.bottom()).max(bubble.top() - near.bottom()).max(0.0),
+        );
+        hides + covers + FAR * way.length() / screen.height()
+    };
+    let steps = |from: f32, to: f32| (0..=((to - from) / STEP).max(0.0) as usize).map(move |n| from + n as f32 * STEP);
+    let ends = [room.max];
+    let places =
+        steps(room.top(), room.bottom()).flat_map(|y| steps(room.left(), room.right()).map(move |x| pos2(x, y)));
+    let costs = places.chain(ends).map(|at| (cost(at), at));
+    costs.min_by(|(a, _), (b, _)| a.total_cmp(b)).map_or(room.min, |(_, at)| at)
 }
 
 /// The bubble's ground, its text, and what is laid on it.
@@ -209,19 +261,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bubble_stays_on_the_screen_wherever_its_widget_is() {
+    fn a_bubble_stays_on_the_screen_and_off_what_it_is_about() {
         for screen in [vec2(1000.0, 640.0), vec2(1600.0, 1000.0)] {
             let screen = Rect::from_min_size(pos2(0.0, 0.0), screen);
             for x in [0.0, 0.3, 0.6, 1.0] {
                 for y in [0.0, 0.5, 1.0] {
                     for size in [vec2(80.0, 26.0), vec2(600.0, 500.0)] {
                         let min = pos2(x * (screen.width() - size.x), y * (screen.height() - size.y));
-                        let bubble = vec2(WIDTH, 200.0);
-                        let at = place(screen, bubble, Some(Rect::from_min_size(min, size)));
-                        assert!(screen.contains_rect(Rect::from_min_size(at, bubble)), "{at} on {screen}");
+                        let (bubble, about) = (vec2(WIDTH, 200.0), Rect::from_min_size(min, size));
+                        let at = Rect::from_min_size(place(screen, bubble, Some(about), &[]), bubble);
+                        assert!(screen.contains_rect(at), "{at} on {screen}");
+                        assert!(size.x > 100.0 || !at.intersects(about), "{at} hides {about}");
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_bubble_hides_what_matters_least() {
+        let screen = Rect::from_min_size(pos2(0.0, 0.0), vec2(1600.0, 1000.0));
+        let button = Rect::from_min_size(pos2(700.0, 150.0), vec2(200.0, 26.0));
+        let beside = |x: f32| Rect::from_min_size(pos2(x, 100.0), vec2(680.0, 300.0));
+        let clear = [(beside(0.0), 1.5), (beside(920.0), 1.5)];
+        let bubble = vec2(WIDTH, 150.0);
+        let at = Rect::from_min_size(place(screen, bubble, Some(button), &clear), bubble);
+        assert!(clear.iter().all(|(rect, _)| !at.intersects(*rect)), "{at}");
+        assert!(at.top() < 500.0, "{at} is far from {button}");
     }
 }

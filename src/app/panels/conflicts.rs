@@ -196,6 +196,15 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
             ui.add(Label::new(RichText::new(format!("! {wrong}")).color(t.danger)).wrap());
         }
         ui.add(Label::new(RichText::new(&record.why).font(medium(TEXT)).color(t.strong)).wrap());
+        if record.unseen {
+            let [here, there] = [record.side, 1 - record.side].map(|side| snapshot.side_name(side));
+            let text = format!(
+                "! {there} has filed this order, too, and {here} has not received that: a decision filed now meets it as a new \
+                 conflict, decided by the rule “{}”. Apply {there}'s set first.",
+                state.rule().label()
+            );
+            ui.add(Label::new(RichText::new(text).color(t.waiting)).wrap());
+        }
         if !record.moved_on.is_empty() {
             let text = format!("! The order has moved on since: {}.", record.moved_on.join(", "));
             ui.add(Label::new(RichText::new(text).color(t.waiting)).wrap());

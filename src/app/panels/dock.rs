@@ -1,7 +1,8 @@
 //! The dock: conflicts, sync sets, activity, the last comparison. Folds to its tabs.
 
 use eframe::egui::{
-    Align, Button, Frame, Label, Layout, Link, Margin, Panel, Rect, RichText, ScrollArea, Sense, Ui, vec2,
+    Align, Button, Frame, Label, Layout, Link, Margin, Panel, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui,
+    WidgetInfo, vec2,
 };
 
 use super::conflicts;
@@ -12,7 +13,7 @@ use crate::app::snapshot::Snapshot;
 use crate::app::state::{Activity, DockTab, ListId, State};
 use crate::app::theme::{SMALL, TEXT, Tokens, medium, mono, regular, semibold};
 use crate::app::tour::Spot;
-use crate::app::view::{Action, SetView};
+use crate::app::view::{Action, Compared, Detail, SetView};
 use crate::app::widgets::{Cell, Look, command_button, list_filter, note, note_spot, paint, pill, tab, within};
 use crate::words::{count, grouped};
 
@@ -42,8 +43,22 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             }
         });
         note_spot(ui, Spot::Dock, shown.response.rect);
+        if tells(state) {
+            note_spot(ui, Spot::Told, shown.response.rect);
+        }
     } else {
         Panel::bottom("dock folded").frame(frame).show(ui, |ui| tabs(ui, state, out));
+    }
+}
+
+/// There is anything in what the dock shows.
+fn tells(state: &State) -> bool {
+    let Some(snapshot) = &state.snapshot else { return false };
+    match state.dock {
+        DockTab::Conflicts => !snapshot.ahead.is_empty() || !snapshot.view.conflicts.is_empty(),
+        DockTab::Sets => !snapshot.view.sets.is_empty(),
+        DockTab::Activity => !state.activity.is_empty(),
+        DockTab::Verify => state.verified.is_some(),
     }
 }
 
@@ -227,7 +242,12 @@ fn entry(ui: &mut Ui, activity: &Activity, needle: &str, out: &mut Vec<Command>)
         }
     });
     let whole = activity.text.to_lowercase().contains(needle);
-    let lines = activity.details.iter().filter(|d| whole || d.text.to_lowercase().contains(needle));
+    lines(ui, activity.details.iter().filter(|d| whole || d.text.to_lowercase().contains(needle)), out);
+}
+
+/// Lines of what was done or found; those about an object lead to it.
+fn lines<'a>(ui: &mut Ui, lines: impl Iterator<Item = &'a Detail> + Clone, out: &mut Vec<Command>) {
+    let t = Tokens::of(ui);
     for detail in lines.clone().take(LINES) {
         ui.horizontal(|ui| {
             ui.spacing_mut().interact_size.y = 17.0;
@@ -258,15 +278,68 @@ fn verify(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             command_button(ui, state, out, Command::Verify, Look::Plain).accessible_name("Compare again");
             note(ui, "Compares every order of both databases by its contents, not by what was sent.");
         });
-        if let Some(verified) = &state.verified {
-            let t = Tokens::of(ui);
-            let [a, b] = [0, 1].map(|side| grouped(verified.of[side].1));
-            let (text, ink) = match verified.of == state.stands() {
-                true => (format!("As of transactions {a} and {b}: nothing was filed since."), t.weak),
-                false => (format!("! As of transactions {a} and {b}; changed since — verify again."), t.waiting),
-            };
-            ui.add(Label::new(RichText::new(text).color(ink)).wrap());
-            entry(ui, &verified.found, &state.needle(ListId::Dock(DockTab::Verify)), out);
-        }
+        let Some(verified) = &state.verified else { return };
+        let t = Tokens::of(ui);
+        ui.horizontal(|ui| {
+            ui.spacing_mut().interact_size.y = 18.0;
+            ui.label(RichText::new(&verified.at).color(t.weak));
+            ui.label(RichText::new(&verified.text).font(medium(TEXT)).color(t.strong));
+            ui.label(RichText::new(duration(verified.took)).color(t.weak));
+        });
+        let [a, b] = [0, 1].map(|side| grouped(verified.of[side].1));
+        let (text, ink) = match verified.of == state.stands() {
+            true => (format!("As of transactions {a} and {b}: nothing was filed since."), t.weak),
+            false => (format!("! As of transactions {a} and {b}; changed since — verify again."), t.waiting),
+        };
+        ui.add(Label::new(RichText::new(text).color(ink)).wrap());
+        ui.add_space(2.0);
+        compared(ui, &verified.classes);
+        let needle = state.needle(ListId::Dock(DockTab::Verify));
+        let objects =
+            verified.classes.iter().flat_map(|c| &c.objects).filter(|o| o.text.to_lowercase().contains(&needle));
+        lines(ui, objects, out);
     });
+}
+
+/// Class by class: the digest at every node, and whether they are the same.
+fn compared(ui: &mut Ui, classes: &[Compared]) {
+    let t = Tokens::of(ui);
+    let nodes: Vec<&str> =
+        classes.first().map(|c| c.digests.iter().map(|(n, _)| n.as_str()).collect()).unwrap_or_default();
+    let widths: Vec<f32> = [100.0].into_iter().chain(nodes.iter().map(|_| 190.0)).chain([230.0]).collect();
+    let row = |ui: &mut Ui, cells: Vec<Cell>| {
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 22.0), Sense::hover());
+        let said: Vec<&str> = cells.iter().map(|cell| cell.text.as_str()).collect();
+        response.widget_info(|| WidgetInfo::labeled(Role::Row, true, said.join(", ")));
+        let mut left = rect.left();
+        for (cell, width) in cells.iter().zip(&widths) {
+            let right = (left + width).min(rect.right());
+            paint(ui, ui.painter(), Rect::from_x_y_ranges(left..=right - 10.0, rect.y_range()), cell);
+            left = right;
+        }
+        let y = rect.bottom() - 0.5;
+        ui.painter().hline(rect.left()..=left, y, Stroke::new(1.0, t.line));
+    };
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let head = ["Class"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(nodes.iter().map(|n| format!("Digest at {n}")))
+        .chain(["Found".to_owned()]);
+    row(ui, head.map(|title| Cell::new(title, medium(TEXT - 0.5), t.weak)).collect());
+    for class in classes {
+        let (found, ink) = match (class.differ, class.journaled) {
+            (0, _) => ("✓ the same".to_owned(), t.new),
+            (n, true) => (format!("≠ {} differ", count(n, "object")), t.danger),
+            (n, false) => (format!("{} differ; not synchronized", count(n, "object")), t.weak),
+        };
+        let digests = class.digests.iter().map(|(_, digest)| {
+            let short: String = digest.chars().take(16).collect();
+            Cell::new(format!("{short}…"), mono(SMALL), t.text)
+        });
+        let cells = [Cell::new(&class.class, semibold(TEXT), t.strong)].into_iter().chain(digests);
+        row(ui, cells.chain([Cell::new(found, regular(TEXT), ink)]).collect());
+    }
+    ui.add_space(4.0);
+    ui.spacing_mut().item_spacing.y = 4.0;
 }

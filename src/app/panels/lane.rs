@@ -10,7 +10,7 @@ use crate::app::dialogs::{Dialog, PathField};
 use crate::app::snapshot::Snapshot;
 use crate::app::state::{FLIGHT_SECONDS, Report, State};
 use crate::app::theme::{SMALL, TEXT, Tokens, mono, regular, semibold};
-use crate::app::tour::Spot;
+use crate::app::tour::{Spot, spot};
 use crate::app::view::{Action, SetCard, SetView, SideIndex};
 use crate::app::widgets::{Look, card, command_button_sized, fact, heading, note, note_spot, pill};
 use crate::demo::tables::ORDER;
@@ -55,7 +55,10 @@ fn direction(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>
     let Some(snapshot) = &state.snapshot else { return };
     let lane = &snapshot.view.lanes[side];
     if lane.objects == 0 {
-        note(ui, "Nothing to send");
+        // The card says what is on its way; two cards fit where nobody repeats it.
+        if lane.prepared.is_empty() {
+            note(ui, "Nothing to send");
+        }
     } else {
         let after = format!(
             " {} in {} to send",
@@ -68,14 +71,27 @@ fn direction(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>
     let text = prepare.button(state);
     let button = command_button_sized(ui, state, out, prepare, &text, Look::Side(side), width);
     note_spot(ui, Spot::Prepare(side), button.rect);
+    bring_into_view(ui, state, Spot::Prepare(side), button.rect);
     for (at, set) in lane.prepared.iter().enumerate() {
         let card = ui.push_id(("set", side, set.id), |ui| set_card(ui, state, side, set, out)).response;
         if at == 0 {
             note_spot(ui, Spot::Cards(side), card.rect);
+            bring_into_view(ui, state, Spot::Cards(side), card.rect);
         }
     }
     if let Some(report) = state.report.as_ref().filter(|r| r.side == 1 - side) {
         last_apply(ui, state, snapshot, report, out);
+    }
+}
+
+/// Scrolls to what the tour's step is about, once a step.
+fn bring_into_view(ui: &Ui, state: &State, about: Spot, rect: Rect) {
+    let Some(tour) = &state.tour else { return };
+    let (memory, now) = (egui::Id::unique("tour's step in the lane"), (tour.scenario, tour.at));
+    let is_it = tour.step().is_some_and(|(_, step)| spot(&step.act) == about);
+    if is_it && ui.data(|d| d.get_temp(memory)) != Some(now) {
+        ui.data_mut(|d| d.insert_temp(memory, now));
+        ui.scroll_to_rect(rect.expand(6.0), None);
     }
 }
 
@@ -204,6 +220,12 @@ fn set_card(ui: &mut Ui, state: &State, side: SideIndex, set: &SetCard, out: &mu
 fn drop_target(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let hovering = ui.ctx().input(|i| !i.raw.hovered_files.is_empty());
+    // Beside two cards there is room for the button alone; the whole window takes a file that is dropped.
+    if ui.clip_rect().bottom() - ui.cursor().top() < 58.0 && !hovering {
+        command_button_sized(ui, state, out, Command::OpenSetFile, "Open set file…", Look::Plain, ui.available_width())
+            .on_hover_text("Or drop one anywhere on the window");
+        return;
+    }
     let frame = egui::Frame::new().inner_margin(egui::Margin::symmetric(9, 6));
     let response = frame.show(ui, |ui| {
         let width = ui.available_width();

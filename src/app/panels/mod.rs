@@ -13,6 +13,7 @@ mod conflicts;
 mod dock;
 mod filed;
 mod lane;
+mod names;
 mod pane;
 mod requeued;
 mod status;
@@ -25,6 +26,7 @@ use eframe::egui::{CentralPanel, Frame, Margin, Panel, Rect, Stroke, Ui, UiBuild
 use super::command::Command;
 use super::state::State;
 use super::theme::Tokens;
+use super::view::SideIndex;
 
 pub use bubble::show as bubble;
 
@@ -39,6 +41,32 @@ pub struct Scrolling {
     pub to: [Option<usize>; 2],
     /// How many rows fit.
     pub page_rows: usize,
+    /// Where the lists of both panes begin: what one pane has above its list, both leave room for.
+    list_top: f32,
+}
+
+impl Scrolling {
+    /// Where a table is to stand because the other one was scrolled.
+    fn follow(&self, state: &State, side: SideIndex) -> Option<f32> {
+        let moved = (self.shared - self.offsets[side]).abs() > 0.5;
+        (Self::together(state) && self.to[side].is_none() && moved).then_some(self.shared)
+    }
+
+    /// Notes where a table stands. Only what the user did to it moves the other one.
+    fn stands(&mut self, ui: &Ui, state: &State, side: SideIndex, offset: f32, followed: bool) {
+        if !followed && (offset - self.offsets[side]).abs() > 0.5 {
+            self.shared = offset;
+            if Self::together(state) && (offset - self.offsets[1 - side]).abs() > 0.5 {
+                ui.ctx().request_repaint();
+            }
+        }
+        self.offsets[side] = offset;
+    }
+
+    /// Different rows cannot scroll together.
+    fn together(state: &State) -> bool {
+        state.scroll_together && state.query.side_by_side
+    }
 }
 
 /// Draws everything but dialogs.

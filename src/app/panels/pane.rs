@@ -1,18 +1,17 @@
 //! One node: its head, its tools, its tabs, and the list the chosen tab shows.
 
 use eframe::egui::{
-    self, Align, CornerRadius, DragValue, Frame, Label, Layout, Margin, RichText, ScrollArea, Sense, TextEdit, Ui,
-    UiBuilder, vec2,
+    self, Align, CornerRadius, DragValue, Frame, Layout, Margin, RichText, Sense, TextEdit, Ui, UiBuilder, vec2,
 };
 
-use super::{Scrolling, filed, requeued, table, travel};
+use super::{Scrolling, filed, names, requeued, table, travel};
 use crate::app::command::Command;
 use crate::app::snapshot::{Snapshot, bytes};
 use crate::app::state::{ListId, PaneTab, State};
 use crate::app::theme::{SMALL, TEXT, Tokens, mono, semibold};
 use crate::app::tour::Spot;
-use crate::app::view::{Action, Choice, SideIndex};
-use crate::app::widgets::{Look, command_button_sized, fact, list_filter, note, note_spot, tab};
+use crate::app::view::{Action, SideIndex};
+use crate::app::widgets::{Look, command_button_sized, fact, list_filter, note_spot, tab};
 use crate::words::grouped;
 
 /// The pane of a side.
@@ -25,14 +24,30 @@ pub fn show(ui: &mut Ui, state: &State, side: SideIndex, scrolling: &mut Scrolli
     let accent = egui::Rect::from_min_size(rect.min, vec2(rect.width(), 3.0));
     ui.painter().rect_filled(accent, CornerRadius::ZERO, t.sides[side]);
     ui.add_space(3.0);
-    Frame::new().inner_margin(Margin { left: 14, right: 14, top: 7, bottom: 4 }).show(ui, |ui| {
+    // A side that is shown as it was has other tools, of the same height: its rows stay in line with the other side's.
+    let travel = state.travel[side].as_ref().filter(|_| state.tabs[side] == PaneTab::Orders);
+    let first = Frame::new().inner_margin(Margin { left: 14, right: 14, top: 7, bottom: 4 }).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 6.0;
         head(ui, state, side, out);
-        tools(ui, state, side, out);
+        ui.horizontal(|ui| {
+            match travel {
+                Some(travel) => travel::steps(ui, state, travel, side, out),
+                None => tools(ui, state, side, out),
+            }
+            filter(ui, state, side, out);
+        });
     });
-    tabs(ui, state, side, out);
-    let top = egui::pos2(rect.left(), ui.cursor().top());
-    let body = UiBuilder::new().max_rect(egui::Rect::from_min_max(top, rect.max));
+    note_spot(ui, Spot::Head(side), first.response.rect);
+    match travel {
+        Some(travel) => travel::banner(ui, state, travel, side, out),
+        None => tabs(ui, state, side, out),
+    }
+    let top = match travel {
+        Some(_) => scrolling.list_top.max(ui.cursor().top()),
+        None => ui.cursor().top(),
+    };
+    scrolling.list_top = top;
+    let body = UiBuilder::new().max_rect(egui::Rect::from_min_max(egui::pos2(rect.left(), top), rect.max));
     ui.scope_builder(body, |ui| {
         let Some(snapshot) = &state.snapshot else {
             ui.add_space(20.0);
@@ -44,16 +59,14 @@ pub fn show(ui: &mut Ui, state: &State, side: SideIndex, scrolling: &mut Scrolli
             return;
         };
         note_spot(ui, Spot::Table(side), ui.max_rect());
+        if let Some(travel) = travel {
+            return travel::show(ui, state, snapshot, travel, side, scrolling, out);
+        }
         match state.tabs[side] {
-            PaneTab::Orders if state.travel[side].is_some() => {
-                if let Some(travel) = &state.travel[side] {
-                    travel::show(ui, state, travel, side, out);
-                }
-            }
             PaneTab::Orders => table::show(ui, state, snapshot, side, scrolling, out),
-            PaneTab::Employees => names(ui, state, snapshot, side, 0),
-            PaneTab::Customers => names(ui, state, snapshot, side, 1),
-            PaneTab::Items => names(ui, state, snapshot, side, 2),
+            PaneTab::Employees => names::show(ui, state, snapshot, side, 0, out),
+            PaneTab::Customers => names::show(ui, state, snapshot, side, 1, out),
+            PaneTab::Items => names::show(ui, state, snapshot, side, 2, out),
             PaneTab::Journal => filed::journal(ui, state, snapshot, side, out),
             PaneTab::Times => filed::times(ui, snapshot, side),
             PaneTab::Requeued => requeued::show(ui, state, snapshot, side, out),
@@ -132,68 +145,69 @@ fn head(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
 
 fn tools(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
     let name = state.side_name(side).to_owned();
-    ui.horizontal(|ui| {
-        let random = Command::RandomOrders(side);
-        let (text, padding) = match ui.available_width() < 460.0 {
-            true => ("+ Random".to_owned(), 6.0),
-            false => (random.button(state), 10.0),
+    let random = Command::RandomOrders(side);
+    let (text, padding) = match ui.available_width() < 460.0 {
+        true => ("+ Random".to_owned(), 6.0),
+        false => (random.button(state), 10.0),
+    };
+    ui.spacing_mut().button_padding.x = padding;
+    command_button_sized(ui, state, out, random, &text, Look::Side(side), 0.0);
+    let mut n = state.random[side];
+    let count = DragValue::new(&mut n).range(1..=10_000).speed(0.2).prefix("× ");
+    let response = ui.add(count).accessible_name(format!("How many random orders at {name}"));
+    if response.on_hover_text("How many at once: drag, or click and type").changed() {
+        out.push(Command::RandomCount(side, n));
+    }
+    note_spot(ui, Spot::Random(side), ui.min_rect());
+    // On a narrow pane the rest is in the row's menu, on keys and in the palette.
+    let wide = ui.max_rect().width() > 620.0;
+    let all = [
+        Command::NewOrder(side),
+        Command::EditOrder(side),
+        Command::DeleteOrders(side),
+        Command::Export(side),
+        Command::TimeTravel(side),
+    ];
+    if wide {
+        ui.spacing_mut().button_padding.x = 8.0;
+    }
+    for command in all.into_iter().take(if wide { 5 } else { 3 }) {
+        let text = match command {
+            Command::TimeTravel(_) => "As it was…".to_owned(),
+            _ => command.button(state),
         };
-        ui.spacing_mut().button_padding.x = padding;
-        command_button_sized(ui, state, out, random, &text, Look::Side(side), 0.0);
-        let mut n = state.random[side];
-        let count = DragValue::new(&mut n).range(1..=10_000).speed(0.2).prefix("× ");
-        let response = ui.add(count).accessible_name(format!("How many random orders at {name}"));
-        if response.on_hover_text("How many at once: drag, or click and type").changed() {
-            out.push(Command::RandomCount(side, n));
-        }
-        note_spot(ui, Spot::Random(side), ui.min_rect());
-        // On a narrow pane the rest is in the row's menu, on keys and in the palette.
-        let wide = ui.max_rect().width() > 620.0;
-        let all = [
-            Command::NewOrder(side),
-            Command::EditOrder(side),
-            Command::DeleteOrders(side),
-            Command::Export(side),
-            Command::TimeTravel(side),
-        ];
-        if wide {
-            ui.spacing_mut().button_padding.x = 8.0;
-        }
-        let shown = all.into_iter().take(if wide { 5 } else { 3 });
-        for command in shown.filter(|c| *c != Command::TimeTravel(side) || state.travel[side].is_none()) {
-            // The way back is in the banner.
-            let text = match command {
-                Command::TimeTravel(_) => "As it was…".to_owned(),
-                _ => command.button(state),
-            };
-            command_button_sized(ui, state, out, command, &text, Look::Plain, 0.0);
-        }
-        let width = ui.available_width().min(190.0);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if state.tabs[side] != PaneTab::Orders {
-                let list = ListId::Pane(side, state.tabs[side]);
-                let response = list_filter(ui, state, list, width - 16.0, out);
-                if state.focus_filter == Some(side) {
-                    match response.has_focus() {
-                        true => out.push(Command::FilterFocused),
-                        false => response.request_focus(),
-                    }
+        command_button_sized(ui, state, out, command, &text, Look::Plain, 0.0);
+    }
+}
+
+/// What narrows the list that is shown.
+fn filter(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
+    let name = state.side_name(side).to_owned();
+    let width = ui.available_width().min(190.0);
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        if state.tabs[side] != PaneTab::Orders {
+            let list = ListId::Pane(side, state.tabs[side]);
+            let response = list_filter(ui, state, list, width - 16.0, out);
+            if state.focus_filter == Some(side) {
+                match response.has_focus() {
+                    true => out.push(Command::FilterFocused),
+                    false => response.request_focus(),
                 }
-                return;
             }
-            let mut text = state.query.filters[side].clone();
-            let field = TextEdit::singleline(&mut text).hint_text("Filter orders  ( / )").desired_width(width - 16.0);
-            let response = ui.add(field).accessible_name(format!("Orders at {name} filter"));
-            if state.focus_filter == Some(side) && !response.has_focus() {
-                response.request_focus();
-            }
-            let escaped = response.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Escape));
-            if escaped && !text.is_empty() {
-                out.push(Command::Filter(side, String::new()));
-            } else if response.changed() || (response.has_focus() && state.focus_filter == Some(side)) {
-                out.push(Command::Filter(side, text));
-            }
-        });
+            return;
+        }
+        let mut text = state.query.filters[side].clone();
+        let field = TextEdit::singleline(&mut text).hint_text("Filter orders  ( / )").desired_width(width - 16.0);
+        let response = ui.add(field).accessible_name(format!("Orders at {name} filter"));
+        if state.focus_filter == Some(side) && !response.has_focus() {
+            response.request_focus();
+        }
+        let escaped = response.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Escape));
+        if escaped && !text.is_empty() {
+            out.push(Command::Filter(side, String::new()));
+        } else if response.changed() || (response.has_focus() && state.focus_filter == Some(side)) {
+            out.push(Command::Filter(side, text));
+        }
     });
 }
 
@@ -235,34 +249,4 @@ fn tabs(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
     let y = row.response.rect.bottom();
     ui.painter().hline(ui.max_rect().x_range(), y, egui::Stroke::new(1.0, t.line));
     ui.add_space(-ui.spacing().item_spacing.y + 1.0);
-}
-
-fn names(ui: &mut Ui, state: &State, snapshot: &Snapshot, side: SideIndex, kind: usize) {
-    let t = Tokens::of(ui);
-    let tab = state.tabs[side];
-    let needle = state.needle(ListId::Pane(side, tab));
-    let found = |c: &&Choice| c.name.to_lowercase().contains(&needle) || c.key.to_string() == needle;
-    let choices: Vec<&Choice> = snapshot.choices(side, kind).iter().filter(found).collect();
-    if choices.is_empty() {
-        ui.add_space(20.0);
-        let text = match needle.is_empty() {
-            true => format!("{} has no {}.", snapshot.side_name(side), tab.title().to_lowercase()),
-            false => "Nothing matches the filter.".to_owned(),
-        };
-        ui.vertical_centered(|ui| note(ui, &text));
-        return;
-    }
-    let area = ScrollArea::vertical().id_salt(("names", side, kind)).auto_shrink(false);
-    area.show_rows(ui, 20.0, choices.len(), |ui, rows| {
-        for choice in &choices[rows] {
-            ui.horizontal(|ui| {
-                ui.add_space(14.0);
-                ui.allocate_ui_with_layout(vec2(60.0, 20.0), Layout::right_to_left(Align::Center), |ui| {
-                    ui.label(RichText::new(choice.key.to_string()).color(t.weak));
-                });
-                ui.add_space(8.0);
-                ui.add(Label::new(&choice.name).truncate());
-            });
-        }
-    });
 }

@@ -9,17 +9,20 @@ use egui_extras::{Column as TableColumn, TableBuilder, TableRow};
 
 use super::{Scrolling, cell_editor};
 use crate::app::command::{Command, Pick};
-use crate::app::snapshot::{COLUMNS, Column, Snapshot, short_name};
+use crate::app::snapshot::{COLUMNS, Column, Snapshot, difference, short_name};
 use crate::app::state::{FLASH_SECONDS, State};
 use crate::app::theme::{ROW, TEXT, Tokens, blend, medium, regular, semibold};
+use crate::app::tour::Spot;
 use crate::app::view::{Line, Mark, SideIndex};
-use crate::app::widgets::{Cell, menu_entry, paint, row_mark};
+use crate::app::widgets::{Cell, menu_entry, note_spot, paint, row_mark};
 use crate::demo::model::Order;
 
-/// Below this width dates lose their seconds, points.
+/// Below this width text is a little smaller, points.
 const NARROW: f32 = 640.0;
 /// Below this width dates lose their time.
 const TINY: f32 = 500.0;
+/// However long a name is, its column asks for no more, points.
+const LONGEST: f32 = 170.0;
 
 /// How a table is laid out at its width.
 pub(super) struct Shape {
@@ -36,34 +39,46 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    pub(super) fn for_width(width: f32, digits: usize) -> Shape {
-        // Mark, order, employee, customer, date, item, quantity, price. The narrow ones are measured: a number or a date
-        // cut in two says something wrong.
-        let (mut shares, text, pad, date_chars): ([f32; 8], _, _, _) = if width >= NARROW {
-            ([26.0, 60.0, 86.0, 116.0, 156.0, 98.0, 70.0, 78.0], TEXT, 6.0, 19)
-        } else if width >= TINY {
-            ([18.0, 50.0, 72.0, 100.0, 119.0, 84.0, 41.0, 64.0], TEXT - 1.0, 4.0, 16)
-        } else {
-            ([18.0, 50.0, 72.0, 78.0, 88.0, 64.0, 42.0, 64.0], TEXT - 1.0, 4.0, 10)
+    /// Where there is no room, dates lose their seconds first, then names are cut.
+    pub(super) fn for_width(ui: &Ui, width: f32, snapshot: &Snapshot) -> Shape {
+        let (text, pad, row) = match width >= NARROW {
+            true => (TEXT, 5.0, ROW),
+            false => (TEXT - 1.0, 4.0, ROW - 2.0),
         };
-        shares[1] = shares[1].max(digits as f32 * text * 0.65 + 2.0 * pad);
-        let sum = shares.iter().sum::<f32>();
-        let names = shares[2] + shares[3] + shares[5];
+        let font = regular(text);
+        let (digit, names) = ui.fonts_mut(|fonts| {
+            let digit = ('0'..='9').map(|d| fonts.glyph_width(&font, d)).fold(0.0, f32::max);
+            let mut wide = |name: &str| name.chars().map(|c| fonts.glyph_width(&font, c)).sum::<f32>();
+            (digit, snapshot.longest.each_ref().map(|name| (wide(name) + 2.0 * pad + 2.0).clamp(64.0, LONGEST)))
+        });
+        // Numbers and dates have what they need: one that is cut in two says something wrong.
+        let figures = |n: f32| n * digit + 2.0 * pad;
+        let narrow = width < NARROW;
+        let number = figures(snapshot.digits as f32).max(if narrow { 50.0 } else { 56.0 });
+        let (mark, quantity, price) = if narrow { (18.0, 41.0, 62.0) } else { (20.0, 64.0, 68.0) };
+        let date = |chars: usize| figures(chars as f32 * 0.92);
+        let rest = mark + number + quantity + price + names.iter().sum::<f32>();
+        let date_chars = match width {
+            ..TINY => 10,
+            _ if rest + date(19) <= width => 19,
+            _ => 16,
+        };
+        let shares = [mark, number, names[0], names[1], date(date_chars), names[2], quantity, price];
+        let (sum, of_names) = (shares.iter().sum::<f32>(), names.iter().sum::<f32>());
         // What is too much is spread evenly; what is missing is taken from names, which can be read when cut.
         let scale = |column: usize| match column {
             _ if width >= sum => width / sum,
-            2 | 3 | 5 => ((width - sum + names) / names).max(0.3),
+            2 | 3 | 5 => ((width - sum + of_names) / of_names).max(0.3),
             _ => 1.0,
         };
         let widths = std::array::from_fn(|i| (shares[i] * scale(i)).floor());
-        let row = if width >= NARROW { ROW } else { ROW - 2.0 };
         Shape { widths, text, row, pad, date_chars }
     }
 
     pub(super) fn title(&self, column: Option<Column>) -> &'static str {
         match column {
             None => "Order",
-            Some(Column::Quantity) if self.date_chars < 19 => "Qty",
+            Some(Column::Quantity) if self.widths[6] < 60.0 => "Qty",
             Some(column) => column.title(),
         }
     }
@@ -87,7 +102,7 @@ pub fn show(
         node.set_column_count(COLUMNS.len() + 1);
     });
     let bar = ui.spacing().scroll.allocated_width();
-    let shape = Shape::for_width(ui.available_width() - bar, snapshot.digits);
+    let shape = Shape::for_width(ui, ui.available_width() - bar, snapshot);
     let mut table = TableBuilder::new(ui)
         .id_salt(("orders", side))
         .striped(false)
@@ -102,36 +117,31 @@ pub fn show(
     if let Some(row) = scrolling.to[side] {
         table = table.scroll_to_row(row, None);
     }
-    // Different rows cannot scroll together.
-    let together = state.scroll_together && state.query.side_by_side;
-    let follow = together && scrolling.to[side].is_none() && (scrolling.shared - scrolling.offsets[side]).abs() > 0.5;
-    if follow {
-        table = table.vertical_scroll_offset(scrolling.shared);
+    let follow = scrolling.follow(state, side);
+    if let Some(offset) = follow {
+        table = table.vertical_scroll_offset(offset);
     }
     let table = table.header(shape.row + 2.0, |mut row| header(&mut row, state, side, &shape, out));
-    let mut drawn = 0;
+    let mut marked = Rect::NOTHING;
     let output = table.body(|mut body| {
         let clip = body.ui_mut().clip_rect();
         body.rows(shape.row, state.rows[side].len(), |mut row| {
-            drawn += 1;
             let Some(line) = state.line(side, row.index()) else { return };
             let selected = state.selection.guids.contains(&line.guid);
             let index = row.index();
             Painting { state, snapshot, side, shape: &shape, line, selected, clip, index }.row(&mut row, out);
+            if difference(line).is_some() || state.flash.contains_key(&(side, line.guid)) {
+                marked = marked.union(row.response().rect.intersect(clip));
+            }
         });
     });
+    if marked.is_positive() {
+        note_spot(ui, Spot::Marked(side), marked);
+    }
     if state.rows[side].is_empty() {
         empty(ui, output.inner_rect, state, side);
     }
-    // Only what the user did to this table moves the other one.
-    let offset = output.state.clamped_offset().y;
-    if !follow && (offset - scrolling.offsets[side]).abs() > 0.5 {
-        scrolling.shared = offset;
-        if together && (offset - scrolling.offsets[1 - side]).abs() > 0.5 {
-            ui.ctx().request_repaint();
-        }
-    }
-    scrolling.offsets[side] = offset;
+    scrolling.stands(ui, state, side, output.state.clamped_offset().y, follow.is_some());
     scrolling.page_rows = ((output.inner_rect.height() / shape.row) as usize).saturating_sub(1);
 }
 

@@ -142,8 +142,15 @@ fn verdict_words(snapshot: &Snapshot) -> Vec<(String, Option<Command>)> {
         parts.push((text, Some(Command::PaneTab(side, PaneTab::Requeued))));
     }
     if parts.is_empty() {
-        let objects: usize = snapshot.view.lanes.iter().map(|l| l.objects).sum();
-        let text = if snapshot.view.equal { "In sync".into() } else { format!("{} to send", count(objects, "object")) };
+        let lanes = &snapshot.view.lanes;
+        let objects: usize = lanes.iter().map(|l| l.objects).sum();
+        let sets: usize = lanes.iter().map(|l| l.prepared.len()).sum();
+        let text = match (objects, sets) {
+            _ if snapshot.view.equal => "In sync".to_owned(),
+            (0, 0) => "not confirmed yet".to_owned(),
+            (0, sets) => format!("{} to apply", count(sets, "set")),
+            (objects, _) => format!("{} to send", count(objects, "object")),
+        };
         parts.push((text, None));
     }
     parts

@@ -115,8 +115,12 @@ fn copy_menu(response: &Response, state: &State, command: &Command, out: &mut Ve
 
 /// Where a widget is that the tour's step may be about; looked up in the same frame.
 pub fn note_spot(ui: &Ui, spot: Spot, rect: egui::Rect) {
-    let frame = ui.ctx().cumulative_frame_nr();
-    ui.data_mut(|d| d.insert_temp(egui::Id::unique(("spot", spot)), (frame, rect)));
+    // What is scrolled away, or cut, is not there.
+    let seen = rect.intersect(ui.clip_rect());
+    if seen.is_positive() {
+        let frame = ui.ctx().cumulative_frame_nr();
+        ui.data_mut(|d| d.insert_temp(egui::Id::unique(("spot", spot)), (frame, seen)));
+    }
 }
 
 /// Where that widget is in this frame.

@@ -334,7 +334,7 @@ impl Node {
     /// One writing transaction: what `work` does happens whole or not at all.
     pub(crate) fn write<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
         self.check_whereabouts()?;
-        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        self.begin_writing()?;
         self.listen(true);
         let result = self.refresh().and_then(|()| work(self));
         self.listen(false);
@@ -353,6 +353,10 @@ impl Node {
         result
     }
 
+    fn begin_writing(&self) -> Result<()> {
+        self.conn.execute_batch("BEGIN IMMEDIATE").map_err(|e| Error::from(e).of_file(&self.path))
+    }
+
     /// One writing transaction, to stay or to be taken back in the end.
     pub(crate) fn transact<T>(&mut self, keep: Keep, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
         match keep {
@@ -364,7 +368,7 @@ impl Node {
     /// Like [`Node::write`], taken back in the end whatever came of it.
     fn rehearse<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
         self.check_whereabouts()?;
-        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        self.begin_writing()?;
         self.listen(true);
         let result = self.refresh().and_then(|()| work(self));
         self.listen(false);
@@ -386,7 +390,7 @@ impl Node {
     /// One consistent reading: every statement of `work` sees the same moment.
     pub(crate) fn read<T>(&mut self, work: impl FnOnce(&Node) -> Result<T>) -> Result<T> {
         // What there is to follow is written before, to stay.
-        self.refresh()?;
+        self.refresh().map_err(|e| e.of_file(&self.path))?;
         self.conn.execute_batch("BEGIN")?;
         self.listen(true);
         let result = self.refresh().and_then(|()| work(self));
