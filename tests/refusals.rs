@@ -466,6 +466,7 @@ fn a_locked_database_is_busy_and_unchanged() {
     let error = apply(&mut pair.there, &file).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
     assert!(error.message().contains("nothing was changed") && !error.what_next().is_empty(), "{error}");
+    assert!(error.message().contains(&pair.there.path().display().to_string()), "which one? {error}");
     let sql = "UPDATE notes SET amount = 0";
     assert_eq!(pair.there.edit(|e| Ok(e.connection().execute_batch(sql)?)).unwrap_err().kind(), ErrorKind::Busy);
     other.execute_batch("ROLLBACK").unwrap();

@@ -40,9 +40,7 @@ pub struct Running {
 pub struct Verified {
     /// Local time `HH:MM:SS`.
     pub at: String,
-    /// What it found, in a sentence.
-    pub text: String,
-    /// The same class by class.
+    /// What it found, class by class.
     pub classes: Vec<Compared>,
     /// How long it took.
     pub took: Duration,

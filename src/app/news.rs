@@ -182,8 +182,8 @@ impl App {
                     failed: false,
                 };
                 if let Some(classes) = done.compared {
-                    let (at, text) = (activity.at.clone(), done.text.clone());
-                    state.verified = Some(Verified { at, text, classes, took: finished.took, of: stood });
+                    let at = activity.at.clone();
+                    state.verified = Some(Verified { at, classes, took: finished.took, of: stood });
                     state.dock = DockTab::Verify;
                     state.dock_open = Some(true);
                 }

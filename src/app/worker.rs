@@ -15,7 +15,7 @@ use super::view::{Action, Backend, Done, Failure};
 use crate::sync::Progress;
 
 /// How long to wait for work before asking whether another program has written.
-const POLL: Duration = Duration::from_millis(250);
+pub const POLL: Duration = Duration::from_millis(250);
 /// Actions that may wait; the window disables its buttons long before.
 const QUEUE: usize = 8;
 

@@ -777,7 +777,19 @@ impl Backend for MockBackend {
         };
         if written {
             let order = self.random(self.next_number(0));
-            self.insert(0, order);
+            let title = format!("Order {}", order.order_num);
+            let guid = self.insert(0, order);
+            let side = &mut self.view.sides[0];
+            let line = JournalLine {
+                transaction: side.transaction,
+                at: "2026-11-23 12:00:00".into(),
+                title,
+                guid,
+                mark: Mark::New,
+                changes: String::new(),
+                origin: "made at MASTER".into(),
+            };
+            side.journal.insert(0, line);
             self.settle();
         }
         if decided {

@@ -283,7 +283,13 @@ fn verify(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         ui.horizontal(|ui| {
             ui.spacing_mut().interact_size.y = 18.0;
             ui.label(RichText::new(&verified.at).color(t.weak));
-            ui.label(RichText::new(&verified.text).font(medium(TEXT)).color(t.strong));
+            let differ: usize = verified.classes.iter().filter(|c| c.journaled).map(|c| c.differ).sum();
+            let text = match differ {
+                0 => "Both sides hold the same".to_owned(),
+                1 => "1 object differs".to_owned(),
+                n => format!("{} differ", count(n, "object")),
+            };
+            ui.label(RichText::new(text).font(medium(TEXT)).color(t.strong));
             ui.label(RichText::new(duration(verified.took)).color(t.weak));
         });
         let [a, b] = [0, 1].map(|side| grouped(verified.of[side].1));
