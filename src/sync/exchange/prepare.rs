@@ -87,15 +87,6 @@ impl Node {
                 options.id
             )));
         }
-        // The set tells others our numbers, so what it holds must be on disk first: a power loss that took commits back
-        // after the set had left would let this node give their numbers twice.
-        self.conn.execute_batch("PRAGMA synchronous = FULL")?;
-        let result = self.prepare_durably(peer, options);
-        self.conn.execute_batch("PRAGMA synchronous = NORMAL")?;
-        result
-    }
-
-    fn prepare_durably(&mut self, peer: NodeId, options: &PrepareOptions) -> Result<Prepared> {
         let (now, point) = ((self.clock)(), self.tell()?);
         self.write(|node| {
             let info = node.nodes.find(peer).cloned();
