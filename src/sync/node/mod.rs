@@ -349,7 +349,14 @@ impl Node {
             }
             self.read_anew()?;
         }
-        end?;
+        end.map_err(|e| match Error::from(e) {
+            // References are judged last of all.
+            e if e.kind() == ErrorKind::Constraint => {
+                let what = format!("a reference would be left without its row ({}); nothing was changed", e.message());
+                Error::new(ErrorKind::Constraint, what)
+            }
+            e => e,
+        })?;
         result
     }
 
