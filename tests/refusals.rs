@@ -350,6 +350,22 @@ fn hostile_sets_are_refused_or_applied_whole() {
     assert!(through > 20 && turned_away > 500, "{through} applied, {turned_away} refused");
 }
 
+#[test]
+fn what_no_sender_can_say_is_damage() {
+    let (mut pair, set, good) = small();
+    let impossible: [(&str, Json); 2] = [
+        // A local number where a reference stands, and a commit that the sender has not made.
+        ("/p/2", json!(1)),
+        ("/v/0/1", json!(999)),
+    ];
+    for (path, value) in impossible {
+        std::fs::write(&set, &good).unwrap();
+        let hostile = forged(&set, |lines| *lines[1].pointer_mut(path).unwrap() = value);
+        let error = refused(&mut pair.there, &hostile, Refusal::Damaged);
+        assert!(error.message().contains("line 2"), "{path}: {error}");
+    }
+}
+
 fn paths(json: &Json, at: String, found: &mut Vec<(usize, String)>, line: usize) {
     if !at.is_empty() {
         found.push((line, at.clone()));
