@@ -1,6 +1,7 @@
 //! A node: one SQLite file that knows who it is, which classes it synchronizes, and whom it has met.
 
 pub(crate) mod changes;
+pub(crate) mod check;
 pub(crate) mod classes;
 pub(crate) mod copy;
 pub(crate) mod create;
