@@ -450,3 +450,16 @@ fn a_node_alone_says_what_it_has_to_send_to_whom_it_was_copied_from() {
     let peer = &status.nodes[0].peers[0];
     assert_eq!((peer.name.as_str(), peer.elsewhere, peer.to_send.objects), ("MASTER", true, 2));
 }
+
+#[test]
+fn the_history_of_what_was_deleted_while_its_class_was_off_is_its_own() {
+    let mut world = World::new(&["A"]);
+    world.write("MASTER", "UPDATE tasks SET text = 'changed' WHERE id = 1");
+    let node = world.node("MASTER");
+    let bob = node.guid_of(node.class("Person").unwrap(), 2).unwrap().unwrap();
+    // Person is identified only, so what stands last in the journal is of a task.
+    node.connection().execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM people WHERE id = 2").unwrap();
+    let history = node.history("Person", bob).unwrap();
+    let told: Vec<&str> = history.iter().map(|entry| entry.changes.as_str()).collect();
+    assert_eq!(told, ["deleted before it came here"], "no state of anything else");
+}

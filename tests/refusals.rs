@@ -350,6 +350,22 @@ fn hostile_sets_are_refused_or_applied_whole() {
     assert!(through > 20 && turned_away > 500, "{through} applied, {turned_away} refused");
 }
 
+#[test]
+fn what_no_sender_can_say_is_damage() {
+    let (mut pair, set, good) = small();
+    let impossible: [(&str, Json); 2] = [
+        // A local number where a reference stands, and a commit that the sender has not made.
+        ("/p/2", json!(1)),
+        ("/v/0/1", json!(999)),
+    ];
+    for (path, value) in impossible {
+        std::fs::write(&set, &good).unwrap();
+        let hostile = forged(&set, |lines| *lines[1].pointer_mut(path).unwrap() = value);
+        let error = refused(&mut pair.there, &hostile, Refusal::Damaged);
+        assert!(error.message().contains("line 2"), "{path}: {error}");
+    }
+}
+
 fn paths(json: &Json, at: String, found: &mut Vec<(usize, String)>, line: usize) {
     if !at.is_empty() {
         found.push((line, at.clone()));
@@ -387,6 +403,10 @@ fn still_works(node: &mut Node, what: &str) {
     };
     node.prepare(peer, &options).unwrap_or_else(|e| panic!("{what}: {e}"));
     Node::open(node.path()).unwrap_or_else(|e| panic!("{what}: {e}"));
+    // What is no number in a column of references is kept as it came, as where foreign_keys is off.
+    let mut flaws = node.check().unwrap().flaws;
+    flaws.counts.remove(&FlawKind::DanglingReference);
+    assert!(flaws.is_empty(), "{what}: {flaws:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{assert_same, dump};
+use common::{assert_same, assert_sound, dump};
 use objsync::sync::*;
 use rusqlite::Connection;
 
@@ -24,6 +24,7 @@ fn a_file_of_format_1_goes_on_as_it_was() {
     let mut node = Node::open(&file).unwrap();
     let format: i64 = node.connection().query_row("SELECT format FROM objsync_state", [], |r| r.get(0)).unwrap();
     assert_eq!(format, 4);
+    assert!(node.check().unwrap().flaws.is_empty());
     // Its record stands, and can be decided again.
     let record = node.conflict(1).unwrap();
     assert_eq!((record.state, record.chosen), (RecordState::Decided, Chosen::Theirs));
@@ -48,6 +49,8 @@ fn a_file_of_format_1_goes_on_as_it_was() {
     node.discard(None).unwrap();
     let copy = node.fresh_copy(&dir.path().join("copy.db"), "COPY", Role::Client).unwrap();
     assert_eq!(copy.number().unwrap(), node.number().unwrap());
+    assert_sound(&[copy, node]);
+    let node = Node::open(&file).unwrap();
     // Opened again, nothing is left to do.
     let before = dump(&node);
     drop(node);

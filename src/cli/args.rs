@@ -43,8 +43,8 @@ pub struct Place {
     pub db: Vec<PathBuf>,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done (conflicts decided and units waiting are no failure), 1 only from verify: they differ, \
-2 wrong use, 3 refused or failed and nothing changed.";
+const EXIT_CODES: &str = "Exit codes: 0 done (conflicts decided and units waiting are no failure), 1 only from verify (they differ) and check \
+(something is wrong), 2 wrong use, 3 refused or failed and nothing changed.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -303,6 +303,13 @@ pub enum Command {
     },
     /// Compare what all nodes hold, row by row; exit code 1 where journaled classes differ
     Verify,
+    /// Check whether all that nodes keep (journal, versions, history, records, requeue) agrees with itself, with the tables and with
+    /// the other nodes; only reads. Exit code 1 where something is wrong, 3 where a file cannot be checked
+    Check {
+        /// One node only [default: all]
+        #[arg(long)]
+        node: Option<String>,
+    },
     /// Make a new client from a node's file; it is level with that node at once
     AddClient {
         /// Its namespace: letters, digits, - and _

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::args::{Command, OrderCommand, Place};
 #[cfg(feature = "rest")]
 use crate::cli::serve;
-use crate::cli::{decide, dir_or_default, inspect, nodes, output, progress, track};
+use crate::cli::{check, decide, dir_or_default, inspect, nodes, output, progress, track};
 use crate::demo::edit::{change_order, delete_orders, new_order};
 use crate::demo::install::{Installation, install};
 use crate::demo::model::{Order, OrderDraft};
@@ -30,6 +30,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         Command::Untrack { file } => return track::untrack(file, out),
         Command::Copy { file, copy, name } => return track::copy(file, copy, name.as_deref(), out),
         Command::Sample { file } => return track::sample(file, out),
+        Command::Check { node } => return check::check(place, node.as_deref(), out),
         #[cfg(feature = "rest")]
         Command::Serve { port, bind, allow } => {
             return serve::serve(&environment_dir(place)?, *port, *bind, allow.clone(), out);
@@ -62,7 +63,8 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         | Command::Track { .. }
         | Command::Untrack { .. }
         | Command::Copy { .. }
-        | Command::Sample { .. } => {
+        | Command::Sample { .. }
+        | Command::Check { .. } => {
             Ok(ExitCode::SUCCESS) // above
         }
         #[cfg(feature = "rest")]

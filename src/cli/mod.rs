@@ -1,10 +1,12 @@
 //! The command line: [`args`] says what can be asked, `commands` does it (`decide` what decides, `inspect` what looks
-//! inside, `serve` serves REST, `track` makes nodes of other databases), `output` says what came of it.
+//! inside, `check` what proves, `serve` serves REST, `track` makes nodes of other databases), `output` says what came of it.
 //!
 //! Invariant: with `--json`, standard output holds one JSON value, or nothing on failure; messages go to standard error.
-//! Exit codes: 0 done, 1 only from `verify` (they differ), 2 wrong use, 3 refused or failed and nothing changed.
+//! Exit codes: 0 done, 1 only from `verify` (they differ) and `check` (something is
+//! wrong), 2 wrong use, 3 refused or failed and nothing changed.
 
 pub mod args;
+mod check;
 mod commands;
 mod decide;
 mod inspect;

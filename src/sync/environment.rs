@@ -10,6 +10,7 @@ use crate::sync::exchange::prepare::{PrepareOptions, Prepared};
 use crate::sync::exchange::report::Report;
 use crate::sync::exchange::sync_times::Since;
 use crate::sync::exchange::syncset;
+use crate::sync::node::check::{Checked, check};
 use crate::sync::node::verify::{self, Verification};
 use crate::sync::node::{Node, NodeInfo, Role};
 use crate::sync::progress::Progress;
@@ -32,12 +33,8 @@ pub struct Environment {
 impl Environment {
     /// Opens every node in a folder. A folder without any is [`ErrorKind::NotFound`].
     pub fn open(dir: &Path) -> Result<Environment> {
-        let missing = || {
-            Error::new(ErrorKind::NotFound, format!("there is no environment in {}", dir.display()))
-                .hint(format!("make one: objsync install --dir {}", dir.display()))
-        };
         if !Environment::exists(dir) {
-            return Err(missing());
+            return Err(missing(dir));
         }
         let mut nodes = Vec::new();
         for file in Environment::files_in(dir) {
@@ -49,7 +46,7 @@ impl Environment {
             }
         }
         if nodes.is_empty() {
-            return Err(missing());
+            return Err(missing(dir));
         }
         sort(&mut nodes);
         let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
@@ -396,11 +393,23 @@ impl Environment {
         })
     }
 
+    /// Checks every node's file, and what they say about each other; only reads.
+    pub fn check(&self, progress: &Progress) -> Result<Checked> {
+        let files: Vec<PathBuf> = self.nodes.iter().map(|node| node.path().to_owned()).collect();
+        check(&files, progress)
+    }
+
     /// Compares what all nodes hold, by reading every row.
     pub fn verify(&mut self) -> Result<Verification> {
         self.check_company()?;
         verify::verify(&mut self.nodes)
     }
+}
+
+/// A folder that holds no node.
+pub(crate) fn missing(dir: &Path) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no environment in {}", dir.display()))
+        .hint(format!("make one: objsync install --dir {}", dir.display()))
 }
 
 /// The master first, then by name.

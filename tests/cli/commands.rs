@@ -116,6 +116,8 @@ fn wrong_use_is_2_and_changes_nothing() {
         vec!["status"],
         vec!["sync"],
         vec!["verify"],
+        vec!["check"],
+        vec!["check", "--node", "MASTER"],
         vec!["random-order", "--node", "MASTER"],
         vec!["conflicts", "--node", "MASTER"],
         vec!["requeue", "--node", "MASTER"],

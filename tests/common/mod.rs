@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use objsync::sync::{Clock, Node};
+use objsync::sync::{Checked, Clock, Node, Progress};
 
 /// Whether `what` is named in OBJSYNC_REQUIRE: what a machine lacks is then a failure, not a skip.
 pub fn required(what: &str) -> bool {
@@ -103,4 +103,18 @@ pub fn forge(text: &str, change: impl FnOnce(&mut Vec<String>)) -> String {
     let body: String = lines.iter().map(|l| format!("{l}\n")).collect();
     let at = closing.find("\"blake3\":\"").unwrap() + 10;
     format!("{body}{}{}\"}}\n", &closing[..at], blake3::hash(body.as_bytes()).to_hex())
+}
+
+/// What `objsync check` finds at nodes, and between them.
+pub fn checked(nodes: &[Node]) -> Checked {
+    let files: Vec<_> = nodes.iter().map(|node| node.path().to_owned()).collect();
+    let checked = objsync::sync::check(&files, &Progress::default()).unwrap();
+    assert!(checked.unchecked.is_empty(), "{:?}", checked.unchecked);
+    checked
+}
+
+/// Fails with the flaws that are found at nodes, or between them.
+pub fn assert_sound(nodes: &[Node]) {
+    let checked = checked(nodes);
+    assert!(checked.is_sound(), "{:#?}", checked.flaws().collect::<Vec<_>>());
 }

@@ -99,8 +99,10 @@ impl Pair {
     }
 }
 
-/// Nothing dangles, indexes are right, and every row is exactly one object.
+/// All that the node keeps agrees, nothing dangles, indexes are right, and every row is exactly one object.
 pub fn whole(node: &Node) {
+    let flaws = node.check().unwrap().flaws;
+    assert!(flaws.is_empty(), "{flaws:#?}");
     let conn = node.connection();
     let check: String = conn.query_row("PRAGMA integrity_check", [], |r| r.get(0)).unwrap();
     assert_eq!(check, "ok");

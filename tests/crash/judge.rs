@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use objsync::sync::{Environment, Node, syncset};
+use objsync::sync::{Environment, Node, Progress, syncset};
 use serde_json::{Value as Json, json};
 
 use super::program;
@@ -66,6 +66,9 @@ pub fn whole(dir: &Path, allowed: Option<[&Stand; 2]>, made: &[PathBuf], what: &
             );
         }
     }
+    let files = Environment::files_in(dir);
+    let found = objsync::sync::check(&files, &Progress::default()).unwrap();
+    assert!(found.is_sound() && found.unchecked.is_empty(), "{what}: {found:#?}");
     for entry in std::fs::read_dir(dir.join("sets")).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|e| e == syncset::EXTENSION) {

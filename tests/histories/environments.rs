@@ -10,6 +10,8 @@ use objsync::sync::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::common::assert_sound;
+
 struct Folder {
     dir: tempfile::TempDir,
     env: Environment,
@@ -207,7 +209,10 @@ fn play(seed: u64, tally: &mut Tally) {
     let mut gone: BTreeSet<String> = BTreeSet::new();
     // Each history has some of these, so that what one does not allow is tried with the others.
     let (switching, purging, deleting) = (seed % 3 != 1, seed % 4 == 1, seed % 5 == 2);
-    for _ in 0..45 {
+    for step in 0..45 {
+        if step % 8 == seed % 8 {
+            folder.env.nodes.iter().for_each(|node| assert_sound(std::slice::from_ref(node)));
+        }
         let count = folder.env.nodes.len();
         let place = rng.random_range(0..count);
         match rng.random_range(0..22) {
@@ -310,6 +315,7 @@ fn play(seed: u64, tally: &mut Tally) {
     }
     let found = folder.env.verify().unwrap();
     assert!(found.equal, "{found:?}");
+    assert_sound(&folder.env.nodes);
     let status = folder.env.status().unwrap();
     assert!(status.equal, "nothing is left to send: {status:?}");
     let unset = "SELECT count(*) FROM notes WHERE more IS NULL OR most IS NULL";

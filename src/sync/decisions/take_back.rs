@@ -345,7 +345,7 @@ impl Node {
             self.going_on("finding what was before", steps.len(), None)?;
             let lost = || Error::storage(format!("{} {guid} is in the journal and nowhere else", class.name));
             let now = self.current(class, guid)?.ok_or_else(lost)?;
-            let before = self.as_of(class, now.clone(), first - 1)?;
+            let before = self.as_of(class, guid, now.clone(), first - 1)?;
             let key = before.as_ref().and_then(|b| b.key);
             steps.push(StepBack { class, guid, now, before, key });
         }

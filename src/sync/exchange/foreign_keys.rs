@@ -21,7 +21,11 @@ impl Node {
         }
         for key in class.named_by.iter().filter(|key| names_columns(key)) {
             let Some(pos) = current.pos else { continue };
-            if self.leaves_behind(class, key, pos)? {
+            let mut left = false;
+            for pos in self.events_of_commit(pos)? {
+                left |= self.leaves_behind(class, key, pos)?;
+            }
+            if left {
                 let text = format!(
                     "rows of the table {} here refer to what it was (foreign key {}); change or delete these here, or bring it back at its source",
                     key.table,
@@ -31,6 +35,19 @@ impl Node {
             }
         }
         Ok(None)
+    }
+
+    /// The positions of an object's events in the commit of its last one, newest first: of two concurrent states that came, one was
+    /// filed after the other.
+    fn events_of_commit(&self, last: i64) -> Result<Vec<i64>> {
+        let sql = "SELECT p.pos FROM objsync_journal j JOIN objsync_journal p
+                   ON p.pos = j.previous AND p.number = j.number AND p.object = j.object WHERE j.pos = ?1";
+        let mut before = self.conn.prepare_cached(sql)?;
+        let mut events = vec![last];
+        while let Some(pos) = before.query_row([events[events.len() - 1]], |r| r.get(0)).optional()? {
+            events.push(pos);
+        }
+        Ok(events)
     }
 
     /// What the row of an object names by a foreign key, where that is not there.

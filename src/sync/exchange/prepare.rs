@@ -355,7 +355,7 @@ impl Node {
     fn set_object(&self, header: &Header, outgoing: &Outgoing, end: u64) -> Result<Option<SetObject>> {
         let (class, guid) = (self.class_by_id(outgoing.class)?, self.nodes.object(outgoing.object)?);
         let Some(current) = self.current(class, guid)? else { return Ok(None) };
-        let Some(filed) = self.as_of(class, current, end)? else { return Ok(None) };
+        let Some(filed) = self.as_of(class, guid, current, end)? else { return Ok(None) };
         let change = match (&filed.state.content, outgoing.before) {
             (None, _) => Change::Deleted,
             (Some(_), 1) => Change::Changed,

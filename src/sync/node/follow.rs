@@ -96,6 +96,15 @@ impl Node {
         Ok((!same).then_some(Changed { renamed, added, columns: columns.into_iter().cloned().collect(), shape }))
     }
 
+    /// A class as its table is by now, for somebody who only looks: renamed columns under their new names, those that were added
+    /// left out. `None`: there is nothing to follow.
+    pub(crate) fn unfollowed(&self, class: &Class) -> Result<Option<Class>> {
+        let Some(changed) = self.changed_columns(class)? else { return Ok(None) };
+        let properties = with_renamed(class, &changed.renamed);
+        let key = changed.shape.key(&properties).unwrap_or_else(|| class.key.clone());
+        Ok(Some(Class { properties, key, ..class.clone() }))
+    }
+
     fn follow(&self, class: &Class, changed: Changed) -> Result<()> {
         let mut properties = with_renamed(class, &changed.renamed);
         for p in properties.iter_mut().filter(|p| !p.elsewhere) {

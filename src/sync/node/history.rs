@@ -44,6 +44,7 @@ pub struct Filed {
 }
 
 struct Event {
+    object: i64,
     key: Option<i64>,
     number: u64,
     origin: Option<i64>,
@@ -87,7 +88,8 @@ impl Node {
         let Some(((key, own, rest, time, author, last), content)) = found else { return Ok(None) };
         let content = content.map(|values| self.with_guids(class, values, i64::MAX)).transpose()?;
         let (number, origin) = match last {
-            Some(pos) => self.event(pos)?.map_or((0, None), |e| (e.number, e.origin)),
+            // What stood last when an object was deleted whose class is not journaled, may be of another.
+            Some(pos) => self.event(pos)?.map_or((0, None), |e| (e.number, e.origin.filter(|_| e.object == id))),
             None => (0, None),
         };
         let state = self.state(content, own, rest.as_deref(), time, author)?;
@@ -107,10 +109,10 @@ impl Node {
     }
 
     fn event(&self, pos: i64) -> Result<Option<Event>> {
-        let sql =
-            "SELECT number, origin, before, previous, own, rest, time, author, key FROM objsync_journal WHERE pos = ?1";
+        let sql = "SELECT number, origin, before, previous, own, rest, time, author, key, object FROM objsync_journal WHERE pos = ?1";
         let event = self.conn.prepare_cached(sql)?.query_row([pos], |r| {
             Ok(Event {
+                object: r.get(9)?,
                 key: r.get(8)?,
                 number: r.get(0)?,
                 origin: r.get(1)?,
@@ -151,18 +153,20 @@ impl Node {
     pub(crate) fn past(
         &self,
         class: &Class,
+        guid: Guid,
         from: &Filed,
         enough: impl Fn(&State, u64) -> bool,
     ) -> Result<Vec<(Filed, u64)>> {
         let mut past: Vec<(Filed, u64)> = Vec::new();
-        let (mut at, mut newer) = (from.pos, from.state.vector.clone());
+        let (id, mut at, mut newer) = (self.nodes.id(guid)?, from.pos, from.state.vector.clone());
         while let Some(pos) = at {
-            let Some(event) = self.event(pos)? else { break };
+            // Past a deletion while its class was not journaled nothing is known: there stands an event of another object, or none.
+            let Some(event) = self.event(pos)?.filter(|e| e.object == id) else { break };
             if event.before == 0 {
                 break;
             }
             at = event.previous;
-            let filed_by = at.map(|p| self.event(p)).transpose()?.flatten();
+            let filed_by = at.map(|p| self.event(p)).transpose()?.flatten().filter(|e| e.object == id);
             let (key, content) = match event.before {
                 1 => self.image(class, pos).map(|(key, values)| (key, Some(values)))?,
                 // A tombstone: the number it had when it was deleted.
@@ -185,11 +189,11 @@ impl Node {
     }
 
     /// The state after commit `number`, or `None` where the object did not exist yet.
-    pub(crate) fn as_of(&self, class: &Class, current: Filed, number: u64) -> Result<Option<Filed>> {
+    pub(crate) fn as_of(&self, class: &Class, guid: Guid, current: Filed, number: u64) -> Result<Option<Filed>> {
         if current.number <= number {
             return Ok(Some(current));
         }
-        let past = self.past(class, &current, |_, replaced| replaced <= number)?;
+        let past = self.past(class, guid, &current, |_, replaced| replaced <= number)?;
         Ok(past
             .into_iter()
             .find(|(filed, replaced)| filed.number <= number && number < *replaced)
@@ -207,7 +211,7 @@ impl Node {
     ) -> Result<Vec<State>> {
         // Our own history is in order, so the first that fits stands above all before it.
         let mut seen: Vec<State> = self
-            .past(class, ours, |state, _| state.vector.leq(vector))?
+            .past(class, guid, ours, |state, _| state.vector.leq(vector))?
             .into_iter()
             .map(|(filed, _)| filed.state)
             .filter(|s| s.vector.leq(vector))

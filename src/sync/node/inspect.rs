@@ -200,7 +200,7 @@ impl Node {
             let applied = node.applied_sets()?;
             let Some(current) = node.current(class, guid)? else { return Ok(Vec::new()) };
             let mut states: Vec<(Filed, Option<u64>)> = vec![(current.clone(), None)];
-            states.extend(node.past(class, &current, |_, _| false)?.into_iter().map(|(f, n)| (f, Some(n))));
+            states.extend(node.past(class, guid, &current, |_, _| false)?.into_iter().map(|(f, n)| (f, Some(n))));
             let mut entries = Vec::new();
             for (i, (filed, replaced)) in states.iter().enumerate() {
                 let before = states.get(i + 1).map(|(older, _)| older.state.content.as_ref());

@@ -1,6 +1,7 @@
 //! A node: one SQLite file that knows who it is, which classes it synchronizes, and whom it has met.
 
 pub(crate) mod changes;
+pub(crate) mod check;
 pub(crate) mod classes;
 pub(crate) mod copy;
 pub(crate) mod create;
@@ -349,7 +350,14 @@ impl Node {
             }
             self.read_anew()?;
         }
-        end?;
+        end.map_err(|e| match Error::from(e) {
+            // References are judged last of all.
+            e if e.kind() == ErrorKind::Constraint => {
+                let what = format!("a reference would be left without its row ({}); nothing was changed", e.message());
+                Error::new(ErrorKind::Constraint, what)
+            }
+            e => e,
+        })?;
         result
     }
 

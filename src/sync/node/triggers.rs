@@ -73,29 +73,45 @@ pub(crate) fn another_key(a: &Key, b: &Key) -> bool {
     }
 }
 
-/// Compares the triggers in the file with those that should be there; puts them in front again where a newer one of the
-/// user's stands before them.
-pub(crate) fn check(conn: &Connection, class: &Class) -> Result<()> {
+/// How the triggers in a file stand to those that should be there.
+pub(crate) enum Standing {
+    Right,
+    /// They miss nothing of what is written now, but a newer one of the user's stands before them.
+    Behind,
+    /// What notes every change is there; what guards against REPLACE is missing or another one (so the name of one of them), as
+    /// where somebody made or dropped an index.
+    Guarding(String),
+    /// One that notes changes is missing or another one.
+    Broken(String),
+}
+
+pub(crate) fn standing(conn: &Connection, class: &Class) -> Result<Standing> {
     let mut found = found(conn, class)?;
     let wanted = all(class);
     if let Some((name, _)) = wanted.iter().find(|w| !found.contains(w)) {
-        // An index that somebody made or dropped changes only what guards against REPLACE.
         let journaling = core(class).iter().all(|w| found.contains(w));
-        if journaling && !has_strays(conn, class)? {
+        return Ok(if journaling { Standing::Guarding(name.clone()) } else { Standing::Broken(name.clone()) });
+    }
+    let newest = found.split_off(found.len() - wanted.len());
+    Ok(if newest.iter().all(|f| wanted.contains(f)) { Standing::Right } else { Standing::Behind })
+}
+
+/// Compares the triggers in the file with those that should be there; puts them in front again where a newer one of the
+/// user's stands before them.
+pub(crate) fn check(conn: &Connection, class: &Class) -> Result<()> {
+    match standing(conn, class)? {
+        Standing::Right => Ok(()),
+        Standing::Behind => create(conn, class),
+        Standing::Guarding(_) if !has_strays(conn, class)? => {
             drop_all(conn, class)?;
-            return create(conn, class);
+            create(conn, class)
         }
-        return Err(Error::storage(format!(
+        Standing::Guarding(name) | Standing::Broken(name) => Err(Error::storage(format!(
             "the table {} was dropped or altered behind the journal (trigger {name} is missing or another one); nothing was changed",
             class.table
         ))
-        .hint(UNDO));
+        .hint(UNDO)),
     }
-    let newest = found.split_off(found.len() - wanted.len());
-    if newest.iter().any(|f| !wanted.contains(f)) {
-        create(conn, class)?;
-    }
-    Ok(())
 }
 
 /// Whether an object has no row, as when a REPLACE removed it unseen.

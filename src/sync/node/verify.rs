@@ -81,7 +81,7 @@ impl Node {
 
 /// An object's content as bytes that are equal where the content is, also with a node that has not heard of a column yet that
 /// others have added: there it has the value that every state from before has.
-fn comparable(class: &Class, values: Vec<Value>) -> Vec<u8> {
+pub(crate) fn comparable(class: &Class, values: Vec<Value>) -> Vec<u8> {
     let (mut first, mut added) = (Vec::new(), Vec::new());
     for (property, value) in class.properties.iter().zip(values) {
         match &property.added {
@@ -201,10 +201,10 @@ pub fn verify(nodes: &mut [Node]) -> Result<Verification> {
 }
 
 /// Columns that nodes have added with different defaults, in words.
-pub(crate) fn added_differently(nodes: &[Node]) -> Vec<String> {
+pub(crate) fn added_differently<N: std::borrow::Borrow<Node>>(nodes: &[N]) -> Vec<String> {
     let mut found = Vec::new();
-    for (i, a) in nodes.iter().enumerate() {
-        for b in &nodes[i + 1..] {
+    for (i, a) in nodes.iter().map(std::borrow::Borrow::borrow).enumerate() {
+        for b in nodes[i + 1..].iter().map(std::borrow::Borrow::borrow) {
             for (class, other) in a.classes().iter().filter_map(|c| Some((c, b.class(&c.name).ok()?))) {
                 for p in class.properties.iter().filter(|_| class.journaled) {
                     let added = other.properties.iter().find(|q| q.name == p.name).and_then(|q| q.added.as_ref());

@@ -218,6 +218,7 @@ fn header(line: &HeaderLine) -> Result<Header> {
         && line.end <= line.number
         && line.number < i64::MAX as u64
         && line.source != line.target
+        && line.lineage.iter().all(|(ancestor, _)| *ancestor != line.source)
         && class_names.len() == line.classes.len()
         && references.into_iter().all(|r| class_names.contains(r));
     if !consistent {
@@ -281,8 +282,13 @@ fn entry(header: &Header, line: ObjectLine) -> Option<Entry> {
     let value = |i: usize, json: &Json| -> Option<Value> {
         let property = class.properties.get(i)?;
         let value = Value::from_json(json, |j| guid(serde_json::from_value(j.clone()).ok()?))?;
-        let refers = matches!(value, Value::Reference(_) | Value::Dangling(_));
-        (!refers || property.references.is_some()).then_some(value)
+        // A local number means nothing elsewhere.
+        let fits = match value {
+            Value::Reference(_) | Value::Dangling(_) => property.references.is_some(),
+            Value::Integer(_) => property.references.is_none(),
+            _ => true,
+        };
+        fits.then_some(value)
     };
     let content = match line.p {
         None => None,
@@ -301,6 +307,7 @@ fn entry(header: &Header, line: ObjectLine) -> Option<Entry> {
     let deleted = change == crate::sync::exchange::syncset::Change::Deleted;
     if entries.is_empty()
         || vector.entries().len() != entries.len()
+        || vector.get(header.source.guid) > header.number
         || deleted != content.is_none()
         || (line.k.is_none() && !deleted && class.has_numbers())
     {

@@ -1,0 +1,163 @@
+//! What nodes say about each other: identities, what was exchanged, and that one version has one content everywhere.
+
+use super::{Flaw, FlawKind, Flaws};
+use crate::sync::data::guid::Guid;
+use crate::sync::data::schema::{Class, quote};
+use crate::sync::data::value::Value;
+use crate::sync::error::{ErrorKind, Result};
+use crate::sync::node::Node;
+use crate::sync::node::verify::{added_differently, comparable};
+
+/// `nodes`: each with whether its rows are as its journal says, so that they can be compared.
+pub(super) fn check(nodes: &[(Node, bool)], flaws: &mut Flaws) -> Result<()> {
+    for (i, (a, _)) in nodes.iter().enumerate() {
+        for (b, _) in &nodes[i + 1..] {
+            if a.info.guid == b.info.guid {
+                let what = format!("{} and {} go on as one node, {}", a.path.display(), b.path.display(), a.info.name);
+                flaws.add(Flaw::new(FlawKind::SameNode, what));
+                continue;
+            }
+            for (a, b) in [(a, b), (b, a)] {
+                let what = format!("what {} knows of {}", a.info.name, b.info.name);
+                readable(exchanged(a, b, flaws), &what, flaws)?;
+            }
+        }
+    }
+    let compared: Vec<&Node> = nodes.iter().filter(|(_, whole)| *whole).map(|(node, _)| node).collect();
+    let Some((first, others)) = compared.split_first() else { return Ok(()) };
+    // Rows that nobody has written since hold different values then: `objsync verify` names the columns.
+    if others.is_empty() || !added_differently(&compared).is_empty() {
+        return Ok(());
+    }
+    for class in first.classes.iter().filter(|class| class.journaled) {
+        readable(contents(class, &compared, flaws), &format!("the {} of all", class.table), flaws)?;
+    }
+    Ok(())
+}
+
+/// What cannot be read is a flaw, and keeps nothing else from being held against each other.
+fn readable(done: Result<()>, what: &str, flaws: &mut Flaws) -> Result<()> {
+    match done {
+        Err(e) if !matches!(e.kind(), ErrorKind::Cancelled | ErrorKind::Busy) => {
+            let what = format!("{what} could not be read to the end: {}", e.message());
+            flaws.add(Flaw::new(FlawKind::Unreadable, what));
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+/// What `a` has of `b`, and says of it.
+fn exchanged(a: &Node, b: &Node, flaws: &mut Flaws) -> Result<()> {
+    if let Err(e) = b.check_not_restored(a) {
+        let what = e.message().trim_end_matches("; nothing was changed");
+        flaws.add(Flaw::new(FlawKind::Restored, what).todo(e.what_next()));
+        return Ok(());
+    }
+    let (name, other) = (&a.info.name, &b.info.name);
+    let (received, number) = (a.sync_times(b.info.guid)?.received, b.number()?);
+    if received > number {
+        let what = format!("{name} has {other}'s transactions up to {received}, and the last one there is {number}");
+        flaws.add(Flaw::new(FlawKind::Restored, what));
+    }
+    let acknowledged = a.sync_times(b.info.guid)?.acknowledged;
+    // What it has received, and what it has by descent.
+    let has = b.has_of(&a.identity()?, a.number()?)?;
+    if acknowledged > has {
+        let what = format!("{name} says that {other} has confirmed up to {acknowledged}, and {other} has {has}");
+        flaws.add(Flaw::new(FlawKind::Disagree, what));
+    }
+    let (known, key) = (a.public_key(b.info.guid)?, b.public_key(b.info.guid)?);
+    if let (Some(known), Some(key)) = (known, key)
+        && known != key
+    {
+        let what = format!("{name} knows {other} by another key than it signs with, so it takes no set from there");
+        let todo = format!("objsync keys trust {} {key} --node {name}", b.info.guid);
+        flaws.add(Flaw::new(FlawKind::Disagree, what).todo(todo));
+    }
+    let (said, lineage) = (a.lineage_of(b.info.guid)?, b.lineage_of(b.info.guid)?);
+    if !said.is_empty() && said != lineage {
+        let what = format!("{name} says that {other} was made from another node than {other} does");
+        flaws.add(Flaw::new(FlawKind::Disagree, what));
+    }
+    Ok(())
+}
+
+/// One object at one node: hashes of its version and of its content.
+type Held = (Guid, [u8; 16], [u8; 16]);
+
+/// One version, one content, at all nodes that journal the class. Takes 48 bytes an object and node.
+fn contents(class: &Class, nodes: &[&Node], flaws: &mut Flaws) -> Result<()> {
+    let mut all: Vec<(&Node, Vec<Held>)> = Vec::new();
+    for node in nodes {
+        if let Some(class) = node.classes.iter().find(|c| c.name == class.name && c.journaled) {
+            all.push((node, held(node, class)?));
+        }
+    }
+    let mut at = vec![0; all.len()];
+    let next = |at: &[usize]| all.iter().zip(at).filter_map(|((_, held), at)| Some(held.get(*at)?.0)).min();
+    while let Some(guid) = next(&at) {
+        let mut here: Vec<(&Node, &Held)> = Vec::new();
+        for ((node, held), at) in all.iter().zip(&mut at) {
+            if let Some(found) = held.get(*at).filter(|found| found.0 == guid) {
+                here.push((node, found));
+                *at += 1;
+            }
+        }
+        for (i, (a, x)) in here.iter().enumerate() {
+            let differs = |(_, y): &&(&Node, &Held)| x.1 == y.1 && x.2 != y.2;
+            if let Some((b, _)) = here[i + 1..].iter().find(differs) {
+                let what = format!(
+                    "{} {guid} has one version at {} and {} with different contents",
+                    class.name, a.info.name, b.info.name
+                );
+                let flaw = Flaw::new(FlawKind::Content, what);
+                flaws.add(Flaw { class: Some(class.name.clone()), guid: Some(guid), ..flaw });
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn held(node: &Node, class: &Class) -> Result<Vec<Held>> {
+    let short = |bytes: &[u8]| {
+        let mut short = [0; 16];
+        short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+        short
+    };
+    let version = |own: u64, rest: Option<Vec<u8>>| -> Result<Option<[u8; 16]>> {
+        let mut vector = node.nodes.decode(rest.as_deref().unwrap_or_default())?;
+        vector.set(node.info.guid, own);
+        let entries = vector.entries();
+        let bytes: Vec<u8> =
+            entries.iter().flat_map(|(n, number)| [n.0.to_be_bytes(), number.to_be_bytes()].concat()).collect();
+        Ok((!bytes.is_empty()).then(|| short(&bytes)))
+    };
+    let mut all = Vec::new();
+    let sql = format!(
+        "SELECT o.object, o.own, o.rest{} FROM {} o JOIN {} t ON {}",
+        class.values_of("t", "o"),
+        class.objects(),
+        quote(&class.table),
+        class.same_row("t", "o")
+    );
+    let mut statement = node.conn.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(r) = rows.next()? {
+        node.going_on("comparing", all.len(), None)?;
+        let Some(version) = version(r.get(1)?, r.get(2)?)? else { continue };
+        let values =
+            (0..class.properties.len()).map(|i| Ok(Value::from_sql(r.get_ref(3 + i)?))).collect::<Result<_>>()?;
+        let values = node.with_guids(class, values, i64::MAX)?;
+        all.push((node.nodes.object(r.get(0)?)?, version, short(&comparable(class, values))));
+    }
+    let mut statement = node.conn.prepare(&format!("SELECT object, own, rest FROM {}", class.tombstones()))?;
+    let mut rows = statement.query([])?;
+    while let Some(r) = rows.next()? {
+        let Some(version) = version(r.get(1)?, r.get(2)?)? else { continue };
+        all.push((node.nodes.object(r.get(0)?)?, version, [0; 16]));
+    }
+    all.sort_unstable_by_key(|(guid, ..)| *guid);
+    Ok(all)
+}
