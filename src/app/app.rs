@@ -42,6 +42,8 @@ pub struct App {
     size: [f32; 2],
     /// Something had the focus when the last frame ended.
     had_focus: bool,
+    /// The window was high enough for a dock when the last frame was drawn.
+    had_room: bool,
     /// What the context was told last.
     applied: Option<Settings>,
 }
@@ -61,6 +63,7 @@ impl App {
             kept: None,
             size: Settings::default().window,
             had_focus: false,
+            had_room: false,
             applied: None,
         }
     }
@@ -97,7 +100,16 @@ impl App {
         self.apply_settings(&ctx);
         self.size = (ctx.content_rect().size() * ctx.zoom_factor()).into();
         self.take_news(&ctx);
-        self.state.dock_open.get_or_insert(ui.available_height() >= SMALL_WINDOW);
+        let room = ui.available_height() >= SMALL_WINDOW;
+        self.state.dock_open.get_or_insert(room);
+        // In a window that was made small, a dock that tells nothing and that nobody has unfolded gives way first.
+        if std::mem::replace(&mut self.had_room, room)
+            && !room
+            && !self.state.dock_chosen
+            && !panels::dock_tells(&self.state)
+        {
+            self.state.dock_open = Some(false);
+        }
 
         let mut out = Vec::new();
         self.read_keys(&ctx, &mut out);

@@ -141,7 +141,7 @@ impl Engine {
         let side = self.addressee(file)?;
         let options = ApplyOptions { rule, ..ApplyOptions::default() };
         let preview = self.env.preview(side, file, options)?;
-        let names = self.names()?;
+        let names = self.names(side)?;
         let Preview { report, records, has, header, digest, bytes } = &preview;
         let mut found: HashMap<i64, ConflictView> = HashMap::new();
         for record in records {
@@ -193,7 +193,7 @@ impl Engine {
 
     /// Every state of an order at a side.
     pub(super) fn history(&mut self, side: SideIndex, guid: Guid) -> Result<HistoryView> {
-        let names = self.names()?;
+        let names = self.names(side)?;
         let node = &mut self.env.nodes[side];
         let entries = node.history(ORDER, guid)?;
         let class = node.class(ORDER)?;
@@ -218,9 +218,12 @@ impl Engine {
         Ok(HistoryView { side, title: titled(ORDER, number, guid), guid: Some(guid), states: states.collect() })
     }
 
-    pub(super) fn names(&self) -> Result<Names> {
+    /// Names by GUID as a side has them; those it lacks as others do.
+    pub(super) fn names(&self, side: SideIndex) -> Result<Names> {
         let mut names = Names::new();
-        for node in &self.env.nodes {
+        let here = &self.env.nodes[side];
+        let others = self.env.nodes.iter().filter(|node| node.info().guid != here.info().guid);
+        for node in others.chain([here]) {
             for class in ["Employee", "Customer", "Item"] {
                 for (key, name) in query::choices(node, class)? {
                     if let Some(guid) = node.guid_of(node.class(class)?, key)? {

@@ -26,7 +26,7 @@ impl Engine {
         let status = self.env.status()?;
         let referred = [Referred::read(&self.env.nodes[0])?, Referred::read(&self.env.nodes[1])?];
         let ahead = [self.ahead(0)?, self.ahead(1)?];
-        let names = referred.iter().flat_map(Referred::names).collect();
+        let names = [[1, 0], [0, 1]].map(|order| order.into_iter().flat_map(|side| referred[side].names()).collect());
         let journals = [journal(&mut self.env.nodes[0])?, journal(&mut self.env.nodes[1])?];
         let mut sides = [self.side(0, &status.nodes[0])?, self.side(1, &status.nodes[1])?];
         for (side, journal) in sides.iter_mut().zip(journals) {
@@ -34,8 +34,8 @@ impl Engine {
         }
         let rules = self.env.nodes[0].rules()?;
         let (lines, combined) = self.lines(referred, &ahead, rules.of(ORDER))?;
-        let mut conflicts = self.conflict_views(0, &names, &ahead[1])?;
-        conflicts.extend(self.conflict_views(1, &names, &ahead[0])?);
+        let mut conflicts = self.conflict_views(0, &names[0], &ahead[1])?;
+        conflicts.extend(self.conflict_views(1, &names[1], &ahead[0])?);
         let open = |c: &ConflictView| c.state == RecordState::Open;
         conflicts.sort_by(|a, b| open(b).cmp(&open(a)).then_with(|| b.decided_at.cmp(&a.decided_at)));
         let mut sets = self.set_views(0)?;

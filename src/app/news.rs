@@ -5,14 +5,15 @@ use std::sync::Arc;
 use eframe::egui;
 
 use super::app::App;
-use super::dialogs::{Chooser, Dialog, Fresh, History, PathField, Preview};
+use super::dialogs::{Chooser, Chosen, Dialog, Fresh, History, PathField, Preview};
 use super::others::Others;
 use super::selection::set_conflict;
 use super::state::{Activity, ConflictPick, DockTab, Flight, PaneTab, Report, State, Travel, Verified};
 use super::tour::Tour;
-use super::view::{Action, Detail, Done, Failure, Filed, MomentView, Question, SideIndex};
+use super::view::{Action, Detail, Done, Failure, Filed, Line, MomentView, Question, SideIndex};
 use super::worker::Finished;
 use crate::demo::scenario::Act;
+use crate::sync::Guid;
 
 impl App {
     /// Takes what the worker and the file chooser have brought.
@@ -21,8 +22,9 @@ impl App {
         if let Some(view) = news.view {
             self.state.show(view);
             // What could not be read a moment ago can be read again, so that is no news any more.
-            if self.state.unreadable.take().is_some_and(|failure| self.state.error.as_ref() == Some(&failure)) {
+            if self.state.unreadable.take().is_some() {
                 self.state.error = None;
+                self.state.status = "The databases can be read again".into();
             }
         }
         if let Some(sorted) = self.sorter.take() {
@@ -51,9 +53,9 @@ impl App {
                 hint: "Start the program again.".into(),
             });
         }
-        if let Some(path) = self.chooser.as_ref().and_then(Chooser::take) {
+        if let Some(chosen) = self.chooser.as_ref().and_then(Chooser::take) {
             self.chooser = None;
-            self.chosen(path);
+            self.chosen(chosen);
         }
         self.preview_again();
         self.travel_on();
@@ -64,7 +66,8 @@ impl App {
         let at = chrono::Local::now().format("%H:%M:%S").to_string();
         self.state.flash.extend(others.changed.into_iter().map(|key| (key, now)));
         self.state.status = others.text.clone();
-        self.state.note(Activity { at, text: others.text, details: others.details, took: None, failed: false });
+        let text = if others.title.is_empty() { others.text } else { others.title };
+        self.state.note(Activity { at, text, details: others.details, took: None, failed: false });
     }
 
     /// What a preview on the screen says may be so no longer.
@@ -102,12 +105,15 @@ impl App {
         }
     }
 
-    fn chosen(&mut self, path: Option<std::path::PathBuf>) {
+    fn chosen(&mut self, chosen: Chosen) {
         let Some(mut dialog) = self.state.dialog.take() else { return };
         if let Some(field) = dialog.path_mut() {
-            match path {
-                Some(path) => *field = PathField::filled(path, &self.state),
-                None => field.note = Some("No file was chosen. If no chooser came up, type the path.".into()),
+            match chosen {
+                Chosen::Path(path) => *field = PathField::filled(path, &self.state),
+                Chosen::Cancelled => field.note = Some("Cancelled: nothing was chosen.".into()),
+                Chosen::Missing => {
+                    field.note = Some("No file chooser came up on this machine: type the path.".into());
+                }
             }
         }
         self.state.dialog = Some(dialog);
@@ -237,6 +243,7 @@ impl App {
 
     pub(super) fn fail(&mut self, failure: Failure) {
         self.note_failure(&failure);
+        self.state.status = "Not done; the reason is above".into();
         self.state.error = Some(failure);
     }
 
@@ -295,6 +302,25 @@ impl State {
         }
     }
 
+    /// The first row, in databases that nobody has looked at yet.
+    fn look_at_top(&mut self) {
+        self.look_at = self.line(0, 0).map(|line| line.guid);
+    }
+
+    /// What the step shown is about should be seen, else what the one before has changed.
+    fn tour_comes_to(&mut self, changed: Option<Guid>) {
+        let Some(tour) = &self.tour else { return };
+        if tour.is_about_dock() {
+            self.dock = DockTab::Conflicts;
+            self.dock_open = Some(true);
+        }
+        let numbered = tour.order().and_then(|(side, number)| {
+            let is_it = |line: &&Line| line.orders[side].as_ref().is_some_and(|o| o.order_num == number);
+            self.snapshot.as_ref()?.view.lines.iter().find(is_it).map(|line| line.guid)
+        });
+        self.look_at = numbered.or(changed).or(self.look_at);
+    }
+
     fn tour_goes_on(&mut self, action: &Action, done: &Done) {
         let told = || std::iter::once(done.text.clone()).chain(done.details.iter().map(|d| d.text.clone())).collect();
         match action {
@@ -303,23 +329,27 @@ impl State {
                 let outcomes = done.tour.clone().unwrap_or_default();
                 self.tour = Some(Tour { scenario: *scenario, at: outcomes.len(), outcomes, home });
                 self.settings.toured = true;
+                self.look_at_top();
+                self.tour_comes_to(None);
             }
             Action::PlayStep { .. } => {
                 let Some(tour) = &mut self.tour else { return };
                 let played = tour.step().map(|(_, step)| &step.act);
                 tour.done(done.details.iter().map(|d| d.text.clone()).collect());
-                // What was changed should be seen, and so should what waits.
-                self.look_at = done.changed.first().map(|(_, guid)| *guid);
                 self.tabs = Default::default();
                 if let Some(Act::Waiting(side)) = played {
                     self.tabs[*side] = PaneTab::Requeued;
                 }
-                if self.tour.as_ref().is_some_and(|tour| tour.is_about_dock()) {
-                    self.dock = DockTab::Conflicts;
-                    self.dock_open = Some(true);
+                // A comparison of before is no news any more.
+                if self.dock == DockTab::Verify && done.compared.is_none() {
+                    self.dock = DockTab::Activity;
                 }
+                self.tour_comes_to(done.changed.first().map(|(_, guid)| *guid));
             }
-            Action::Open { .. } | Action::RestartDemo => self.tour = None,
+            Action::Open { .. } | Action::RestartDemo => {
+                self.tour = None;
+                self.look_at_top();
+            }
             action => {
                 if let Some(tour) = self.tour.as_mut().filter(|tour| tour.is_next(action)) {
                     tour.done(told());

@@ -29,11 +29,13 @@ pub enum Show {
     Combine,
     /// `?`
     Waiting,
+    /// A record about it is to be decided.
+    ToDecide,
 }
 
 impl Show {
     /// All, in the order of the legend.
-    pub const ALL: [Show; 8] = [
+    pub const ALL: [Show; 9] = [
         Show::All,
         Show::Differences,
         Show::New,
@@ -42,6 +44,7 @@ impl Show {
         Show::Conflict,
         Show::Combine,
         Show::Waiting,
+        Show::ToDecide,
     ];
 
     /// What it lets through, in words.
@@ -55,6 +58,7 @@ impl Show {
             Show::Conflict => "only conflicts",
             Show::Combine => "only what will be combined",
             Show::Waiting => "only what waits",
+            Show::ToDecide => "only what is to be decided",
         }
     }
 
@@ -69,6 +73,7 @@ impl Show {
             Show::Conflict => kind == Some(Difference::Conflict),
             Show::Combine => kind == Some(Difference::Combine),
             Show::Waiting => snapshot.waits.contains(&line.guid),
+            Show::ToDecide => snapshot.to_decide.contains(&line.guid),
         }
     }
 }

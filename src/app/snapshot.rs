@@ -62,6 +62,15 @@ impl Column {
 }
 
 impl ConflictView {
+    /// What people call a property: as its column, where it has one.
+    pub fn called(&self, property: usize) -> String {
+        match (self.column(property), self.properties.get(property)) {
+            (Some(column), _) => column.title().to_lowercase(),
+            (None, Some(property)) => property.name.clone(),
+            (None, None) => String::new(),
+        }
+    }
+
     /// The column of a property, where it is a conflict about an order.
     pub fn column(&self, property: usize) -> Option<Column> {
         let name = &self.properties.get(property)?.name;
@@ -129,6 +138,8 @@ pub struct Counts {
     pub waiting_lines: usize,
     /// Conflict records that somebody is to decide.
     pub to_decide: usize,
+    /// Lines about which there is such a record.
+    pub to_decide_lines: usize,
 }
 
 /// A view, indexed.
@@ -146,6 +157,8 @@ pub struct Snapshot {
     pub ahead: Vec<Guid>,
     /// Objects that wait at either side.
     pub waits: HashSet<Guid>,
+    /// Objects about which somebody is to decide.
+    pub to_decide: HashSet<Guid>,
     names: [[HashMap<i64, String>; 3]; 2],
     /// How many orders refer to each; counted when somebody looks.
     orders_of: [[OnceLock<HashMap<i64, usize>>; 3]; 2],
@@ -174,17 +187,23 @@ impl Snapshot {
         counts.waiting = view.sides.iter().map(|s| s.requeued.len()).sum();
         let waits: HashSet<Guid> = view.sides.iter().flat_map(|s| s.requeued.iter().map(|r| r.guid)).collect();
         counts.waiting_lines = view.lines.iter().filter(|l| waits.contains(&l.guid)).count();
-        counts.to_decide = view.conflicts.iter().filter(|c| c.state == RecordState::Open).count();
+        let open = || view.conflicts.iter().filter(|c| c.state == RecordState::Open);
+        counts.to_decide = open().count();
+        let to_decide: HashSet<Guid> = open().map(|c| c.guid).collect();
+        counts.to_decide_lines = view.lines.iter().filter(|l| to_decide.contains(&l.guid)).count();
         let numbers = view.lines.iter().flat_map(|l| l.orders.iter().flatten()).map(|o| o.order_num);
         let digits = numbers.max().unwrap_or(0).to_string().len();
-        let ahead = view.lines.iter().filter(|l| l.conflict()).map(|l| l.guid).collect();
+        // In the order of the tables, the latest first.
+        let mut ahead: Vec<&Line> = view.lines.iter().filter(|l| l.conflict()).collect();
+        ahead.sort_by_key(|l| std::cmp::Reverse(l.orders.iter().flatten().map(|o| o.order_num).next()));
+        let ahead = ahead.into_iter().map(|l| l.guid).collect();
         let longest = [0, 1, 2].map(|kind| {
             let shown = names.iter().flat_map(|side| side[kind].values());
             let shown = shown.map(|name| if kind == 0 { short_name(name) } else { name.clone() });
             // Of equal ones always the same, so that columns keep their places.
             shown.max_by(|a, b| a.chars().count().cmp(&b.chars().count()).then_with(|| a.cmp(b))).unwrap_or_default()
         });
-        Snapshot { view, counts, digits, longest, ahead, waits, names, orders_of: Default::default() }
+        Snapshot { view, counts, digits, longest, ahead, waits, to_decide, names, orders_of: Default::default() }
     }
 
     /// How many of a side's orders refer to an employee, customer or item (`0` to `2`).

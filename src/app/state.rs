@@ -23,7 +23,7 @@ pub use super::activity::{Activity, Flight, Report, Running, Travel, Verified};
 pub use super::tabs::{DockTab, ListId, PaneTab};
 
 /// How long changed rows stay highlighted, seconds.
-pub const FLASH_SECONDS: f64 = 2.0;
+pub const FLASH_SECONDS: f64 = 3.0;
 /// How long a set is on its way across the lane, seconds.
 pub const FLIGHT_SECONDS: f64 = 0.7;
 /// So many lines are sorted within a frame.

@@ -33,8 +33,10 @@ pub enum Spot {
     Table(SideIndex),
     /// The button that prepares a set.
     Prepare(SideIndex),
-    /// The cards of a side's sets.
+    /// The first card of a side's sets.
     Cards(SideIndex),
+    /// The card of the set with that id.
+    Card(SideIndex, i64),
     /// The tab of what waits.
     Requeued(SideIndex),
     /// The rule.
@@ -49,6 +51,10 @@ pub enum Spot {
     Head(SideIndex),
     /// The rows in sight that differ.
     Marked(SideIndex),
+    /// What waits.
+    Listed(SideIndex),
+    /// The marks with their meaning.
+    Legend,
     /// What the dock tells, where it tells anything.
     Told,
 }
@@ -82,6 +88,21 @@ impl Tour {
     /// What came of the step before the one shown.
     pub fn before(&self) -> &[String] {
         self.at.checked_sub(1).and_then(|i| self.outcomes.get(i)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The step done last was a set that is refused: what came of it is a reason.
+    pub fn was_refused(&self) -> bool {
+        let last = self.at.checked_sub(1).and_then(|i| self.script().steps().nth(i));
+        last.is_some_and(|(_, step)| matches!(step.act, Act::Refused(..)))
+    }
+
+    /// The order that the step shown is about: its side and number there.
+    pub fn order(&self) -> Option<(SideIndex, i64)> {
+        match self.step()?.1.act {
+            Act::Change { side, number, .. } | Act::Delete(side, number) => Some((side, number)),
+            Act::WithoutVersions(number) => Some((0, number)),
+            _ => None,
+        }
     }
 
     /// The step shown is about the dock.
@@ -154,7 +175,7 @@ pub fn spot(act: &Act) -> Spot {
         Act::RandomOrders(side, _) => Spot::Random(*side),
         Act::Change { side, .. } | Act::Delete(side, _) | Act::OrderOfNewCustomer(side, _) => Spot::Table(*side),
         Act::Prepare(side, _) | Act::PrepareAgain(side, _) => Spot::Prepare(*side),
-        Act::Apply(side, _) | Act::Refused(side, _) => Spot::Cards(*side),
+        Act::Apply(side, id) | Act::Refused(side, id) => Spot::Card(*side, *id),
         Act::Waiting(side) => Spot::Requeued(*side),
         Act::ApplyBy(..) | Act::EachRule(..) => Spot::Rule,
         Act::Conflict(_) | Act::DecideAgain(..) | Act::WithoutVersions(_) => Spot::Dock,

@@ -80,7 +80,9 @@ impl Server {
         let wanted = SocketAddr::new(options.bind, options.port);
         let listener = std::net::TcpListener::bind(wanted).map_err(|e| {
             let what = format!("{wanted} cannot be listened at: {e}; nothing is served");
-            Error::new(ErrorKind::Storage, what).hint("another program may be there; choose another port (--port)")
+            let taken = e.kind() == std::io::ErrorKind::AddrInUse;
+            Error::new(if taken { ErrorKind::Busy } else { ErrorKind::Storage }, what)
+                .hint("another program may be there; choose another port (--port)")
         })?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;

@@ -382,14 +382,16 @@ impl Environment {
     pub fn addressee(&self, file: &Path) -> Result<usize> {
         let target = syncset::read_header(file)?.target;
         self.nodes.iter().position(|n| n.info().guid == target.guid).ok_or_else(|| {
+            let namesake = self.nodes.iter().find(|n| n.info().name == target.name);
+            let where_to = match namesake {
+                Some(n) => format!("another {} ({}); the one here is {}", target.name, target.guid, n.info().guid),
+                None => format!("{} {}, which is not in this environment", target.name, target.guid),
+            };
             Error::refused(
                 crate::sync::error::Refusal::WrongNode,
-                format!(
-                    "the set is addressed to {} {}, which is not in this environment; nothing was changed",
-                    target.name, target.guid
-                ),
+                format!("the set is addressed to {where_to}; nothing was changed"),
             )
-            .hint(format!("apply it where {} is", target.name))
+            .hint(format!("apply it in the environment of {} {}", target.name, target.guid))
         })
     }
 

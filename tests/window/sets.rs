@@ -320,7 +320,8 @@ fn a_rule_with_a_caution_leaves_the_first_set_in_sight() {
     window.idle();
     window.choose("On conflict", "Ask");
     window.idle();
-    assert!(window.shows("! see the tip") && !window.shows("The two ends answer differently"));
+    assert!(window.shows("What is here stays until somebody decides") && window.shows("Why? What each rule does"));
+    assert!(!window.shows("The two ends answer differently"), "that is under Why?");
     let save = window.harness.get_by_label("Save set 1000 as…").rect();
     let rule = window.harness.get_by_role_and_label(egui::Role::ComboBox, "On conflict").rect();
     assert!(save.bottom() < rule.top(), "{save:?} is hidden by {rule:?}");

@@ -68,6 +68,8 @@ fn restarting_the_demo_asks_first() {
     restart(&mut window);
     window.key(Key::Enter);
     assert_eq!(window.actions(), [], "Enter alone must not destroy anything");
+    assert!(!window.shows("Restart the demo?"), "the keyboard stands on Cancel");
+    restart(&mut window);
     window.press("Restart demo");
     window.idle();
     assert_eq!(window.actions(), [Action::RestartDemo]);
@@ -184,7 +186,12 @@ fn a_name_leads_to_its_orders() {
             n => format!("{n} orders"),
         }
     );
+    // One click does nothing: the second of two would fall on whatever had come in its place.
     window.press(&label);
+    assert!(window.shows(&label));
+    window.harness.run_steps(60);
+    window.harness.get_by_label(&label).click();
+    window.harness.get_by_label(&label).click();
     window.idle();
     assert_eq!(window.app().state().rows[0].len(), orders);
 }
@@ -212,9 +219,9 @@ fn an_idle_window_paints_nothing() {
     let mut window = Window::open();
     window.press("Random order at MASTER");
     window.idle();
-    // The highlight fades within two seconds of the window's clock, which runs 60 steps a second.
+    // The highlight fades within three seconds of the window's clock, which runs 60 steps a second.
     assert!(!window.app().state().flash.is_empty(), "nothing is highlighted");
-    window.harness.run_steps(140);
+    window.harness.run_steps(200);
     assert!(window.app().state().flash.is_empty());
     let delay = window.harness.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
     assert_eq!(delay, Duration::MAX, "the idle window asks for another frame");
@@ -333,6 +340,8 @@ fn what_waits_says_why_and_is_tried_again_or_discarded() {
     window.key(Key::Enter);
     let discard = |confirmed| Action::Discard { side: 1, ids: vec![11], confirmed };
     assert_eq!(window.actions(), [Action::Retry { side: 1 }, discard(false)], "Enter alone gave it up");
+    window.press("Discard Order 9 at CLIENT…");
+    window.idle();
     window.press("Discard it");
     window.idle();
     assert_eq!(window.actions().last(), Some(&discard(true)));

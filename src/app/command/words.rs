@@ -261,7 +261,10 @@ pub fn in_words(action: &Action, state: &State) -> String {
         }
         Action::NewOrder { side, .. } => format!("inserting an order at {}", at(side)),
         Action::EditOrder { side, number, .. } => format!("changing order {number} at {}", at(side)),
-        Action::DeleteOrders { side, .. } => format!("deleting orders at {}", at(side)),
+        Action::DeleteOrders { side, numbers } => match numbers.as_slice() {
+            [one] => format!("deleting order {one} at {}", at(side)),
+            many => format!("deleting {} at {}", crate::words::count(many.len(), "order"), at(side)),
+        },
         Action::PrepareAgain { side } => format!("preparing again from {}", at(side)),
         Action::Prepare { side, id, .. } => format!("preparing set {id} from {}", at(side)),
         Action::Apply { side, .. } => format!("applying a set at {}", at(side)),
@@ -271,7 +274,11 @@ pub fn in_words(action: &Action, state: &State) -> String {
         Action::Preview { .. } => "previewing a set".into(),
         Action::TakeBack { side, .. } => format!("taking a set back at {}", at(side)),
         Action::Revert { side, .. } => format!("reverting a set at {}", at(side)),
-        Action::Resolve { side, .. } => format!("deciding a conflict at {}", at(side)),
+        Action::Resolve { side, record, .. } => {
+            let found = state.snapshot.as_ref().and_then(|s| s.record(*side, *record));
+            let about = found.map_or_else(|| "a conflict".to_owned(), |found| format!("about {}", found.title));
+            format!("deciding {about} at {}", at(side))
+        }
         Action::Retry { side } => format!("trying again what waits at {}", at(side)),
         Action::Discard { side, .. } => format!("discarding what waits at {}", at(side)),
         Action::History { side, .. } => format!("reading an order's history at {}", at(side)),

@@ -1,7 +1,7 @@
 //! The machine's file chooser, off the window's thread.
 //!
-//! rfd answers `None` both when the user cancelled and when there is no chooser: neither is an error, and the typed path
-//! stays as it is.
+//! rfd answers `None` both when the user cancelled and when there is no chooser. Nobody cancels what has not come up yet, so the
+//! time tells the two apart. Neither is an error, and the typed path stays as it is.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -9,14 +9,30 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use eframe::egui;
 
 use super::Dialog;
 
+/// What came of a chooser.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Chosen {
+    /// A path.
+    Path(PathBuf),
+    /// The user chose none.
+    Cancelled,
+    /// None came up.
+    Missing,
+}
+
+/// A chooser that answers sooner did not come up.
+const AT_ONCE: Duration = Duration::from_millis(700);
+
 /// A chooser that is open.
 pub struct Chooser {
     answer: Receiver<Option<PathBuf>>,
+    since: Instant,
 }
 
 impl Chooser {
@@ -45,14 +61,15 @@ impl Chooser {
             let _ = send.send(block_on(wait).map(|handle| handle.path().to_owned()));
             ctx.request_repaint();
         });
-        waiter.ok().map(|_| Chooser { answer })
+        waiter.ok().map(|_| Chooser { answer, since: Instant::now() })
     }
 
-    /// The answer, once: the path, or `None` for no path.
-    pub fn take(&self) -> Option<Option<PathBuf>> {
+    /// The answer, once.
+    pub fn take(&self) -> Option<Chosen> {
         match self.answer.try_recv() {
-            Ok(path) => Some(path),
-            Err(TryRecvError::Disconnected) => Some(None),
+            Ok(Some(path)) => Some(Chosen::Path(path)),
+            Ok(None) if self.since.elapsed() > AT_ONCE => Some(Chosen::Cancelled),
+            Ok(None) | Err(TryRecvError::Disconnected) => Some(Chosen::Missing),
             Err(TryRecvError::Empty) => None,
         }
     }

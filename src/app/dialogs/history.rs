@@ -16,7 +16,7 @@ const LINE: f32 = 24.0;
 /// The columns.
 const TITLES: [&str; 5] = ["Trans.", "When", "Made by", "Through", "What changed"];
 /// Where they begin, points; the last one has the rest.
-const LEFT: [f32; 6] = [0.0, 90.0, 250.0, 340.0, 560.0, f32::INFINITY];
+const LEFT: [f32; 6] = [0.0, 60.0, 206.0, 290.0, 620.0, f32::INFINITY];
 
 /// A history on the screen.
 #[derive(Clone, Debug, PartialEq)]

@@ -15,7 +15,7 @@ mod show;
 
 use std::path::PathBuf;
 
-pub use chooser::Chooser;
+pub use chooser::{Chooser, Chosen};
 pub use form::OrderForm;
 pub use history::History;
 pub use palette::Palette;
@@ -199,7 +199,9 @@ impl Dialog {
     /// Its button destroys something that no other brings back.
     pub fn is_dangerous(&self) -> bool {
         let Dialog::Confirm { action, .. } = self else { return false };
-        !matches!(action, Action::Resolve { .. } | Action::Revert { .. } | Action::TakeBack { .. })
+        // Deleted orders come back by undo.
+        let comes_back = matches!(action, Action::DeleteOrders { .. } | Action::Undo { .. });
+        !comes_back && !matches!(action, Action::Resolve { .. } | Action::Revert { .. } | Action::TakeBack { .. })
     }
 
     /// Fills in the usual name of the file to be written.

@@ -123,7 +123,8 @@ fn list(
     let shown = area.show_rows(ui, LINE, entries.len(), |ui, rows| {
         for at in rows {
             let (command, label) = &entries[at];
-            let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), LINE), Sense::click());
+            // Arrows move among the entries; Tab goes on to what can be done with the marked one.
+            let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), LINE), Sense::CLICK);
             if at == palette.pick || response.hovered() {
                 let fill = if at == palette.pick { t.side_fill[0] } else { t.raised };
                 ui.painter().rect_filled(rect, CornerRadius::same(5), fill);

@@ -33,7 +33,7 @@ pub fn show(ui: &Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command>)
             Dialog::Rules => return sheets::rules(ui, state),
             _ => {}
         }
-        ui.set_width(460.0);
+        ui.set_width(if matches!(dialog, Dialog::NewOrder(_)) { 560.0 } else { 460.0 });
         ui.label(RichText::new(&title).font(semibold(15.0)).color(t.strong));
         ui.add_space(6.0);
         fields(ui, state, dialog, out);
@@ -277,6 +277,9 @@ fn buttons(ui: &mut Ui, state: &State, dialog: &Dialog, out: &mut Vec<Command>) 
             other_focused |= button.has_focus();
         }
         let cancel = ui.button("Cancel");
+        if matches!(dialog, Dialog::Confirm { .. }) && has_just_come(ui) {
+            if dangerous { cancel.request_focus() } else { response.request_focus() }
+        }
         // Enter files the form from any field, but never something that cannot be taken back.
         other_focused |= cancel.has_focus();
         let enter = !dangerous

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use rand::rngs::StdRng;
 
+use crate::app::snapshot::grouped_decimal;
 use crate::app::view::{Action, Backend, Done, Failure, SideIndex, View};
 use crate::demo::edit::{change_order, delete_orders, new_order};
 use crate::demo::install::{Installation, install};
@@ -44,6 +45,8 @@ pub struct Engine {
     seen: HashMap<PathBuf, FileState>,
     /// How many database files the folder held then.
     files: usize,
+    /// The files of prepared sets that are shown, and whether they were there.
+    cards: Vec<(PathBuf, bool)>,
     /// Prepared sets by digest: reading one again for every view would be a waste.
     pub(super) sets: HashMap<String, Arc<SyncSet>>,
     rng: StdRng,
@@ -71,6 +74,7 @@ impl Engine {
             shown,
             seen: HashMap::new(),
             files,
+            cards: Vec::new(),
             sets: HashMap::new(),
             rng: rng(None),
             progress,
@@ -164,10 +168,12 @@ impl Engine {
                 let after = query::order(&self.env.nodes[side], number)?;
                 let mut what = Vec::new();
                 if before.quantity != after.quantity {
-                    what.push(format!("quantity {} → {}", before.quantity, after.quantity));
+                    let [old, new] = [before.quantity, after.quantity].map(|n| grouped_decimal(n, false));
+                    what.push(format!("quantity {old} → {new}"));
                 }
                 if before.price != after.price {
-                    what.push(format!("price {} → {}", before.price, after.price));
+                    let [old, new] = [before.price, after.price].map(|n| grouped_decimal(n, true));
+                    what.push(format!("price {old} → {new}"));
                 }
                 if before.date_order != after.date_order {
                     what.push(format!("date {} → {}", before.date_order, after.date_order));
@@ -347,12 +353,18 @@ impl Backend for Engine {
         if replaced || self.env.nodes.len() < 2 || self.env.files().len() != self.files {
             // Another program has put other files in their place, as `objsync install --overwrite` does, or added one.
             let dir = self.env.dir().to_owned();
-            self.reopen(&dir).map_err(failure)?;
+            self.reopen(&dir).map_err(|error| match error.kind() {
+                ErrorKind::NotFound => gone(&dir),
+                _ => failure(error),
+            })?;
         }
         self.files = self.env.files().len();
         self.seen = self.file_states();
         let rest = self.serving.follow(self.env.dir());
-        self.look().map(|view| View { rest, ..view }).map_err(failure)
+        let view = self.look().map_err(failure)?;
+        let cards = view.lanes.iter().flat_map(|lane| &lane.prepared);
+        self.cards = cards.map(|card| (card.file.clone(), card.file.exists())).collect();
+        Ok(View { rest, ..view })
     }
 
     fn progress(&self) -> Progress {
@@ -360,7 +372,9 @@ impl Backend for Engine {
     }
 
     fn changed(&mut self) -> bool {
-        self.seen != self.file_states() || self.env.files().len() != self.files
+        self.seen != self.file_states()
+            || self.env.files().len() != self.files
+            || self.cards.iter().any(|(file, there)| file.exists() != *there)
     }
 
     fn run(&mut self, action: Action) -> std::result::Result<Done, Failure> {
@@ -368,11 +382,11 @@ impl Backend for Engine {
         let here = |n: &Node| self.seen.get(n.path()).is_none_or(|seen| identity(n.path()) == seen.1);
         let elsewhere = matches!(action, Action::Open { .. });
         if !elsewhere && !self.env.nodes.iter().all(here) {
-            let message =
-                format!("the databases in {} were deleted or replaced; nothing was changed", self.env.dir().display());
-            return Err(Failure {
-                message,
-                hint: "wait until the window shows the new ones, or open another folder".to_owned(),
+            let dir = self.env.dir().to_owned();
+            let message = format!("the databases in {} were deleted or replaced; nothing was changed", dir.display());
+            return Err(match Environment::exists(&dir) {
+                true => Failure { message, hint: "wait until the window shows the new ones".to_owned() },
+                false => gone(&dir),
             });
         }
         self.note_filed(action).map_err(failure)
@@ -380,7 +394,8 @@ impl Backend for Engine {
 }
 
 /// What the engine's hints call by the terminal's words, and where the window has it.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 9] = [
+    ("choose another port (--port)", "choose another port under “REST…” in the environment's menu"),
     ("or replace that set on purpose (--overwrite)", "or type the file of that set: “Replace the file” replaces it"),
     ("or overwrite it on purpose (--overwrite)", "or replace it by “Replace the file”"),
     (" (objsync install --overwrite)", " (“Restart demo…” in the environment's menu)"),
@@ -409,6 +424,14 @@ fn in_windows_words(hint: &str) -> String {
         }
     }
     hint
+}
+
+/// The folder of the environment that is shown is not there any more.
+fn gone(dir: &Path) -> Failure {
+    Failure {
+        message: format!("the databases in {} are not there any more; what is shown was read before", dir.display()),
+        hint: "bring the folder back, and the window goes on by itself; or open another environment".to_owned(),
+    }
 }
 
 fn failure(error: Error) -> Failure {

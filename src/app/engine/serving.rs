@@ -9,7 +9,11 @@ use crate::app::view::RestView;
 #[cfg(feature = "rest")]
 use crate::rest::{Options, Server};
 #[cfg(feature = "rest")]
-use crate::sync::Error;
+use crate::sync::{Error, ErrorKind};
+
+/// So many ports are tried, from the usual one on.
+#[cfg(feature = "rest")]
+const PORTS: u16 = 8;
 
 /// What is to be served, and what is.
 #[derive(Default)]
@@ -39,12 +43,22 @@ impl Serving {
         };
         if self.tried.as_ref().is_none_or(|(tried, how, _)| tried != dir || *how != wanted) {
             self.stop();
-            let options = Options { port: wanted.port, allow: wanted.allow.clone(), ..Options::default() };
-            self.tried = Some((dir.to_owned(), wanted, Server::start(dir, &options)));
+            let start = |port| Server::start(dir, &Options { port, allow: wanted.allow.clone(), ..Options::default() });
+            // A second window on this machine finds the usual port taken; one that somebody has chosen is not changed.
+            let usual = wanted.port == RestSettings::default().port;
+            let others = if usual { wanted.port..wanted.port + PORTS } else { wanted.port..wanted.port + 1 };
+            let mut server = start(wanted.port);
+            for port in others.skip(1) {
+                match &server {
+                    Err(error) if error.kind() == ErrorKind::Busy => server = start(port),
+                    _ => break,
+                }
+            }
+            self.tried = Some((dir.to_owned(), wanted, server));
         }
         match self.tried.as_ref().map(|(.., server)| server) {
             Some(Ok(server)) => RestView { address: Some(format!("http://{}", server.address())), why_not: None },
-            Some(Err(error)) => RestView { address: None, why_not: Some(error.to_string()) },
+            Some(Err(error)) => RestView { address: None, why_not: Some(super::in_windows_words(&error.to_string())) },
             None => RestView::default(),
         }
     }

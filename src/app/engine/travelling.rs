@@ -15,7 +15,7 @@ const PROPERTIES: [&str; 6] = ["employee", "customer", "date_order", "item", "qu
 
 impl Engine {
     pub(super) fn travel_to(&mut self, side: SideIndex, number: u64) -> Result<Done> {
-        let names = self.names()?;
+        let names = self.names(side)?;
         let node = &mut self.env.nodes[side];
         let range = (node.floor()?, node.number()?);
         let number = number.clamp(range.0, range.1);

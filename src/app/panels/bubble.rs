@@ -18,7 +18,7 @@ const BUBBLE: &str = "tour's bubble";
 /// Space around a bubble's text, points.
 const PAD: f32 = 16.0;
 /// How many lines of what came of the step before are told.
-const TOLD: usize = 4;
+const TOLD: usize = 7;
 
 /// Draws the tour, or the offer of one. `dialog`: something asks, and stands in the middle.
 pub fn show(ui: &Ui, state: &State, dialog: bool, out: &mut Vec<Command>) {
@@ -88,9 +88,10 @@ fn kept_clear(ui: &Ui) -> Vec<(Rect, f32)> {
             (Spot::Marked(side), 1.5),
             (Spot::Prepare(side), 1.0),
             (Spot::Cards(side), 1.5),
+            (Spot::Listed(side), 1.5),
         ]
     });
-    let whole = [(Spot::Verdict, 1.0), (Spot::Rule, 0.4), (Spot::Sync, 0.4), (Spot::Told, 1.0)];
+    let whole = [(Spot::Verdict, 1.0), (Spot::Legend, 0.6), (Spot::Rule, 0.4), (Spot::Sync, 0.4), (Spot::Told, 1.0)];
     spots.chain(whole).filter_map(|(spot, weight)| Some((spot_rect(ui, spot)?, weight))).collect()
 }
 
@@ -157,8 +158,9 @@ fn step(ui: &mut Ui, state: &State, tour: &Tour, out: &mut Vec<Command>) {
         None => "That was the tour".to_owned(),
     };
     ui.add(Label::new(RichText::new(heading).font(semibold(TEXT)).color(ink)).wrap());
+    let sign = if tour.was_refused() { "!" } else { "✓" };
     for line in tour.before().iter().take(TOLD) {
-        ui.add(Label::new(RichText::new(format!("✓ {}", line.trim())).font(regular(SMALL)).color(ink)).truncate());
+        ui.add(Label::new(RichText::new(format!("{sign} {}", line.trim())).font(regular(SMALL)).color(ink)).wrap());
     }
     let more = tour.before().len().saturating_sub(TOLD);
     if more > 0 {
@@ -188,7 +190,13 @@ fn step(ui: &mut Ui, state: &State, tour: &Tour, out: &mut Vec<Command>) {
                 };
                 action(ui, state, Command::TourNext, &text, true, out)
             }
-            None => action(ui, state, Command::TourStay, "Go on from here", false, out),
+            None => {
+                let stay = action(ui, state, Command::TourStay, "Go on from here", true, out);
+                if ui.memory(|m| m.focused().is_none()) {
+                    stay.request_focus();
+                }
+                stay
+            }
         };
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let text = if tour.has_next() { "Leave" } else { "Back to my databases" };
@@ -201,6 +209,8 @@ fn step(ui: &mut Ui, state: &State, tour: &Tour, out: &mut Vec<Command>) {
     });
     if tour.has_next() {
         ui.label(RichText::new("F6 or Enter: next, Esc: leave").font(regular(SMALL)).color(ink));
+    } else {
+        ui.label(RichText::new("Enter: go on here, Esc: back to your databases").font(regular(SMALL)).color(ink));
     }
 }
 

@@ -1,7 +1,8 @@
 //! The editor inside a cell: a field, the names offered below it, and the reason while the text is not right.
 
 use eframe::egui::{
-    self, Align2, Button, EventFilter, Id, Key, Modifiers, Popup, PopupCloseBehavior, RichText, TextEdit, Ui,
+    self, Align2, Button, EventFilter, Id, Key, Modifiers, Popup, PopupCloseBehavior, Rect, RichText, TextEdit, Ui,
+    pos2,
 };
 
 use crate::app::command::Command;
@@ -10,8 +11,14 @@ use crate::app::snapshot::Snapshot;
 use crate::app::state::State;
 use crate::app::theme::{TEXT, Tokens, regular};
 
-/// Draws the editor over its cell.
-pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, editor: &Editor, out: &mut Vec<Command>) {
+/// As wide as a date with its seconds, or most names, points.
+const WIDEST: f32 = 160.0;
+/// As wide as most numbers.
+const NUMBER: f32 = 84.0;
+
+/// Draws the editor over its cell, and, where that is narrow, over those to its left: they are drawn already. `table`: how far it
+/// may reach.
+pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, editor: &Editor, table: Rect, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let offered = editor.offered(snapshot);
     let reason = if editor.is_changed() { editor.draft(snapshot).err() } else { None };
@@ -31,7 +38,11 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, editor: &Editor, ou
 
     let mut text = editor.text.clone();
     let border = if reason.is_some() { t.danger } else { t.sides[editor.side] };
-    let rect = ui.max_rect();
+    let cell = ui.max_rect();
+    let wanted = if editor.column.is_number() { NUMBER } else { WIDEST };
+    let left = (cell.right() - wanted).max(table.left()).min(cell.left());
+    let rect = Rect::from_min_max(pos2(left, cell.top()), cell.max);
+    ui.set_clip_rect(table);
     let field = TextEdit::singleline(&mut text)
         .id(id)
         .font(regular(TEXT))

@@ -124,7 +124,8 @@ fn listed(ui: &mut Ui, snapshot: &Snapshot, pick: ConflictPick, chosen: bool) ->
                 RecordState::Decided => {
                     let deleted = record.kind.contains("deleted");
                     let (ink, fill) = if deleted { (t.danger, t.danger_fill) } else { (t.text, t.raised) };
-                    ((record.kind.as_str(), ink, fill), format!("{} · {stands}", record.set), t.text)
+                    let found = format!("at {}, {} · {stands}", snapshot.side_name(side), record.set);
+                    ((record.kind.as_str(), ink, fill), found, t.text)
                 }
             };
             entry(ui, chosen, &record.title, tag, &below, ink)
@@ -174,12 +175,23 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
     let pick = record.state != RecordState::TakenBack;
     let frame = Frame::new().inner_margin(Margin::symmetric(16, 4));
     Panel::bottom("decision").frame(frame).resizable(false).show(ui, |ui| {
-        ui.horizontal(|ui| decision(ui, state, record, &draft, out));
+        // Where it is too narrow for one row, nothing lies over anything.
+        ui.horizontal_wrapped(|ui| decision(ui, state, record, &draft, out));
     });
     page(ui, "conflict", |ui| {
         // In a small dock, why it stands as it does is in sight whole.
         ui.add_space(-4.0);
         ui.spacing_mut().item_spacing.y = 2.0;
+        let elsewhere = state.selection.cursor.filter(|guid| *guid != record.guid);
+        if let Some(line) = elsewhere.and_then(|guid| snapshot.line(guid)) {
+            note(
+                ui,
+                &format!(
+                    "{}, which is selected, has no conflict. The one looked at last:",
+                    ahead_title(snapshot, line)
+                ),
+            );
+        }
         titled(ui, &record.title, &record.kind, &record.set);
         let (mut rows, same) = versions(record, &draft);
         for row in &mut rows {
@@ -196,6 +208,12 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
             ui.add(Label::new(RichText::new(format!("! {wrong}")).color(t.danger)).wrap());
         }
         ui.add(Label::new(RichText::new(&record.why).font(medium(TEXT)).color(t.strong)).wrap());
+        if record.properties.iter().any(|p| p.ancestor.contains(" / ")) {
+            note(
+                ui,
+                "Two states are last common to both: sets have crossed, and neither of the two came after the other.",
+            );
+        }
         if record.unseen {
             let [here, there] = [record.side, 1 - record.side].map(|side| snapshot.side_name(side));
             let text = format!(
@@ -266,7 +284,9 @@ fn decision(ui: &mut Ui, state: &State, record: &ConflictView, draft: &Draft, ou
         });
         command_button(ui, state, out, Command::ResetDecision, Look::Plain);
     }
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+    let one_row = ui.available_width() > 330.0;
+    let layout = if one_row { Layout::right_to_left(Align::Center) } else { Layout::left_to_right(Align::Center) };
+    ui.with_layout(layout, |ui| {
         if record.state != RecordState::TakenBack {
             command_button(ui, state, out, Command::FileDecision, Look::Side(record.side));
         }

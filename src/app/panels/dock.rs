@@ -52,7 +52,7 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
 }
 
 /// There is anything in what the dock shows.
-fn tells(state: &State) -> bool {
+pub fn tells(state: &State) -> bool {
     let Some(snapshot) = &state.snapshot else { return false };
     match state.dock {
         DockTab::Conflicts => !snapshot.ahead.is_empty() || !snapshot.view.conflicts.is_empty(),
@@ -276,7 +276,7 @@ fn verify(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     page(ui, "verify", |ui| {
         ui.horizontal(|ui| {
             command_button(ui, state, out, Command::Verify, Look::Plain).accessible_name("Compare again");
-            note(ui, "Compares every order of both databases by its contents, not by what was sent.");
+            note(ui, "Compares every row of both databases by its contents, not by what was sent.");
         });
         let Some(verified) = &state.verified else { return };
         let t = Tokens::of(ui);
@@ -285,7 +285,7 @@ fn verify(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             ui.label(RichText::new(&verified.at).color(t.weak));
             let differ: usize = verified.classes.iter().filter(|c| c.journaled).map(|c| c.differ).sum();
             let text = match differ {
-                0 => "Both sides hold the same".to_owned(),
+                0 => "What is synchronized is the same at both sides".to_owned(),
                 1 => "1 object differs".to_owned(),
                 n => format!("{} differ", count(n, "object")),
             };

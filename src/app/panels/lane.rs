@@ -35,6 +35,8 @@ pub fn show(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         ui.add_space(2.0);
     });
     CentralPanel::no_frame().show(ui, |ui| {
+        // That there is more than is seen, is seen.
+        ui.spacing_mut().scroll = egui::style::ScrollStyle { bar_width: 6.0, ..egui::style::ScrollStyle::solid() };
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             // Less than the lane's while it scrolls.
             ui.set_max_width(ui.available_width());
@@ -72,16 +74,33 @@ fn direction(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>
     let button = command_button_sized(ui, state, out, prepare, &text, Look::Side(side), width);
     note_spot(ui, Spot::Prepare(side), button.rect);
     bring_into_view(ui, state, Spot::Prepare(side), button.rect);
+    let newest = just_prepared(ui, side, &lane.prepared);
     for (at, set) in lane.prepared.iter().enumerate() {
         let card = ui.push_id(("set", side, set.id), |ui| set_card(ui, state, side, set, out)).response;
         if at == 0 {
             note_spot(ui, Spot::Cards(side), card.rect);
-            bring_into_view(ui, state, Spot::Cards(side), card.rect);
+        }
+        note_spot(ui, Spot::Card(side, set.id), card.rect);
+        bring_into_view(ui, state, Spot::Card(side, set.id), card.rect);
+        if newest == Some(set.id) {
+            ui.scroll_to_rect(card.rect.expand(6.0), None);
         }
     }
     if let Some(report) = state.report.as_ref().filter(|r| r.side == 1 - side) {
         last_apply(ui, state, snapshot, report, out);
     }
+}
+
+/// The set that was prepared since the last frame: however short the lane, its card comes into view.
+fn just_prepared(ui: &Ui, side: SideIndex, sets: &[SetCard]) -> Option<i64> {
+    let memory = egui::Id::unique(("sets in the lane", side));
+    let ids: Vec<i64> = sets.iter().map(|set| set.id).collect();
+    let before = ui.data_mut(|d| d.get_temp::<Vec<i64>>(memory));
+    let new = before.as_ref().and_then(|before| ids.iter().find(|id| !before.contains(id)).copied());
+    if before.as_ref() != Some(&ids) {
+        ui.data_mut(|d| d.insert_temp(memory, ids));
+    }
+    new
 }
 
 /// Scrolls to what the tour's step is about, once a step.
@@ -168,6 +187,9 @@ fn set_card(ui: &mut Ui, state: &State, side: SideIndex, set: &SetCard, out: &mu
             return;
         }
         let c = set.counts;
+        if set.objects == 0 {
+            note(ui, "nothing new: it says what was received");
+        }
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().interact_size.y = 18.0;
             ui.spacing_mut().item_spacing.x = 4.0;
@@ -247,7 +269,7 @@ fn drop_target(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
 }
 
 /// The rule for orders, and what it does. `height`: what its words may take; what is longer scrolls. Where the lane is
-/// `short`, all but one sentence goes into the tip, so that the first set's buttons stay in sight.
+/// `short`, the caution is left to the tip and to Why?, so that the first set's buttons stay in sight.
 fn rule(ui: &mut Ui, state: &State, height: f32, short: bool, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let others = state.rule_for_others();
@@ -294,11 +316,6 @@ fn rule(ui: &mut Ui, state: &State, height: f32, short: bool, out: &mut Vec<Comm
     if rule != state.rule() {
         out.push(Command::Rule(rule));
     }
-    if short && !caution.is_empty() {
-        let text = RichText::new("! see the tip").font(regular(12.0)).color(t.waiting);
-        ui.add(Label::new(text).sense(egui::Sense::hover())).on_hover_text(tip.trim_end());
-        return;
-    }
     ScrollArea::vertical().id_salt("rule in words").auto_shrink([false, true]).max_height(height).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
         note(ui, &sentence);
@@ -306,7 +323,8 @@ fn rule(ui: &mut Ui, state: &State, height: f32, short: bool, out: &mut Vec<Comm
         if ui.add(egui::Link::new(why)).accessible_name("Why? What each rule does").clicked() {
             out.push(Command::Ask(Dialog::Rules));
         }
-        if !caution.is_empty() {
+        // In a short lane that is read under Why?, which has it, too.
+        if !caution.is_empty() && !short {
             let text = RichText::new(format!("! {caution}")).font(regular(12.0)).color(t.waiting);
             ui.add(Label::new(text).wrap());
         }

@@ -26,9 +26,12 @@ use eframe::egui::{CentralPanel, Frame, Margin, Panel, Rect, Stroke, Ui, UiBuild
 use super::command::Command;
 use super::state::State;
 use super::theme::Tokens;
+use super::tour::Spot;
 use super::view::SideIndex;
+use super::widgets::note_spot;
 
 pub use bubble::show as bubble;
+pub use dock::tells as dock_tells;
 
 /// Where the two tables stand. Not part of the state: it belongs to the widgets, and both tables of a frame must see it.
 #[derive(Debug, Default)]
@@ -74,7 +77,9 @@ pub fn show(ui: &mut Ui, state: &State, scrolling: &mut Scrolling, out: &mut Vec
     let t = Tokens::of(ui);
     let bar = |fill, y| Frame::new().fill(fill).inner_margin(Margin::symmetric(14, y));
     Panel::top("top").frame(bar(t.surface, 8)).show_separator_line(true).show(ui, |ui| top::bar(ui, state, out));
-    Panel::top("legend").frame(bar(t.ground, 4)).show_separator_line(true).show(ui, |ui| top::legend(ui, state, out));
+    let legend = Panel::top("legend").frame(bar(t.ground, 4)).show_separator_line(true);
+    let legend = legend.show(ui, |ui| top::legend(ui, state, out));
+    note_spot(ui, Spot::Legend, legend.response.rect);
     Panel::bottom("status")
         .frame(bar(t.ground, 3))
         .show_separator_line(true)
@@ -86,7 +91,8 @@ pub fn show(ui: &mut Ui, state: &State, scrolling: &mut Scrolling, out: &mut Vec
             .show_separator_line(true)
             .show(ui, |ui| status::error(ui, error, state, out));
     }
-    if !state.settings.presentation {
+    // A room sees the dock only where the tour speaks of it.
+    if !state.settings.presentation || state.tour.as_ref().is_some_and(|tour| tour.is_about_dock()) {
         dock::show(ui, state, out);
     }
     CentralPanel::no_frame().show(ui, |ui| centre(ui, state, scrolling, out));

@@ -70,8 +70,10 @@ fn row(ui: &mut Ui, snapshot: &Snapshot, side: SideIndex, choice: &Choice, order
     paint(ui, ui.painter(), of, &figure(grouped(orders as u64)));
     let said = format!("{} at {}, {}", choice.name, snapshot.side_name(side), count(orders, "order"));
     response.widget_info(|| WidgetInfo::labeled(Role::ListBoxOption, true, &said));
-    let clicked = response.clicked();
-    let tip = if cut { format!("{}\nShows its orders", choice.name) } else { "Shows its orders".to_owned() };
-    response.on_hover_cursor(egui::CursorIcon::PointingHand).on_hover_text(tip);
-    clicked
+    // By the pointer only twice: the second click of a double one would fall on whatever comes in its place.
+    let chosen = response.double_clicked() || response.clicked() && !response.clicked_by(egui::PointerButton::Primary);
+    let tip = "Double-click shows its orders";
+    let tip = if cut { format!("{}\n{tip}", choice.name) } else { tip.to_owned() };
+    response.on_hover_text(tip);
+    chosen
 }

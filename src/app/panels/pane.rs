@@ -11,7 +11,7 @@ use crate::app::state::{ListId, PaneTab, State};
 use crate::app::theme::{SMALL, TEXT, Tokens, mono, semibold};
 use crate::app::tour::Spot;
 use crate::app::view::{Action, SideIndex};
-use crate::app::widgets::{Look, command_button_sized, fact, list_filter, note_spot, tab};
+use crate::app::widgets::{Look, command_button_sized, fact, list_filter, menu_entry, note_spot, tab};
 use crate::words::grouped;
 
 /// The pane of a side.
@@ -159,7 +159,7 @@ fn tools(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
         out.push(Command::RandomCount(side, n));
     }
     note_spot(ui, Spot::Random(side), ui.min_rect());
-    // On a narrow pane the rest is in the row's menu, on keys and in the palette.
+    // On a narrow pane the rest is behind the dots.
     let wide = ui.max_rect().width() > 620.0;
     let all = [
         Command::NewOrder(side),
@@ -171,12 +171,22 @@ fn tools(ui: &mut Ui, state: &State, side: SideIndex, out: &mut Vec<Command>) {
     if wide {
         ui.spacing_mut().button_padding.x = 8.0;
     }
-    for command in all.into_iter().take(if wide { 5 } else { 3 }) {
+    let shown = if wide { all.len() } else { 3 };
+    for command in all[..shown].iter().cloned() {
         let text = match command {
             Command::TimeTravel(_) => "As it was…".to_owned(),
             _ => command.button(state),
         };
         command_button_sized(ui, state, out, command, &text, Look::Plain, 0.0);
+    }
+    if !wide {
+        let more = ui.button("⋯").accessible_name(format!("More at {name}")).on_hover_text("More");
+        egui::Popup::menu(&more).show(|ui| {
+            ui.set_min_width(200.0);
+            for command in all[shown..].iter().cloned() {
+                menu_entry(ui, state, out, command);
+            }
+        });
     }
 }
 

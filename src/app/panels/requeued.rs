@@ -6,8 +6,9 @@ use crate::app::command::Command;
 use crate::app::snapshot::Snapshot;
 use crate::app::state::{ListId, PaneTab, State};
 use crate::app::theme::{TEXT, Tokens, regular, semibold};
+use crate::app::tour::Spot;
 use crate::app::view::{Action, Requeued, SideIndex};
-use crate::app::widgets::{Look, command_button, note, pill};
+use crate::app::widgets::{Look, command_button, note, note_spot, pill};
 
 /// How many are laid out; more are found by the filter.
 const SHOWN: usize = 300;
@@ -17,7 +18,7 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, side: SideIndex, ou
     let t = Tokens::of(ui);
     let waiting = &snapshot.view.sides[side].requeued;
     ScrollArea::vertical().id_salt(("requeued", side)).auto_shrink(false).show(ui, |ui| {
-        Frame::new().inner_margin(Margin::same(14)).show(ui, |ui| {
+        let listed = Frame::new().inner_margin(Margin::same(14)).show(ui, |ui| {
             if waiting.is_empty() {
                 note(ui, "Nothing waits. An object that cannot be applied yet, because something it refers to has not arrived, waits here and is tried again after every set.");
                 return;
@@ -55,5 +56,8 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, side: SideIndex, ou
                 ui.separator();
             }
         });
+        if !waiting.is_empty() {
+            note_spot(ui, Spot::Listed(side), listed.response.rect);
+        }
     });
 }

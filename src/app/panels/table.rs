@@ -65,13 +65,13 @@ impl Shape {
         };
         let shares = [mark, number, names[0], names[1], date(date_chars), names[2], quantity, price];
         let (sum, of_names) = (shares.iter().sum::<f32>(), names.iter().sum::<f32>());
-        // What is too much is spread evenly; what is missing is taken from names, which can be read when cut.
-        let scale = |column: usize| match column {
-            _ if width >= sum => width / sum,
-            2 | 3 | 5 => ((width - sum + of_names) / of_names).max(0.3),
-            _ => 1.0,
-        };
-        let widths = std::array::from_fn(|i| (shares[i] * scale(i)).floor());
+        // What is too much is spread evenly; what is missing is taken from the longest names, which can be read when cut.
+        let widest = no_wider(names, (width - sum + of_names).max(120.0));
+        let widths = std::array::from_fn(|i| match i {
+            _ if width >= sum => (shares[i] * width / sum).floor(),
+            2 | 3 | 5 => shares[i].min(widest).floor(),
+            _ => shares[i].floor(),
+        });
         Shape { widths, text, row, pad, date_chars }
     }
 
@@ -82,6 +82,19 @@ impl Shape {
             Some(column) => column.title(),
         }
     }
+}
+
+/// How wide the widest of three may be, so that all fit.
+fn no_wider(mut wanted: [f32; 3], mut room: f32) -> f32 {
+    wanted.sort_by(f32::total_cmp);
+    for (i, width) in wanted.into_iter().enumerate() {
+        let share = room / (3 - i) as f32;
+        if width > share {
+            return share;
+        }
+        room -= width;
+    }
+    f32::INFINITY
 }
 
 /// Draws the table of a side.
@@ -241,7 +254,7 @@ impl Painting<'_> {
             let (_, response) = row.col(|ui| {
                 self.ground(ui);
                 match (editing, order) {
-                    (Some(editor), _) => cell_editor::show(ui, self.state, self.snapshot, editor, out),
+                    (Some(editor), _) => cell_editor::show(ui, self.state, self.snapshot, editor, self.clip, out),
                     (None, Some(order)) => self.value(ui, order, column, index),
                     (None, None) => {}
                 }

@@ -1,7 +1,7 @@
 //! The top bar with the verdict, and the legend, which is the filter.
 
 use eframe::egui::{
-    self, Align, Button, Color32, CornerRadius, Frame, Layout, Margin, Response, RichText, Role, Stroke, Ui, WidgetInfo,
+    self, Button, Color32, CornerRadius, Frame, Margin, Response, RichText, Role, Stroke, Ui, WidgetInfo,
 };
 
 use crate::app::TITLE;
@@ -12,7 +12,7 @@ use crate::app::state::{PaneTab, State};
 use crate::app::theme::{SMALL, TEXT, Tokens, medium, regular, semibold};
 use crate::app::tour::Spot;
 use crate::app::view::Action;
-use crate::app::widgets::{Look, command_button, focus_ring, menu_entry, note, note_spot};
+use crate::app::widgets::{Look, at_right, command_button, focus_ring, menu_entry, note, note_spot};
 use crate::demo::scenario::SCENARIOS;
 use crate::words::{count, grouped};
 
@@ -31,12 +31,12 @@ pub fn bar(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         ui.add_space(6.0);
         let spot = ui.scope(|ui| verdict(ui, state, out)).response.rect;
         note_spot(ui, Spot::Verdict, spot);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            theme_button(ui, state, out);
-            tours(ui, state, out);
+        at_right(ui, "of the bar", |ui| {
+            search(ui, state, if wide { 250.0 } else { 170.0 }, out);
             let verify = command_button(ui, state, out, Command::Verify, Look::Plain);
             note_spot(ui, Spot::Verify, verify.rect);
-            search(ui, state, if wide { 250.0 } else { 170.0 }, out);
+            tours(ui, state, out);
+            theme_button(ui, state, out);
         });
     });
 }
@@ -160,11 +160,13 @@ fn verdict(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let t = Tokens::of(ui);
     let parts = match &state.snapshot {
         None if state.error.is_some() => vec![("not readable".to_owned(), None)],
+        Some(_) if state.unreadable.is_some() => vec![("not readable now; as read before".to_owned(), None)],
         None => vec![("checking…".to_owned(), None)],
         Some(snapshot) => verdict_words(snapshot),
     };
     let (ink, fill) = match &state.snapshot {
         None => (t.weak, t.raised),
+        Some(_) if state.unreadable.is_some() => (t.weak, t.raised),
         Some(s) if s.view.equal && parts.iter().all(|(_, leads_to)| leads_to.is_none()) => (t.new, t.new_fill),
         Some(_) => (t.waiting, t.waiting_fill),
     };
@@ -182,11 +184,15 @@ fn verdict(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             let Some(command) = leads_to else { continue };
             let tip = match command {
                 Command::Show(_) => "Shows only these",
-                Command::NextToDecide => "Shows the next one",
+                Command::NextToDecide => "Shows only these, and the next one",
                 _ => "Shows what waits, and why",
             };
             // The legend's chip also takes a filter away; these words only set it.
             if response.on_hover_text(tip).clicked() && command != Command::Show(state.query.show) {
+                // What is to be decided is filtered, too, like all that the verdict speaks of.
+                if command == Command::NextToDecide && state.query.show != Show::ToDecide {
+                    out.push(Command::Show(Show::ToDecide));
+                }
                 out.push(command);
             }
         }
@@ -233,31 +239,32 @@ pub fn legend(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             (Show::Conflict, "! ", "Conflict", c.conflict, t.conflict),
             (Show::Combine, "⊕ ", "Combined", c.combine, t.conflict),
             (Show::Waiting, "? ", "Waiting", c.waiting_lines, t.waiting),
+            (Show::ToDecide, "! ", "To decide", c.to_decide_lines, t.conflict),
         ] {
             // What hardly ever is needs no place.
-            if matches!(show, Show::Waiting | Show::Combine) && n == 0 && state.query.show != show {
+            if matches!(show, Show::Waiting | Show::Combine | Show::ToDecide) && n == 0 && state.query.show != show {
                 continue;
             }
             if chip(ui, state.query.show == show, sign, name, n, ink).clicked() {
                 out.push(Command::Show(show));
             }
         }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let mut together = state.scroll_together;
-            let checkbox = egui::Checkbox::new(&mut together, "Scroll together");
-            let response = ui.add_enabled(state.query.side_by_side, checkbox);
-            if response.on_disabled_hover_text("Only rows side by side can scroll together.").changed() {
-                out.push(Command::ScrollTogether(together));
-            }
+        at_right(ui, "of the legend", |ui| {
             let mut aligned = state.query.side_by_side;
-            if ui.checkbox(&mut aligned, "Rows side by side").changed() {
-                out.push(Command::SideBySide(aligned));
-            }
             let shown = state.rows[0].len();
             if aligned && shown < c.all {
                 ui.label(
                     RichText::new(format!("{} of {} rows", grouped(shown as u64), grouped(c.all as u64))).color(t.weak),
                 );
+            }
+            if ui.checkbox(&mut aligned, "Rows side by side").changed() {
+                out.push(Command::SideBySide(aligned));
+            }
+            let mut together = state.scroll_together;
+            let checkbox = egui::Checkbox::new(&mut together, "Scroll together");
+            let response = ui.add_enabled(state.query.side_by_side, checkbox);
+            if response.on_disabled_hover_text("Only rows side by side can scroll together.").changed() {
+                out.push(Command::ScrollTogether(together));
             }
         });
     });

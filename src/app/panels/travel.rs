@@ -102,6 +102,10 @@ pub fn steps(ui: &mut Ui, state: &State, travel: &Travel, side: SideIndex, out: 
     ui.spacing_mut().slider_width = (ui.available_width() - wide - 76.0 - 130.0).max(60.0);
     let slider = Slider::new(&mut number, range.0..=range.1).show_value(false);
     let response = ui.add(slider).accessible_name(format!("Transaction of {name}"));
+    // The arrows go through the past from the start.
+    if travel.asked.is_none() {
+        response.request_focus();
+    }
     for (text, to, what) in [("‹", number.saturating_sub(1), "before"), ("›", number + 1, "after")] {
         let enabled = (range.0..=range.1).contains(&to);
         let button = ui.add_enabled(enabled, egui::Button::new(text).min_size(vec2(24.0, 20.0)));

@@ -130,6 +130,20 @@ pub fn spot_rect(ui: &Ui, spot: Spot) -> Option<egui::Rect> {
     noted.filter(|(at, _)| *at == frame).map(|(_, rect)| rect)
 }
 
+/// Puts what is added at the right, in the order in which it stands there: a layout from the right would have Tab go backwards.
+pub fn at_right<R>(ui: &mut Ui, salt: &str, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let memory = ui.scope_id().with(("at right", salt));
+    let before = ui.data(|d| d.get_temp::<f32>(memory)).unwrap_or_default();
+    ui.add_space((ui.available_width() - before).max(0.0));
+    let shown = ui.horizontal(add);
+    let width = shown.response.rect.width();
+    if (width - before).abs() > 0.5 {
+        ui.data_mut(|d| d.insert_temp(memory, width));
+        ui.ctx().request_discard("how wide it is, is known now");
+    }
+    shown.inner
+}
+
 /// A small field that filters a list.
 pub fn list_filter(ui: &mut Ui, state: &State, list: ListId, width: f32, out: &mut Vec<Command>) -> Response {
     let (title, name) = match list {

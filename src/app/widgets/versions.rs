@@ -51,13 +51,13 @@ pub fn versions(record: &ConflictView, draft: &Draft) -> (Vec<Version>, Vec<Stri
     let (mut rows, mut same) = (Vec::new(), Vec::new());
     for (property, p) in record.properties.iter().enumerate() {
         if !of_interest(property, p) {
-            same.push(p.name.clone());
+            same.push(record.called(property));
             continue;
         }
         let planned = draft.planned(property);
         rows.push(Version {
             property,
-            name: p.name.clone(),
+            name: record.called(property),
             ancestor: p.ancestor.clone(),
             values: p.values.clone(),
             changed: p.changed,

@@ -39,7 +39,7 @@ pub const CONTRAST: Part = Part {
             act: Act::EachRule(CLIENT, 2000),
         },
         Step {
-            text: "“Merge properties” looks at each property for itself, as the columns above. But it knows that both sides \
+            text: "“Merge properties” looks at each property for itself, as keeping the last write by column does. But it knows that both sides \
                    changed both, so it takes the later of the two for what both changed, and says whose each value was.",
             act: Act::ApplyBy(CLIENT, 2000, Rule::MergeProperties),
         },

@@ -1,6 +1,8 @@
 //! Reports and conflict records in words, as the terminal and the window's activity tell them.
 
-use crate::sync::{Chosen, ConflictRecord, Node, RecordState, Report};
+use crate::demo::query::choices;
+use crate::demo::tables::ORDER;
+use crate::sync::{Chosen, ConflictRecord, Node, RecordState, Report, Value};
 use crate::words::{count, grouped, local_time};
 
 /// A report in words: a heading, and a line an object.
@@ -14,6 +16,17 @@ pub fn report_lines(report: &Report) -> Vec<String> {
         format!("  {shown}: {}", o.reason)
     });
     [heading].into_iter().chain(objects).chain(report.warnings.iter().map(|w| format!("  warning: {w}"))).collect()
+}
+
+/// What an order refers to, by its name.
+fn named(node: &Node, class: &str, property: &str, content: &serde_json::Value) -> Option<String> {
+    let referred =
+        node.class(class).ok().filter(|c| c.name == ORDER)?.properties.iter().find(|p| p.name == property)?;
+    let referred = node.class(referred.references.as_ref()?).ok()?;
+    let Some(Value::Reference(guid)) = Value::from_stored_json(content.get(property)?) else { return None };
+    let key = node.key_of(referred, guid).ok()??;
+    let names = choices(node, &referred.name).ok()?;
+    names.into_iter().find(|(known, _)| *known == key).map(|(_, name)| name)
 }
 
 /// A conflict record of a node in words.
@@ -40,7 +53,9 @@ pub fn conflict_lines(node: &Node, record: &ConflictRecord) -> Vec<String> {
     let (_, result) = record.standing();
     let properties = node.class(class).map(|c| c.properties.iter().map(|p| p.name.clone()).collect::<Vec<_>>());
     for property in properties.unwrap_or_else(|_| record.properties.clone()) {
-        let shown = |content: &serde_json::Value| node.shown_stored(class, &property, content);
+        let shown = |content: &serde_json::Value| {
+            named(node, class, &property, content).unwrap_or_else(|| node.shown_stored(class, &property, content))
+        };
         let (ours, theirs, result) = (shown(&record.ours.content), shown(&record.theirs.content), shown(result));
         // What is the same everywhere tells nothing.
         if ours == theirs && theirs == result {

@@ -171,7 +171,7 @@ fn next_line(input: &mut dyn BufRead) -> Result<Option<Vec<u8>>> {
 fn header_line(line: &[u8]) -> Result<HeaderLine> {
     let foreign = || {
         Error::refused(Refusal::Damaged, "the file is not a sync set, or its beginning is damaged; nothing was changed")
-            .hint("sets are files named like syncFromMASTER-1000.syncset, written by `objsync prepare`")
+            .hint("sets are files named like syncFromMASTER-1000.syncset, written by `objsync prepare`; if it is one, copy it again, or prepare again")
     };
     let json: Json = serde_json::from_slice(line).map_err(|_| foreign())?;
     if json.get("objsync").and_then(Json::as_str) != Some("syncset") {
