@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::app::engine::Engine;
 use crate::app::look::titled;
-use crate::app::snapshot::grouped_decimal;
+use crate::app::snapshot::{Column, grouped_decimal};
 use crate::app::view::{
     ConflictProperty, ConflictView, HistoryState, HistoryView, JournalLine, Mark, PreviewObject, PreviewView, SideIndex,
 };
@@ -200,12 +200,10 @@ impl Engine {
         let number = entries.first().and_then(|e| e.filed.key);
         let states = entries.iter().map(|e| {
             let state = &e.filed.state;
-            let values = state
-                .content
-                .iter()
-                .flatten()
-                .zip(&class.properties)
-                .map(|(value, p)| (p.name.clone(), in_words(value, ORDER, &p.name, &names)));
+            let values = state.content.iter().flatten().zip(&class.properties).map(|(value, p)| {
+                let called = Column::of_property(&p.name).map(|column| column.title().to_lowercase());
+                (called.unwrap_or_else(|| p.name.clone()), in_words(value, ORDER, &p.name, &names))
+            });
             HistoryState {
                 transaction: e.filed.number,
                 at: local_time(state.stamp.time),

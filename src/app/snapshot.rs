@@ -40,7 +40,7 @@ impl Column {
     }
 
     /// The column of an order's property: `date_order`, also `date`.
-    fn of_property(name: &str) -> Option<Column> {
+    pub(in crate::app) fn of_property(name: &str) -> Option<Column> {
         let name = if name == "date_order" { "date" } else { name };
         COLUMNS.into_iter().find(|c| c.title().eq_ignore_ascii_case(name))
     }

@@ -90,10 +90,18 @@ impl Tour {
         self.at.checked_sub(1).and_then(|i| self.outcomes.get(i)).map_or(&[], Vec::as_slice)
     }
 
-    /// The step done last was a set that is refused: what came of it is a reason.
+    fn act_before(&self) -> Option<&'static Act> {
+        self.at.checked_sub(1).and_then(|i| self.script().steps().nth(i)).map(|(_, step)| &step.act)
+    }
+
+    /// What came of the step before is the reason why a set was refused.
     pub fn was_refused(&self) -> bool {
-        let last = self.at.checked_sub(1).and_then(|i| self.script().steps().nth(i));
-        last.is_some_and(|(_, step)| matches!(step.act, Act::Refused(..)))
+        matches!(self.act_before(), Some(Act::Refused(..)))
+    }
+
+    /// What came of the step before is a record, which the dock shows.
+    pub fn has_just_told_a_record(&self) -> bool {
+        matches!(self.act_before(), Some(Act::Conflict(_) | Act::DecideAgain(..)))
     }
 
     /// The order that the step shown is about: its side and number there.

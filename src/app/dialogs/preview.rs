@@ -279,8 +279,8 @@ fn arrows(ui: &Ui) -> isize {
 
 /// Where transaction, sign, object, change and fate begin, and where the last one ends.
 fn columns(width: f32) -> [f32; 6] {
-    let object = 120.0 + (width * 0.2).min(190.0);
-    [0.0, 92.0, 120.0, object, object + (width - object) * 0.42, width]
+    let object = 120.0 + (width * 0.2).min(212.0);
+    [0.0, 92.0, 120.0, object, object + (width - object) * 0.38, width]
 }
 
 fn titles(ui: &mut Ui) {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rand::rngs::StdRng;
 
-use super::Engine;
+use super::{Engine, in_windows_words};
 use crate::app::view::{Detail, Done, SideIndex};
 use crate::demo::install::{Installation, install};
 use crate::demo::populate::rng;
@@ -65,6 +65,7 @@ impl Engine {
         };
         let before = [stood(self, 0)?, stood(self, 1)?];
         let told = step.act.run(&mut self.env, &mut tour.rng)?;
+        let told: Vec<String> = told.iter().map(|line| in_windows_words(line)).collect();
         let (mut changed, mut conflict) = (Vec::new(), None);
         for side in [0, 1] {
             let node = &self.env.nodes[side];

@@ -17,8 +17,10 @@ const WIDTH: f32 = 420.0;
 const BUBBLE: &str = "tour's bubble";
 /// Space around a bubble's text, points.
 const PAD: f32 = 16.0;
-/// How many lines of what came of the step before are told.
+/// How many lines of what came of the step before are told, at most.
 const TOLD: usize = 7;
+/// The same where the dock shows the record that they are about.
+const TOLD_BY_DOCK: usize = 2;
 
 /// Draws the tour, or the offer of one. `dialog`: something asks, and stands in the middle.
 pub fn show(ui: &Ui, state: &State, dialog: bool, out: &mut Vec<Command>) {
@@ -159,10 +161,11 @@ fn step(ui: &mut Ui, state: &State, tour: &Tour, out: &mut Vec<Command>) {
     };
     ui.add(Label::new(RichText::new(heading).font(semibold(TEXT)).color(ink)).wrap());
     let sign = if tour.was_refused() { "!" } else { "✓" };
-    for line in tour.before().iter().take(TOLD) {
+    let shown = if tour.has_just_told_a_record() { TOLD_BY_DOCK } else { TOLD };
+    for line in tour.before().iter().take(shown) {
         ui.add(Label::new(RichText::new(format!("{sign} {}", line.trim())).font(regular(SMALL)).color(ink)).wrap());
     }
-    let more = tour.before().len().saturating_sub(TOLD);
+    let more = tour.before().len().saturating_sub(shown);
     if more > 0 {
         ui.label(RichText::new(format!("and {more} more, under Activity")).font(regular(SMALL)).color(ink));
     }
