@@ -404,6 +404,24 @@ fn deciding_again_changes_only_what_differs_and_asks_where_the_object_moved_on()
 }
 
 #[test]
+fn a_record_of_a_class_that_is_switched_off_is_decided_when_it_is_on_again() {
+    let mut pair = Pair::new();
+    pair.conflict();
+    pair.send(CLIENT, Some(Rule::Ask));
+    let id = pair.record(MASTER).id;
+    let switch = |pair: &mut Pair, on| pair.nodes.iter_mut().for_each(|n| drop(n.journal_class("Task", on).unwrap()));
+    switch(&mut pair, false);
+    let before = dump(&pair.nodes[MASTER]);
+    let error = pair.nodes[MASTER].resolve(id, &Choice::Theirs, false).unwrap_err();
+    assert!(error.message().contains("Task is not synchronized") && error.what_next().contains("journal"), "{error}");
+    assert_same(&dump(&pair.nodes[MASTER]), &before, "a decision that was refused");
+    switch(&mut pair, true);
+    pair.nodes[MASTER].resolve(id, &Choice::Theirs, false).unwrap();
+    pair.level();
+    assert_eq!(pair.task(CLIENT, 1), (3, 7));
+}
+
+#[test]
 fn a_deletion_that_won_can_be_undone_by_deciding_again_and_the_other_way_round() {
     let mut pair = Pair::new();
     pair.write(MASTER, "DELETE FROM tasks WHERE id = 1");

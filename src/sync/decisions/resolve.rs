@@ -316,7 +316,10 @@ fn not_fitting(record: &ConflictRecord, error: Error) -> Error {
                 ErrorKind::Constraint,
                 format!("record {} was not decided so: {said}; nothing was changed", record.id),
             )
-            .hint("choose other values, or change what stands in the way first")
+            .hint(match error.what_next() {
+                "" => "choose other values, or change what stands in the way first",
+                better => better,
+            })
         }
         _ => error,
     }

@@ -79,7 +79,7 @@ impl Edit<'_> {
     }
 
     /// Files what objects are to be from now on, in any order: rows may refer to each other, and unique values change
-    /// places. What is so already is left alone. A user's own triggers do not run.
+    /// places. What is so already is left alone; a class that is not journaled is refused. A user's own triggers do not run.
     pub fn file(&mut self, wanted: &[Wanted]) -> Result<()> {
         let node = &*self.node;
         node.conn.execute_batch("PRAGMA defer_foreign_keys = ON")?;
@@ -92,6 +92,14 @@ impl Edit<'_> {
             let old = before.as_ref().and_then(|b| b.state.content.as_ref());
             if old == w.content.as_ref() {
                 continue;
+            }
+            if !class.journaled {
+                // The baseline of its next switching on would pass over what was filed before it.
+                let what = format!("{} is not synchronized at {} now", class.name, node.info.name);
+                return Err(Error::new(ErrorKind::Constraint, format!("{what}; nothing was changed")).hint(format!(
+                    "synchronize it again first (objsync classes journal {}), or change the row itself",
+                    class.name
+                )));
             }
             let mut key = before.as_ref().and_then(|b| b.key);
             if w.content.is_some() && old.is_none() {
