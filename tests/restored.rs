@@ -349,13 +349,10 @@ fn a_restored_file_that_has_misled_a_peer_loses_nothing_when_it_rejoins() {
     }
 }
 
-/// A backup and the file that it was made of have both given an identity, one to a note and the other to a tag: neither can be taken for
-/// the other.
-#[test]
-fn an_identity_that_was_given_in_two_classes_waits_with_its_way_out() {
-    let dir = tempfile::tempdir().unwrap();
-    let (file, backup) = (dir.path().join("south.db"), dir.path().join("backup"));
-    let north = dir.path().join("north.db");
+/// NORTH, which has a note of SOUTH's, and SOUTH, put back from a backup, which has given the note's identity to a tag.
+fn given_twice(dir: &Path) -> [Node; 2] {
+    let (file, backup) = (dir.join("south.db"), dir.join("backup"));
+    let north = dir.join("north.db");
     let conn = rusqlite::Connection::open(&north).unwrap();
     let tables =
         "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT); CREATE TABLE tags (id INTEGER PRIMARY KEY, text TEXT)";
@@ -366,15 +363,28 @@ fn an_identity_that_was_given_in_two_classes_waits_with_its_way_out() {
     let mut south = north.fresh_copy(&file, "SOUTH", Role::Client).unwrap();
     south.connection().execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
     write(&south, "INSERT INTO notes VALUES (1, 'a note')");
-    exchange(dir.path(), &mut south, &mut north).unwrap();
+    exchange(dir, &mut south, &mut north).unwrap();
     drop(south);
     let mut south = put_back(&backup, &file);
     write(&south, "INSERT INTO tags VALUES (1, 'a tag')");
     south.rejoin().unwrap();
+    [north, south]
+}
+
+fn both_ways(dir: &Path, [north, south]: [&mut Node; 2]) {
     for _ in 0..2 {
-        exchange(dir.path(), &mut south, &mut north).unwrap();
-        exchange(dir.path(), &mut north, &mut south).unwrap();
+        exchange(dir, south, north).unwrap();
+        exchange(dir, north, south).unwrap();
     }
+}
+
+/// A backup and the file that it was made of have both given an identity, one to a note and the other to a tag: neither can be taken for
+/// the other.
+#[test]
+fn an_identity_that_was_given_in_two_classes_waits_with_its_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let [mut north, mut south] = given_twice(dir.path());
+    both_ways(dir.path(), [&mut north, &mut south]);
     for node in [&north, &south] {
         let waiting = node.requeue().unwrap();
         assert_eq!(waiting.len(), 1, "{waiting:?}");
@@ -383,13 +393,28 @@ fn an_identity_that_was_given_in_two_classes_waits_with_its_way_out() {
     // The way out.
     write(&south, "DELETE FROM tags");
     write(&south, "INSERT INTO tags VALUES (1, 'a tag')");
-    for _ in 0..2 {
-        exchange(dir.path(), &mut south, &mut north).unwrap();
-        exchange(dir.path(), &mut north, &mut south).unwrap();
-    }
+    both_ways(dir.path(), [&mut north, &mut south]);
     assert_eq!(north.connection().query_row("SELECT text FROM tags", [], |r| r.get::<_, String>(0)).unwrap(), "a tag");
     assert!(north.requeue().unwrap().is_empty());
     south.purge(u64::MAX).unwrap();
     south.retry(ApplyOptions::default()).unwrap();
     assert_eq!((texts(&south), south.requeue().unwrap().len()), (vec!["a note".to_owned()], 0));
+}
+
+/// Who gives up the tag has a deletion of it, and the note still: a later state of the tag must not live beside the note.
+#[test]
+fn an_identity_that_was_given_up_in_one_class_does_not_live_in_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let [mut north, mut south] = given_twice(dir.path());
+    exchange(dir.path(), &mut south, &mut north).unwrap();
+    assert_eq!(north.discard(None).unwrap().discarded, 1);
+    write(&south, "UPDATE tags SET text = 'another text'");
+    both_ways(dir.path(), [&mut north, &mut south]);
+    let count = |node: &Node, table: &str| -> i64 {
+        node.connection().query_row(&format!("SELECT count(*) FROM {table}"), [], |r| r.get(0)).unwrap()
+    };
+    assert_eq!((count(&north, "notes"), count(&north, "tags")), (1, 0), "both have one identity");
+    for node in [&north, &south] {
+        assert!(node.check().unwrap().flaws.is_empty(), "{:?}", node.check().unwrap().flaws);
+    }
 }

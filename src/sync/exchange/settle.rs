@@ -287,20 +287,21 @@ impl Node {
     /// backup, have both given it before that was found out.
     fn identity_of_another(&self, p: &Pending) -> Result<Option<Obstacle>> {
         let Some(id) = self.nodes.known_id(p.guid) else { return Ok(None) };
-        let known = |class: &Class| -> Result<bool> {
-            let sql = format!(
-                "SELECT EXISTS(SELECT 1 FROM {} WHERE object = ?1) OR EXISTS(SELECT 1 FROM {} WHERE object = ?1)",
-                class.objects(),
-                class.tombstones()
-            );
+        let in_table = |table: String| -> Result<bool> {
+            let sql = format!("SELECT EXISTS(SELECT 1 FROM {table} WHERE object = ?1)");
             Ok(self.conn.prepare_cached(&sql)?.query_row([id], |r| r.get(0))?)
         };
         let own = &self.classes[p.class];
-        if known(own)? {
+        if in_table(own.objects())? {
+            return Ok(None);
+        }
+        // It may have been given up here while the other lives on: it stays deleted as long as that one is there.
+        let buried = in_table(own.tombstones())?;
+        if buried && p.state.content.is_none() {
             return Ok(None);
         }
         for class in self.classes.iter().filter(|class| class.id != own.id) {
-            if known(class)? {
+            if in_table(class.objects())? || !buried && in_table(class.tombstones())? {
                 let text = format!(
                     "its identity {} is that of a {} at {}: a file and its copy or backup have both given it; it goes through once it is deleted and made anew at its source, or that one here is deleted and purged",
                     p.guid, class.name, self.info.name
