@@ -37,7 +37,7 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Comma
     }
     let chosen = state.shown_conflict();
     let frame = Frame::new().inner_margin(Margin::symmetric(8, 6));
-    Panel::left("conflict list").exact_size(340.0).resizable(false).frame(frame).show(ui, |ui| {
+    Panel::left("conflict list").exact_size(372.0).resizable(false).frame(frame).show(ui, |ui| {
         if snapshot.counts.to_decide > 0 {
             command_button(ui, state, out, Command::NextToDecide, Look::Plain);
             ui.add_space(2.0);

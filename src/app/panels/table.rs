@@ -55,7 +55,7 @@ impl Shape {
         let figures = |n: f32| n * digit + 2.0 * pad;
         let narrow = width < NARROW;
         let number = figures(snapshot.digits as f32).max(if narrow { 50.0 } else { 56.0 });
-        let (mark, quantity, price) = if narrow { (18.0, 41.0, 62.0) } else { (20.0, 64.0, 68.0) };
+        let (mark, quantity, price) = if narrow { (18.0, 41.0, 62.0) } else { (20.0, 63.0, 71.0) };
         let date = |chars: usize| figures(chars as f32 * 0.92);
         let rest = mark + number + quantity + price + names.iter().sum::<f32>();
         let date_chars = match width {

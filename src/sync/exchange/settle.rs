@@ -9,7 +9,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::sync::data::schema::Class;
 use crate::sync::error::Result;
 use crate::sync::exchange::apply::ApplyOptions;
 use crate::sync::exchange::report::{ObjectReport, Outcome, Report};
