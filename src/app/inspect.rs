@@ -56,8 +56,11 @@ impl Engine {
                 let name = p.name.as_str();
                 let own = [&record.ours, &record.theirs].map(|s| &s.content);
                 // After sets that crossed there may be several: a side is unchanged only where it equals every one of them.
+                let alike = value_of(own[0], name) == value_of(own[1], name);
                 let changed = own.map(|content| match record.ancestors.as_slice() {
-                    [] => value_of(own[0], name) != value_of(own[1], name),
+                    // Where both have come to the same, nothing is in conflict.
+                    _ if alike => false,
+                    [] => true,
                     all => all.iter().any(|before| value_of(content, name) != value_of(before, name)),
                 });
                 let mut ancestors: Vec<String> =
@@ -89,7 +92,7 @@ impl Engine {
         let whose = |chosen| match chosen {
             Chosen::Ours => format!("{here}'s stays"),
             Chosen::Theirs => format!("{}'s is taken", record.source),
-            Chosen::Merged => "Values of both".to_owned(),
+            Chosen::Merged => "Property by property".to_owned(),
         };
         let ruled = format!("{}: {}.", whose(record.chosen), record.why);
         let by_hand = record.again.last().map(|d| match d.chosen {

@@ -124,8 +124,10 @@ impl Engine {
             if !news {
                 continue;
             }
+            // A file that was touched since may be damaged.
+            let stamp = record.file.metadata().and_then(|m| Ok((m.len(), m.modified()?))).ok();
             let known = match self.sets.get(&record.digest) {
-                Some(set) if record.file.is_file() => Some(set.clone()),
+                Some((set, read)) if Some(*read) == stamp => Some(set.clone()),
                 _ => syncset::read(&record.file).ok().filter(|set| set.digest == record.digest).map(Arc::new),
             };
             let Some(set) = known else {
@@ -143,7 +145,9 @@ impl Engine {
                 });
                 continue;
             };
-            self.sets.insert(record.digest.clone(), set.clone());
+            if let Some(stamp) = stamp {
+                self.sets.insert(record.digest.clone(), (set.clone(), stamp));
+            }
             let count = |change| set.objects.iter().filter(|o| o.change == change).count();
             let (mut conflicts, mut combinations) = (0, 0);
             let node = &self.env.nodes[target];

@@ -166,6 +166,10 @@ impl App {
                 }
                 state.note_filed(&finished.action, done.filed);
                 state.tour_goes_on(&finished.action, &done);
+                // What was applied before is not the last any more.
+                if finished.action == Action::SyncBoth {
+                    state.report = None;
+                }
                 if let Some(side) = applied_at(&finished.action) {
                     let side = side.unwrap_or_else(|| done.changed.first().map_or(0, |(side, _)| *side));
                     let lines = done.details.iter().map(|d| d.text.clone()).collect();
@@ -314,6 +318,12 @@ impl State {
             self.dock = DockTab::Conflicts;
             self.dock_open = Some(true);
         }
+        if let Some(side) = tour.newest_record_at()
+            && let Some(snapshot) = &self.snapshot
+            && let Some(record) = snapshot.view.conflicts.iter().filter(|c| c.side == side).map(|c| c.record).max()
+        {
+            self.conflict = Some(ConflictPick::Record(side, record));
+        }
         let numbered = tour.order().and_then(|(side, number)| {
             let is_it = |line: &&Line| line.orders[side].as_ref().is_some_and(|o| o.order_num == number);
             self.snapshot.as_ref()?.view.lines.iter().find(is_it).map(|line| line.guid)
@@ -325,9 +335,11 @@ impl State {
         let told = || std::iter::once(done.text.clone()).chain(done.details.iter().map(|d| d.text.clone())).collect();
         match action {
             Action::StartTour { scenario, .. } => {
-                let home = self.tour.take().map(|tour| tour.home).or_else(|| self.home.take()).unwrap_or_default();
+                let before = self.tour.take();
+                let dock = before.as_ref().map_or((self.dock, self.dock_open), |tour| tour.dock);
+                let home = before.map(|tour| tour.home).or_else(|| self.home.take()).unwrap_or_default();
                 let outcomes = done.tour.clone().unwrap_or_default();
-                self.tour = Some(Tour { scenario: *scenario, at: outcomes.len(), outcomes, home });
+                self.tour = Some(Tour { scenario: *scenario, at: outcomes.len(), outcomes, home, dock });
                 self.settings.toured = true;
                 self.look_at_top();
                 self.tour_comes_to(None);
@@ -347,7 +359,10 @@ impl State {
                 self.tour_comes_to(done.changed.first().map(|(_, guid)| *guid));
             }
             Action::Open { .. } | Action::RestartDemo => {
-                self.tour = None;
+                // The dock as it was before the tour unfolded it.
+                if let Some(tour) = self.tour.take() {
+                    (self.dock, self.dock_open) = tour.dock;
+                }
                 self.look_at_top();
             }
             action => {

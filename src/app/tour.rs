@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::tabs::DockTab;
 use super::view::{Action, SideIndex};
 use crate::demo::scenario::{Act, Part, SCENARIOS, Scenario, Step};
 use crate::sync::syncset;
@@ -20,6 +21,8 @@ pub struct Tour {
     pub outcomes: Vec<Vec<String>>,
     /// The environment to return to.
     pub home: PathBuf,
+    /// What the dock showed before, and whether it was unfolded.
+    pub dock: (DockTab, Option<bool>),
 }
 
 /// A widget that a step can be about.
@@ -113,6 +116,14 @@ impl Tour {
         }
     }
 
+    /// At which side the newest record is what the step shown is about.
+    pub fn newest_record_at(&self) -> Option<SideIndex> {
+        match self.step()?.1.act {
+            Act::Conflict(side) | Act::DecideAgain(side, _) => Some(side),
+            _ => None,
+        }
+    }
+
     /// The step shown is about the dock.
     pub fn is_about_dock(&self) -> bool {
         self.step().is_some_and(|(_, step)| spot(&step.act) == Spot::Dock)
@@ -179,13 +190,15 @@ pub fn verb(act: &Act) -> String {
 /// The widget that a step is about.
 pub fn spot(act: &Act) -> Spot {
     match act {
-        Act::Look | Act::Lose(..) | Act::Journal(_) => Spot::Verdict,
+        Act::Look | Act::Journal(_) => Spot::Verdict,
         Act::RandomOrders(side, _) => Spot::Random(*side),
         Act::Change { side, .. } | Act::Delete(side, _) | Act::OrderOfNewCustomer(side, _) => Spot::Table(*side),
         Act::Prepare(side, _) | Act::PrepareAgain(side, _) => Spot::Prepare(*side),
-        Act::Apply(side, id) | Act::Refused(side, id) => Spot::Card(*side, *id),
+        Act::Apply(side, id) | Act::ApplyBy(side, id, _) | Act::Refused(side, id) | Act::Lose(side, id) => {
+            Spot::Card(*side, *id)
+        }
         Act::Waiting(side) => Spot::Requeued(*side),
-        Act::ApplyBy(..) | Act::EachRule(..) => Spot::Rule,
+        Act::EachRule(..) => Spot::Rule,
         Act::Conflict(_) | Act::DecideAgain(..) | Act::WithoutVersions(_) => Spot::Dock,
         Act::Sync => Spot::Sync,
         Act::Verify => Spot::Verify,
@@ -198,7 +211,8 @@ mod tests {
 
     #[test]
     fn a_step_is_done_by_the_button_or_by_hand_and_can_be_read_again() {
-        let mut tour = Tour { scenario: 0, at: 0, outcomes: Vec::new(), home: PathBuf::new() };
+        let mut tour =
+            Tour { scenario: 0, at: 0, outcomes: Vec::new(), home: PathBuf::new(), dock: Default::default() };
         tour.done(vec!["level".into()]);
         assert_eq!(tour.before(), ["level"]);
         let by_hand = |side, count| Action::RandomOrders { side, count };

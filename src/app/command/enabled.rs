@@ -104,7 +104,7 @@ impl Command {
             },
             Command::Tour | Command::Situation(_) => state.busy(),
             Command::TourNext => match &state.tour {
-                None => Err("The tour is not open.".into()),
+                None => Err("The tour is not open: “Guided tour” in the top bar begins it.".into()),
                 Some(tour) if !tour.has_next() => Err("This was the last step.".into()),
                 Some(tour) if tour.is_read_again() => Ok(()),
                 Some(_) => state.blocked(),

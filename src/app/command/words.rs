@@ -276,7 +276,8 @@ pub fn in_words(action: &Action, state: &State) -> String {
         Action::Revert { side, .. } => format!("reverting a set at {}", at(side)),
         Action::Resolve { side, record, .. } => {
             let found = state.snapshot.as_ref().and_then(|s| s.record(*side, *record));
-            let about = found.map_or_else(|| "a conflict".to_owned(), |found| format!("about {}", found.title));
+            let about =
+                found.map_or_else(|| "a conflict".to_owned(), |found| format!("the conflict of {}", found.title));
             format!("deciding {about} at {}", at(side))
         }
         Action::Retry { side } => format!("trying again what waits at {}", at(side)),

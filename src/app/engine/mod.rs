@@ -17,6 +17,7 @@ mod undoing;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rand::rngs::StdRng;
 
@@ -45,10 +46,10 @@ pub struct Engine {
     seen: HashMap<PathBuf, FileState>,
     /// How many database files the folder held then.
     files: usize,
-    /// The files of prepared sets that are shown, and whether they were there.
-    cards: Vec<(PathBuf, bool)>,
-    /// Prepared sets by digest: reading one again for every view would be a waste.
-    pub(super) sets: HashMap<String, Arc<SyncSet>>,
+    /// The files of prepared sets that are shown, and their times; none: not there.
+    cards: Vec<(PathBuf, Option<SystemTime>)>,
+    /// Prepared sets by digest, with their file's length and time: reading one again for every view would be a waste.
+    pub(super) sets: HashMap<String, (Arc<SyncSet>, (u64, SystemTime))>,
     rng: StdRng,
     progress: Progress,
     /// What was read last.
@@ -363,7 +364,7 @@ impl Backend for Engine {
         let rest = self.serving.follow(self.env.dir());
         let view = self.look().map_err(failure)?;
         let cards = view.lanes.iter().flat_map(|lane| &lane.prepared);
-        self.cards = cards.map(|card| (card.file.clone(), card.file.exists())).collect();
+        self.cards = cards.map(|card| (card.file.clone(), modified(&card.file))).collect();
         Ok(View { rest, ..view })
     }
 
@@ -374,7 +375,7 @@ impl Backend for Engine {
     fn changed(&mut self) -> bool {
         self.seen != self.file_states()
             || self.env.files().len() != self.files
-            || self.cards.iter().any(|(file, there)| file.exists() != *there)
+            || self.cards.iter().any(|(file, then)| modified(file) != *then)
     }
 
     fn run(&mut self, action: Action) -> std::result::Result<Done, Failure> {
@@ -424,6 +425,10 @@ fn in_windows_words(hint: &str) -> String {
         }
     }
     hint
+}
+
+fn modified(file: &Path) -> Option<SystemTime> {
+    file.metadata().and_then(|m| m.modified()).ok()
 }
 
 /// The folder of the environment that is shown is not there any more.

@@ -14,7 +14,7 @@ use crate::app::theme::{TEXT, Tokens, regular};
 /// As wide as a date with its seconds, or most names, points.
 const WIDEST: f32 = 160.0;
 /// As wide as most numbers.
-const NUMBER: f32 = 84.0;
+const NUMBER: f32 = 70.0;
 
 /// Draws the editor over its cell, and, where that is narrow, over those to its left: they are drawn already. `table`: how far it
 /// may reach.

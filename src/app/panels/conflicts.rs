@@ -105,7 +105,8 @@ fn listed(ui: &mut Ui, snapshot: &Snapshot, pick: ConflictPick, chosen: bool) ->
             let Some(line) = snapshot.line(guid) else { return false };
             let words = if line.combines() { "⊕ will be combined" } else { "! will conflict" };
             let tag = (words, t.conflict, t.conflict_fill);
-            entry(ui, chosen, &ahead_title(snapshot, line), tag, "changed on both sides · no set applied yet", t.text)
+            let below = format!("{} · no set applied yet", ahead_kind(snapshot, line));
+            entry(ui, chosen, &ahead_title(snapshot, line), tag, &below, t.text)
         }
         ConflictPick::Record(side, record) => {
             let Some(record) = snapshot.record(side, record) else { return false };
@@ -129,6 +130,16 @@ fn listed(ui: &mut Ui, snapshot: &Snapshot, pick: ConflictPick, chosen: bool) ->
                 }
             };
             entry(ui, chosen, &record.title, tag, &below, ink)
+        }
+    }
+}
+
+/// What the two sides have done to it.
+fn ahead_kind(snapshot: &Snapshot, line: &Line) -> String {
+    match line.orders.iter().position(Option::is_none) {
+        None => "changed on both sides".to_owned(),
+        Some(side) => {
+            format!("deleted at {}, changed at {}", snapshot.side_name(side), snapshot.side_name(1 - side))
         }
     }
 }
@@ -175,6 +186,16 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
     let pick = record.state != RecordState::TakenBack;
     let frame = Frame::new().inner_margin(Margin::symmetric(16, 4));
     Panel::bottom("decision").frame(frame).resizable(false).show(ui, |ui| {
+        // What speaks against filing it now stands beside the button, however low the dock is.
+        if record.unseen {
+            let [here, there] = [record.side, 1 - record.side].map(|side| snapshot.side_name(side));
+            let text = format!(
+                "! {there} has filed this order, too, and {here} has not received that: a decision filed now meets it as a new \
+                 conflict, decided by the rule “{}”. Apply {there}'s set first.",
+                state.rule().label()
+            );
+            ui.add(Label::new(RichText::new(text).color(t.waiting)).wrap());
+        }
         // Where it is too narrow for one row, nothing lies over anything.
         ui.horizontal_wrapped(|ui| decision(ui, state, record, &draft, out));
     });
@@ -182,16 +203,6 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
         // In a small dock, why it stands as it does is in sight whole.
         ui.add_space(-4.0);
         ui.spacing_mut().item_spacing.y = 2.0;
-        let elsewhere = state.selection.cursor.filter(|guid| *guid != record.guid);
-        if let Some(line) = elsewhere.and_then(|guid| snapshot.line(guid)) {
-            note(
-                ui,
-                &format!(
-                    "{}, which is selected, has no conflict. The one looked at last:",
-                    ahead_title(snapshot, line)
-                ),
-            );
-        }
         titled(ui, &record.title, &record.kind, &record.set);
         let (mut rows, same) = versions(record, &draft);
         for row in &mut rows {
@@ -213,15 +224,6 @@ fn decided(ui: &mut Ui, state: &State, snapshot: &Snapshot, record: &ConflictVie
                 ui,
                 "Two states are last common to both: sets have crossed, and neither of the two came after the other.",
             );
-        }
-        if record.unseen {
-            let [here, there] = [record.side, 1 - record.side].map(|side| snapshot.side_name(side));
-            let text = format!(
-                "! {there} has filed this order, too, and {here} has not received that: a decision filed now meets it as a new \
-                 conflict, decided by the rule “{}”. Apply {there}'s set first.",
-                state.rule().label()
-            );
-            ui.add(Label::new(RichText::new(text).color(t.waiting)).wrap());
         }
         if !record.moved_on.is_empty() {
             let text = format!("! The order has moved on since: {}.", record.moved_on.join(", "));
@@ -284,9 +286,7 @@ fn decision(ui: &mut Ui, state: &State, record: &ConflictView, draft: &Draft, ou
         });
         command_button(ui, state, out, Command::ResetDecision, Look::Plain);
     }
-    let one_row = ui.available_width() > 330.0;
-    let layout = if one_row { Layout::right_to_left(Align::Center) } else { Layout::left_to_right(Align::Center) };
-    ui.with_layout(layout, |ui| {
+    let mut last = |ui: &mut Ui| {
         if record.state != RecordState::TakenBack {
             command_button(ui, state, out, Command::FileDecision, Look::Side(record.side));
         }
@@ -296,7 +296,11 @@ fn decision(ui: &mut Ui, state: &State, record: &ConflictView, draft: &Draft, ou
             let text = if draft.deletes() { "The order will be deleted." } else { "Not filed yet." };
             ui.add(Label::new(RichText::new(text).color(t.conflict)).truncate());
         }
-    });
+    };
+    match ui.available_width() > 330.0 {
+        true => drop(ui.with_layout(Layout::right_to_left(Align::Center), &mut last)),
+        false => last(ui),
+    }
 }
 
 /// Which object is shown.
@@ -312,7 +316,7 @@ fn titled(ui: &mut Ui, title: &str, kind: &str, set: &str) {
 }
 
 fn foretold(ui: &mut Ui, state: &State, snapshot: &Snapshot, line: &Line) {
-    titled(ui, &ahead_title(snapshot, line), "changed on both sides", "no set applied yet");
+    titled(ui, &ahead_title(snapshot, line), &ahead_kind(snapshot, line), "no set applied yet");
     let texts = COLUMNS.map(|column| {
         [0, 1].map(|side| match &line.orders[side] {
             Some(order) => snapshot.text(side, order, column),

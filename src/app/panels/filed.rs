@@ -48,7 +48,7 @@ pub fn journal(ui: &mut Ui, state: &State, snapshot: &Snapshot, side: SideIndex,
     ui.spacing_mut().item_spacing.y = 0.0;
     let (head, _) = ui.allocate_exact_size(vec2(ui.available_width(), LINE + 2.0), Sense::hover());
     let places = columns(head.width());
-    for (i, title) in ["Trans.", "Time", "", "Object", "Changes", "Origin"].into_iter().enumerate() {
+    for (i, title) in ["Trans.", "Made", "", "Object", "Changes", "Origin"].into_iter().enumerate() {
         let mut cell = Cell::new(title, medium(TEXT - 0.5), t.weak);
         cell.number = i == 0;
         paint(ui, ui.painter(), place(head, places, i), &cell);

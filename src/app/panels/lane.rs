@@ -11,7 +11,7 @@ use crate::app::snapshot::Snapshot;
 use crate::app::state::{FLIGHT_SECONDS, Report, State};
 use crate::app::theme::{SMALL, TEXT, Tokens, mono, regular, semibold};
 use crate::app::tour::{Spot, spot};
-use crate::app::view::{Action, SetCard, SetView, SideIndex};
+use crate::app::view::{Action, SetCard, SideIndex};
 use crate::app::widgets::{Look, card, command_button_sized, fact, heading, note, note_spot, pill};
 use crate::demo::tables::ORDER;
 use crate::sync::Rule;
@@ -117,8 +117,8 @@ fn bring_into_view(ui: &Ui, state: &State, about: Spot, rect: Rect) {
 /// What the last apply did, and the ways back.
 fn last_apply(ui: &mut Ui, state: &State, snapshot: &Snapshot, report: &Report, out: &mut Vec<Command>) {
     let side = report.side;
-    let is_it = |s: &&SetView| s.side == side && !s.sent && !s.taken_back && Some(s.seq) == report.seq;
-    let Some(set) = snapshot.view.sets.iter().find(is_it) else { return };
+    // Another one may have been applied since.
+    let Some(set) = state.last_applied(side).filter(|set| Some(set.seq) == report.seq) else { return };
     let t = Tokens::of(ui);
     let done = RichText::new(format!("✓ Set {} is applied", set.id)).font(regular(12.0)).color(t.new);
     ui.add(Label::new(done).truncate()).on_hover_text(&report.title);
@@ -177,6 +177,8 @@ fn set_card(ui: &mut Ui, state: &State, side: SideIndex, set: &SetCard, out: &mu
             });
         });
         let file = set.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        // Where the end would be cut, the beginning is: by the end sets are told apart.
+        let file = if narrow { file.replacen("syncFrom", "…", 1) } else { file };
         ui.add(Label::new(RichText::new(file).font(mono(SMALL)).color(t.weak)).truncate())
             .on_hover_text(set.file.display().to_string());
         if let Some(trouble) = &set.trouble {

@@ -25,7 +25,7 @@ pub fn line(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
                 let seconds = running.since.elapsed().as_secs();
                 let step = state.progress.now().map(|step| {
                     let total = step.total.map(|n| format!(" of {}", grouped(n as u64))).unwrap_or_default();
-                    format!("{} {}{total}  ", step.what, grouped(step.done as u64))
+                    format!("{} {}{total}, ", step.what, grouped(step.done as u64))
                 });
                 let what = first_upper(&in_words(&running.action, state));
                 command_button(ui, state, out, Command::CancelWork, Look::Plain);

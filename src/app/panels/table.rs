@@ -136,6 +136,10 @@ pub fn show(
     }
     let table = table.header(shape.row + 2.0, |mut row| header(&mut row, state, side, &shape, out));
     let mut marked = Rect::NOTHING;
+    let told = state.tour.as_ref().and_then(|tour| tour.order());
+    let is_told = |line: &Line| {
+        told.is_some_and(|(side, number)| line.orders[side].as_ref().is_some_and(|o| o.order_num == number))
+    };
     let output = table.body(|mut body| {
         let clip = body.ui_mut().clip_rect();
         body.rows(shape.row, state.rows[side].len(), |mut row| {
@@ -143,7 +147,7 @@ pub fn show(
             let selected = state.selection.guids.contains(&line.guid);
             let index = row.index();
             Painting { state, snapshot, side, shape: &shape, line, selected, clip, index }.row(&mut row, out);
-            if difference(line).is_some() || state.flash.contains_key(&(side, line.guid)) {
+            if difference(line).is_some() || state.flash.contains_key(&(side, line.guid)) || is_told(line) {
                 marked = marked.union(row.response().rect.intersect(clip));
             }
         });

@@ -1,8 +1,8 @@
 //! A side as it was: a slider over its transactions, and the orders after the chosen one. Read only, and marked as such.
 
 use eframe::egui::{
-    self, Align, CornerRadius, Frame, Label, Layout, Margin, Rect, RichText, Role, ScrollArea, Sense, Slider, Stroke,
-    Ui, WidgetInfo, pos2, vec2,
+    self, Align, CornerRadius, Frame, Key, Label, Layout, Margin, Rect, RichText, Role, ScrollArea, Sense, Slider,
+    Stroke, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::Scrolling;
@@ -103,8 +103,12 @@ pub fn steps(ui: &mut Ui, state: &State, travel: &Travel, side: SideIndex, out: 
     let slider = Slider::new(&mut number, range.0..=range.1).show_value(false);
     let response = ui.add(slider).accessible_name(format!("Transaction of {name}"));
     // The arrows go through the past from the start.
-    if travel.asked.is_none() {
+    if travel.view.is_none() {
         response.request_focus();
+    }
+    // Esc leaves the slider and the past at once.
+    if response.lost_focus() && ui.input(|i| i.key_pressed(Key::Escape)) {
+        out.push(Command::TimeTravel(side));
     }
     for (text, to, what) in [("‹", number.saturating_sub(1), "before"), ("›", number + 1, "after")] {
         let enabled = (range.0..=range.1).contains(&to);
@@ -197,7 +201,8 @@ fn told(view: &MomentView) -> String {
             changes => format!("{} {changes}", line.title),
         })
         .collect();
-    format!("{}, {}: {}{more}", first.at, first.origin, all.join("; "))
+    // What came from elsewhere was made earlier than it was filed here.
+    format!("{}; {}, at {}{more}", all.join("; "), first.origin, first.at)
 }
 
 fn line(ui: &mut Ui, state: &State, side: SideIndex, row: &MomentRow, shape: &Shape, out: &mut Vec<Command>) {
