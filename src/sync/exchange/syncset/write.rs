@@ -14,7 +14,7 @@ use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Result};
 use crate::sync::exchange::signature::Signing;
 use crate::sync::exchange::syncset::{
-    ClosingLine, FORMAT, Header, HeaderLine, LONGEST_LINE, NodeLine, ObjectLine, SetObject, Tie, legend,
+    ClosingLine, FORMAT, Header, HeaderLine, LONGEST_LINE, NodeLine, ObjectLine, SetObject, Tie, is_modest, legend,
 };
 
 /// Where a set's file goes.
@@ -172,9 +172,9 @@ impl Writer {
     fn line(&mut self, line: &impl Serialize) -> Result<()> {
         let mut bytes = serde_json::to_vec(line).map_err(|e| Error::storage(e.to_string()))?;
         bytes.push(b'\n');
-        if bytes.len() as u64 > LONGEST_LINE {
+        if bytes.len() as u64 > LONGEST_LINE || !is_modest(&bytes) {
             return Err(Error::storage(format!(
-                "an object is too large to be sent ({} bytes as text, at most {LONGEST_LINE}); nothing counts as sent",
+                "an object is too large to be sent ({} bytes as text, at most {LONGEST_LINE}, or too many changes of one object); nothing counts as sent",
                 bytes.len()
             )));
         }
