@@ -13,6 +13,7 @@
 mod common;
 
 mod bombs;
+mod databases;
 mod mutate;
 mod sets;
 mod worlds;

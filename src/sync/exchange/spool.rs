@@ -162,7 +162,8 @@ impl Node {
         let mut insert =
             self.conn.prepare_cached("INSERT INTO temp.objsync_spool_bond (bond, guid, tie) VALUES (?1, ?2, 1)")?;
         while let Some(r) = bonds.next()? {
-            insert.execute((r.get::<_, i64>(0)? + BEFORE_COMMITS, blob(self.nodes.object(r.get(1)?)?)))?;
+            insert
+                .execute((r.get::<_, i64>(0)?.saturating_add(BEFORE_COMMITS), blob(self.nodes.object(r.get(1)?)?)))?;
         }
         let fresh = set.map_or(0, |set| set.objects);
         Ok(Queue { header: set.map(|set| &set.header), waiting, finished: vec![false; waiting + fresh] })

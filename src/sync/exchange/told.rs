@@ -123,7 +123,7 @@ impl Node {
             [],
             |r| r.get(0),
         )?;
-        Ok(last_told(&self.conn, before.min(heard + 1))?)
+        Ok(last_told(&self.conn, before.min(heard.saturating_add(1)))?)
     }
 
     /// Refuses where another node, which is at hand, knows this one at a point that its file never was at.
