@@ -226,6 +226,33 @@ fn ask(
     }
 }
 
+/// Damages that once made it panic, or go on without end.
+#[test]
+fn damages_that_once_did_harm_do_none() {
+    let (world, dog, answers) = (World::new(), Watchdog::new(), [AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let (target, mut failed) = (&world.targets[1], Vec::new());
+    let bytes = std::fs::read(&target.file).unwrap();
+    for sql in [
+        "UPDATE objsync_journal SET previous = pos",
+        "UPDATE objsync_journal SET previous = pos + 1 WHERE previous IS NOT NULL",
+        "UPDATE objsync_journal SET number = 0",
+        "UPDATE objsync_journal SET number = 9223372036854775807",
+        "UPDATE objsync_journal SET pos = 9223372036854775807 WHERE pos = (SELECT max(pos) FROM objsync_journal)",
+        "UPDATE objsync_told SET clock = 9223372036854775807 WHERE clock = (SELECT max(clock) FROM objsync_told)",
+        "UPDATE objsync_sync_time SET heard = 9223372036854775807",
+        "UPDATE OR REPLACE objsync_class SET id = journaled * 2",
+        "DELETE FROM objsync_property WHERE place = 0",
+        "UPDATE objsync_class SET key = '[9,9]' WHERE key LIKE '[%'",
+        "UPDATE OR REPLACE objsync_bond SET bond = -9223372036854775808",
+        "UPDATE objsync_set SET first_own = 0, last_own = 9223372036854775807",
+    ] {
+        target.put(&bytes, None);
+        unguarded(&target.file).execute_batch(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        ask(target, &world, sql, false, &dog, &answers, &mut failed);
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
 #[test]
 fn a_damaged_database_is_answered_or_refused_in_words() {
     let (many, seed) = (times(DAMAGES), seed());

@@ -15,6 +15,12 @@ mod common;
 mod bombs;
 mod databases;
 mod mutate;
+#[cfg(feature = "rest")]
+mod requests;
+#[cfg(feature = "rest")]
+#[path = "../rest/served.rs"]
+#[allow(dead_code, reason = "part of it is for tests/rest")]
+mod served;
 mod sets;
 mod worlds;
 

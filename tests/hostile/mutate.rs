@@ -337,6 +337,17 @@ fn change_json(json: &mut Json, line: usize, foreign: &[&str], dice: &mut StdRng
     }
 }
 
+/// Does one thing to any value.
+pub fn change_value(json: &mut Json, dice: &mut StdRng) {
+    let Some(at) = path(json, dice) else { return };
+    let (parent, last) = at.rsplit_once('/').unwrap();
+    match json.pointer_mut(parent) {
+        Some(Json::Object(members)) if dice.random_ratio(1, 4) => drop(members.remove(last)),
+        Some(Json::Object(members)) if dice.random_ratio(1, 8) => drop(members.insert("z".to_owned(), odd_value(dice))),
+        _ => *json.pointer_mut(&at).unwrap() = odd_value(dice),
+    }
+}
+
 /// Does one thing to bytes.
 pub fn change_bytes(bytes: &mut Vec<u8>, dice: &mut StdRng) {
     if bytes.is_empty() {

@@ -89,7 +89,7 @@ impl Node {
             )));
         }
         let (now, point) = ((self.clock)(), self.tell()?);
-        self.write(|node| {
+        let (prepared, placed) = self.write(|node| {
             let info = node.nodes.find(peer).cloned();
             let info = info.ok_or_else(|| Error::usage(format!("{} does not know node {peer}", node.info.name)))?;
             node.check_not_retired(&info)?;
@@ -154,8 +154,10 @@ impl Node {
                     serde_json::to_string(&prepared).map_err(|e| Error::storage(e.to_string()))?,
                 ],
             )?;
-            Ok(prepared)
-        })
+            Ok((prepared, written.placed))
+        })?;
+        placed.stays();
+        Ok(prepared)
     }
 
     fn check_unused(&self, options: &PrepareOptions) -> Result<()> {
