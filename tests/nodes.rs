@@ -463,3 +463,20 @@ fn the_history_of_what_was_deleted_while_its_class_was_off_is_its_own() {
     let told: Vec<&str> = history.iter().map(|entry| entry.changes.as_str()).collect();
     assert_eq!(told, ["deleted before it came here"], "no state of anything else");
 }
+
+#[test]
+fn the_history_of_a_copy_has_no_state_from_within_a_commit_either() {
+    let mut world = World::new(&[]);
+    world
+        .write("MASTER", "UPDATE tasks SET text = 'between' WHERE id = 1; UPDATE tasks SET text = 'done' WHERE id = 1");
+    world.write("MASTER", "UPDATE tasks SET text = 'later' WHERE id = 1");
+    world.env.add_client("A", 0).unwrap();
+    let told = |node: &mut Node| {
+        let task = node.guid_of(node.class("Task").unwrap(), 1).unwrap().unwrap();
+        let history = node.history("Task", task).unwrap();
+        history.into_iter().map(|entry| entry.changes).collect::<Vec<String>>()
+    };
+    let original = told(world.node("MASTER"));
+    assert!(!format!("{original:?}").contains("between"), "{original:?}");
+    assert_eq!(told(world.node("A")), original);
+}

@@ -366,6 +366,24 @@ fn what_no_sender_can_say_is_damage() {
     }
 }
 
+#[test]
+fn what_this_node_cannot_have_done_is_taken_for_a_restored_file() {
+    let (mut pair, set, good) = small();
+    write(&pair.there, "UPDATE notes SET amount = 33 WHERE id = 3");
+    let made = pair.there.number().unwrap();
+    let cases: [(&[(&str, Json)], &str); 2] = [
+        (&[("/v/0", json!([1, made]))], "a version that THERE made, and this file has not"),
+        (&[("/a", json!(1)), ("/t", json!(i64::MAX))], "a time that its clock has not reached"),
+    ];
+    for (lies, words) in cases {
+        std::fs::write(&set, &good).unwrap();
+        let hostile =
+            forged(&set, |l| lies.iter().for_each(|(path, lie)| *l[1].pointer_mut(path).unwrap() = lie.clone()));
+        let error = refused(&mut pair.there, &hostile, Refusal::Restored);
+        assert!(error.message().contains(words), "{error}");
+    }
+}
+
 fn paths(json: &Json, at: String, found: &mut Vec<(usize, String)>, line: usize) {
     if !at.is_empty() {
         found.push((line, at.clone()));

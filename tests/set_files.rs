@@ -132,6 +132,7 @@ fn what_a_set_says_is_not_believed() {
         ("an empty vector", Box::new(swap(1, "\"v\":[[0,1]]", "\"v\":[]"))),
         ("a node twice in the vector", Box::new(swap(1, "\"v\":[[0,1]]", "\"v\":[[0,1],[0,2]]"))),
         ("a commit out of range", Box::new(swap(1, "\"n\":[1]", "\"n\":[99]"))),
+        ("a commit twice", Box::new(swap(1, "\"n\":[1]", "\"n\":[1,1]"))),
         ("no commit", Box::new(swap(1, "\"n\":[1]", "\"n\":[]"))),
         ("too few values", Box::new(swap(1, "\"p\":[\"memo\"]", "\"p\":[]"))),
         ("a reference where none is", Box::new(swap(1, "\"p\":[\"memo\"]", "\"p\":[[0,1]]"))),

@@ -161,7 +161,12 @@ impl Environment {
         match out {
             None => {
                 std::fs::create_dir_all(self.sets()).map_err(|e| {
-                    Error::storage(format!("the folder for sets cannot be made: {e}: {}", self.sets().display()))
+                    let folder = self.sets();
+                    Error::storage(format!(
+                        "the folder for sets cannot be made, nothing was changed: {e}: {}",
+                        folder.display()
+                    ))
+                    .hint("take away what is in its place, or say where the set is to go (--out)")
                 })?;
                 Ok(self.sets().join(name))
             }

@@ -172,6 +172,10 @@ impl From<rusqlite::Error> for Error {
             Some(DiskFull) => {
                 Error::storage("the disk is full; nothing was changed").hint("free some space, then try again")
             }
+            Some(SystemIoFailure) => {
+                Error::storage(format!("the disk cannot be read or written ({text}); nothing was changed"))
+                    .hint("see whether the disk is full or fails, then try again")
+            }
             Some(CannotOpen) => Error::storage("the database file cannot be opened"),
             _ => Error::storage(format!("SQLite: {text}")),
         }

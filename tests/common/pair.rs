@@ -29,6 +29,11 @@ impl Pair {
         Pair { dir, nodes: [workshop, van], sets: 0 }
     }
 
+    /// Two nodes that are there already.
+    pub fn of(dir: tempfile::TempDir, nodes: [Node; 2]) -> Pair {
+        Pair { dir, nodes, sets: 0 }
+    }
+
     pub fn workshop() -> Pair {
         Pair::new(include_str!("../../assets/workshop.sql"), &WORKSHOP)
     }

@@ -19,7 +19,17 @@ pub const DOUBTFUL_AHEAD: i64 = 24 * 3600 * 1_000_000;
 /// Where the time comes from: microseconds since 1970 UTC. Tests pass their own.
 pub type Clock = std::sync::Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// The end of the year 9999, as far as SQLite's own dates go.
+const LATEST: i64 = 253_402_300_799_999_999;
+
+/// A clock that tells no time before 1970 and none that leaves nothing after it: a node's clock must always be able to go on.
+pub(crate) fn sensible(clock: Clock) -> Clock {
+    std::sync::Arc::new(move || clock().clamp(0, LATEST))
+}
+
 /// This machine's clock.
 pub fn system_clock() -> Clock {
-    std::sync::Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64))
+    std::sync::Arc::new(|| {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(LATEST))
+    })
 }

@@ -222,7 +222,7 @@ impl Node {
                 report.add(place, node.step_back_told(step)?);
             }
             report.close();
-            let (start, end) = (node.first_pos_after(first - 1)?, node.first_pos_after(last)?);
+            let (start, end) = (node.first_pos_after(first.saturating_sub(1))?, node.first_pos_after(last)?);
             node.conn.execute("DELETE FROM objsync_journal WHERE pos >= ?1 AND pos < ?2", (start, end))?;
             for step in &steps {
                 let sql = "DELETE FROM objsync_former_key WHERE object = ?1 AND until >= ?2 AND until < ?3";
@@ -345,7 +345,7 @@ impl Node {
             self.going_on("finding what was before", steps.len(), None)?;
             let lost = || Error::storage(format!("{} {guid} is in the journal and nowhere else", class.name));
             let now = self.current(class, guid)?.ok_or_else(lost)?;
-            let before = self.as_of(class, guid, now.clone(), first - 1)?;
+            let before = self.as_of(class, guid, now.clone(), first.saturating_sub(1))?;
             let key = before.as_ref().and_then(|b| b.key);
             steps.push(StepBack { class, guid, now, before, key });
         }

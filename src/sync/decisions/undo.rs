@@ -47,7 +47,7 @@ impl Edit<'_> {
         for (n, (class, guid)) in node.filed_between(first, last)?.into_iter().enumerate() {
             node.going_on("finding what was before", n, None)?;
             let Some(now) = node.current(class, guid)? else { continue };
-            let before = node.as_of(class, guid, now.clone(), first - 1)?.and_then(|f| f.state.content);
+            let before = node.as_of(class, guid, now.clone(), first.saturating_sub(1))?.and_then(|f| f.state.content);
             let after = node.as_of(class, guid, now.clone(), last)?.and_then(|f| f.state.content);
             let (content, kept) = node.restored_content(class, &before, &after, &now.state.content);
             if let Some(kept) = kept {

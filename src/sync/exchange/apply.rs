@@ -218,7 +218,7 @@ impl Node {
             };
             return Err(Error::refused(Refusal::Schema, what).hint(hint));
         }
-        self.check_we_were_not_restored(header, self.spool_knows()?, self.spool_names()?)?;
+        self.check_we_were_not_restored(set)?;
         self.check_source_was_not_restored(header)
     }
 

@@ -13,6 +13,7 @@ use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::sync_times::{Since, SyncTimes};
 use crate::sync::exchange::syncset::{Change, Header, SetObject, Target, Tie, Writer};
 use crate::sync::exchange::told::Point;
+use crate::sync::node::history::event_before;
 use crate::sync::node::{Node, NodeInfo};
 
 /// What to prepare, and where to.
@@ -88,7 +89,7 @@ impl Node {
             )));
         }
         let (now, point) = ((self.clock)(), self.tell()?);
-        self.write(|node| {
+        let (prepared, placed) = self.write(|node| {
             let info = node.nodes.find(peer).cloned();
             let info = info.ok_or_else(|| Error::usage(format!("{} does not know node {peer}", node.info.name)))?;
             node.check_not_retired(&info)?;
@@ -153,8 +154,10 @@ impl Node {
                     serde_json::to_string(&prepared).map_err(|e| Error::storage(e.to_string()))?,
                 ],
             )?;
-            Ok(prepared)
-        })
+            Ok((prepared, written.placed))
+        })?;
+        placed.stays();
+        Ok(prepared)
     }
 
     fn check_unused(&self, options: &PrepareOptions) -> Result<()> {
@@ -263,7 +266,7 @@ impl Node {
     pub(crate) fn first_pos_after(&self, number: u64) -> Result<i64> {
         let max: Option<i64> =
             self.conn.prepare_cached("SELECT max(pos) FROM objsync_journal")?.query_row([], |r| r.get(0))?;
-        let (mut low, mut high) = (0, max.unwrap_or(0) + 1);
+        let (mut low, mut high) = (0, max.unwrap_or(0).saturating_add(1));
         let mut at =
             self.conn.prepare_cached("SELECT number FROM objsync_journal WHERE pos >= ?1 ORDER BY pos LIMIT 1")?;
         while low < high {
@@ -314,7 +317,7 @@ impl Node {
             if found.commits.last() != Some(&number) {
                 found.commits.push(number);
             }
-            at = previous;
+            at = event_before(pos, previous)?;
         }
         found.commits.reverse();
         Ok(found)
@@ -347,7 +350,7 @@ impl Node {
         while let Some(pos) = at.filter(|pos| *pos >= outgoing.first_pos) {
             let (number, previous) = event.query_row([pos], |r| Ok((r.get(0)?, r.get(1)?)))?;
             events.push((pos, number));
-            at = previous;
+            at = event_before(pos, previous)?;
         }
         Ok(events)
     }

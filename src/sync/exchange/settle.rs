@@ -17,6 +17,7 @@ use crate::sync::exchange::spool::Queue;
 use crate::sync::exchange::trial::{Blocked, Settling, Unit};
 use crate::sync::exchange::unit::Units;
 use crate::sync::node::Node;
+use crate::sync::node::history::State;
 
 /// Objects judged at once, if a unit is not larger: bounds the memory that an apply takes.
 const BATCH: usize = 10_000;
@@ -328,9 +329,12 @@ impl Node {
         let mut skipped = vec![None; pending.len()];
         for (p, skipped) in pending.iter().zip(&mut skipped) {
             let theirs = &p.state;
-            if let Some(ours) = current.as_ref().map(|c| &c.state)
-                && theirs.vector.leq(&ours.vector)
-            {
+            let Some(ours) = current.as_ref().map(|c| &c.state) else { continue };
+            let made = |state: &State| state.vector.get(self.info.guid);
+            if p.fresh && made(theirs) > made(ours) {
+                return Err(self.unmade(p));
+            }
+            if theirs.vector.leq(&ours.vector) {
                 if p.fresh && theirs.vector == ours.vector && theirs.content != ours.content {
                     return Err(self.reused(p));
                 }

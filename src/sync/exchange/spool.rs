@@ -22,16 +22,18 @@ CREATE TEMP TABLE IF NOT EXISTS objsync_spool (
     waiting INTEGER,                    -- its number in the requeue
     line BLOB,                          -- as the set has it
     own INTEGER, source INTEGER,        -- entries of its vector: this node's, the sender's
-    time INTEGER, by_source INTEGER,    -- its stamp, and whether the sender made it
+    time INTEGER, by_us INTEGER,        -- its stamp, and whether this node made it
     made_here INTEGER,                  -- its serial, where this node made the object
     waits INTEGER                       -- 1: it waits from now on
 );
 CREATE INDEX IF NOT EXISTS temp.objsync_spool_by_guid ON objsync_spool (guid);
 CREATE TEMP TABLE IF NOT EXISTS objsync_spool_bond (bond INTEGER NOT NULL, guid BLOB NOT NULL, tie INTEGER NOT NULL);
+CREATE TEMP TABLE IF NOT EXISTS objsync_spool_tie (guid BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE IF NOT EXISTS objsync_spool_obstacle (
     unit INTEGER PRIMARY KEY, culprit INTEGER NOT NULL, obstacle TEXT NOT NULL
 );
-DELETE FROM temp.objsync_spool; DELETE FROM temp.objsync_spool_bond; DELETE FROM temp.objsync_spool_obstacle;
+DELETE FROM temp.objsync_spool; DELETE FROM temp.objsync_spool_bond; DELETE FROM temp.objsync_spool_tie;
+DELETE FROM temp.objsync_spool_obstacle;
 ";
 
 /// Bonds of the requeue stand before those of a set, which are the sender's commits.
@@ -92,12 +94,15 @@ impl Node {
 
     fn spool_lines(&self, file: &Path) -> Result<Spooled> {
         let mut line_of = self.conn.prepare_cached(
-            "INSERT INTO temp.objsync_spool (place, guid, line, own, source, time, by_source, made_here)
+            "INSERT INTO temp.objsync_spool (place, guid, line, own, source, time, by_us, made_here)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?;
         let mut bond_of =
             self.conn.prepare_cached("INSERT INTO temp.objsync_spool_bond (bond, guid, tie) VALUES (?1, ?2, ?3)")?;
-        let mut known = self.conn.prepare_cached("SELECT EXISTS(SELECT 1 FROM temp.objsync_spool WHERE guid = ?1)")?;
+        let mut known = self.conn.prepare_cached(
+            "SELECT EXISTS(SELECT 1 FROM temp.objsync_spool WHERE guid = ?1) OR EXISTS(SELECT 1 FROM temp.objsync_spool_tie WHERE guid = ?1)",
+        )?;
+        let mut tie_of = self.conn.prepare_cached("INSERT INTO temp.objsync_spool_tie (guid) VALUES (?1)")?;
         let (us, mut objects, mut ties) = (self.info.guid, 0, 0);
         let whole = syncset::read_through(file, |header, entry, line| {
             let (guid, commits, tie) = match &entry {
@@ -105,10 +110,11 @@ impl Node {
                 Entry::Tie(tie) => (tie.guid, &tie.commits, true),
             };
             let guid_blob = blob(guid);
+            // Over and over, a tie would fill the disk out of a file of a few bytes.
+            if known.query_row([guid_blob], |r| r.get(0))? {
+                return Err(syncset::repeated(objects + ties));
+            }
             if let Entry::Object(object) = &entry {
-                if known.query_row([guid_blob], |r| r.get(0))? {
-                    return Err(syncset::repeated(objects + ties));
-                }
                 let (source, state) = (header.source.guid, &object.state);
                 line_of.execute(rusqlite::params![
                     objects,
@@ -117,11 +123,12 @@ impl Node {
                     state.vector.get(us),
                     state.vector.get(source),
                     state.stamp.time,
-                    state.stamp.author == source,
+                    state.stamp.author == us,
                     (guid.node == us).then_some(guid.serial),
                 ])?;
                 objects += 1;
             } else {
+                tie_of.execute([guid_blob])?;
                 ties += 1;
             }
             for commit in commits {
@@ -155,7 +162,8 @@ impl Node {
         let mut insert =
             self.conn.prepare_cached("INSERT INTO temp.objsync_spool_bond (bond, guid, tie) VALUES (?1, ?2, 1)")?;
         while let Some(r) = bonds.next()? {
-            insert.execute((r.get::<_, i64>(0)? + BEFORE_COMMITS, blob(self.nodes.object(r.get(1)?)?)))?;
+            insert
+                .execute((r.get::<_, i64>(0)?.saturating_add(BEFORE_COMMITS), blob(self.nodes.object(r.get(1)?)?)))?;
         }
         let fresh = set.map_or(0, |set| set.objects);
         Ok(Queue { header: set.map(|set| &set.header), waiting, finished: vec![false; waiting + fresh] })
@@ -298,6 +306,11 @@ impl Node {
     /// The highest serial of this node that any object in the spool has.
     pub(crate) fn spool_names(&self) -> Result<Option<u64>> {
         Ok(self.conn.query_row("SELECT max(made_here) FROM temp.objsync_spool", [], |r| r.get(0))?)
+    }
+
+    /// The latest time at which this node is said to have made any of the spool.
+    pub(crate) fn spool_clock(&self) -> Result<Option<i64>> {
+        Ok(self.conn.query_row("SELECT max(time) FROM temp.objsync_spool WHERE by_us", [], |r| r.get(0))?)
     }
 
     /// The latest time up to `limit` in the spool, and how many there are beyond.

@@ -24,6 +24,18 @@ impl Node {
             .hint(format!("find out which node was restored (likely {source}), make it a new node there (objsync rejoin), and prepare the set again"))
     }
 
+    /// A version of this node's that the object never had here.
+    pub(crate) fn unmade(&self, p: &Pending) -> Error {
+        let (us, source) = (&self.info.name, self.nodes.name(p.peer));
+        let what = format!(
+            "{} comes from {source} with a version that {us} made, and this file has not made it: it was restored from a backup, or is a copy; nothing was changed",
+            self.title(p)
+        );
+        Error::refused(Refusal::Restored, what).about(self.info.guid).hint(format!(
+            "make this file a new node (objsync rejoin --node {us}); nothing in it is lost, and {source} prepares its next set for the new node"
+        ))
+    }
+
     pub(crate) fn unknown(&self, property: &Property, value: &Value) -> Obstacle {
         let target = property.references.as_deref().unwrap_or("object");
         let property = &property.name;

@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::sync::data::guid::NodeId;
 use crate::sync::error::{Error, Refusal, Result};
+use crate::sync::exchange::spool::Spooled;
 use crate::sync::exchange::syncset::Header;
 use crate::sync::node::Node;
 
@@ -122,7 +123,7 @@ impl Node {
             [],
             |r| r.get(0),
         )?;
-        Ok(last_told(&self.conn, before.min(heard + 1))?)
+        Ok(last_told(&self.conn, before.min(heard.saturating_add(1)))?)
     }
 
     /// Refuses where another node, which is at hand, knows this one at a point that its file never was at.
@@ -142,9 +143,10 @@ impl Node {
             .hint(format!("make it a new node (objsync rejoin --node {us}); nothing in it is lost, and what it lacks comes back from {them}")))
     }
 
-    /// Refuses a set that shows that this file was put back from a backup. `known`: the highest commit of this node, and the
-    /// highest serial of an object made here, that the set names.
-    pub(crate) fn check_we_were_not_restored(&self, header: &Header, known: u64, named: Option<u64>) -> Result<()> {
+    /// Refuses a set that shows that this file was put back from a backup: it knows commits, objects or times of this node that
+    /// this node has not reached.
+    pub(crate) fn check_we_were_not_restored(&self, set: &Spooled) -> Result<()> {
+        let header = &set.header;
         let (us, source) = (&self.info.name, &header.source.name);
         let refused = |what: String| {
             let what = format!("{what}: this file was restored from a backup, or is a copy; nothing was changed");
@@ -154,7 +156,7 @@ impl Node {
         };
         let number = self.number()?;
         let saw = header.saw(self.info.guid).map(|(number, clock)| Point { number, clock }).unwrap_or_default();
-        let known = known.max(header.received_from(self.info.guid)).max(saw.number);
+        let known = self.spool_knows()?.max(header.received_from(self.info.guid)).max(saw.number);
         if known > number {
             return refused(format!("the set knows transaction {known} of {us}, whose last one is {number}"));
         }
@@ -165,9 +167,13 @@ impl Node {
             ));
         }
         // The next object made here would get the identity of one that is here already.
-        let made: u64 = self.conn.query_row("SELECT serial FROM objsync_state", [], |r| r.get(0))?;
-        match named.filter(|named| *named > made) {
-            Some(named) => refused(format!("the set knows object {named} of {us}, which has made {made}")),
+        let (made, clock): (u64, i64) =
+            self.conn.query_row("SELECT serial, clock FROM objsync_state", [], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        if let Some(named) = self.spool_names()?.filter(|named| *named > made) {
+            return refused(format!("the set knows object {named} of {us}, which has made {made}"));
+        }
+        match self.spool_clock()?.filter(|time| *time > clock) {
+            Some(_) => refused(format!("the set knows a change of {us} from a time that its clock has not reached")),
             None => Ok(()),
         }
     }

@@ -165,7 +165,7 @@ impl Node {
             if event.before == 0 {
                 break;
             }
-            at = event.previous;
+            at = event_before(pos, event.previous)?;
             let filed_by = at.map(|p| self.event(p)).transpose()?.flatten().filter(|e| e.object == id);
             let (key, content) = match event.before {
                 1 => self.image(class, pos).map(|(key, values)| (key, Some(values)))?,
@@ -173,8 +173,9 @@ impl Node {
                 _ => (filed_by.as_ref().and_then(|e| e.key), None),
             };
             let state = self.state(content, event.own, event.rest.as_deref(), event.time, event.author)?;
-            // Two events of one object in one commit: between them it was in no state that anybody could see.
-            if state.vector == newer && state.vector.get(self.info.guid) == event.number {
+            // Two events of one object in one commit (of the node that this file was a copy of, perhaps): between them it was in no
+            // state that anybody could see.
+            if state.vector == newer && filed_by.as_ref().is_some_and(|e| e.number == event.number) {
                 continue;
             }
             newer = state.vector.clone();
@@ -324,12 +325,23 @@ impl Node {
                 since = pos;
                 break;
             }
-            at = previous;
+            at = event_before(pos, previous)?;
         }
         // A new key without a new row.
         let sql = "SELECT max(until) FROM objsync_former_key WHERE class = ?1 AND object = ?2 AND until < ?3";
         let rekeyed: Option<i64> = self.conn.prepare_cached(sql)?.query_row((class.id, id, until), |r| r.get(0))?;
         Ok(rekeyed.map_or(since, |rekeyed| since.max(rekeyed.saturating_add(1))))
+    }
+}
+
+/// Where the event before one stands, which must be before it: following a damaged journal would have no end.
+pub(crate) fn event_before(pos: i64, previous: Option<i64>) -> Result<Option<i64>> {
+    match previous {
+        Some(previous) if previous >= pos => Err(Error::storage(format!(
+            "the journal is damaged: the event at position {pos} is said to follow the one at {previous}"
+        ))
+        .hint("objsync check says what is wrong with the file, and what to do")),
+        previous => Ok(previous),
     }
 }
 

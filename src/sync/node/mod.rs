@@ -33,7 +33,7 @@ use serde::Serialize;
 
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::{Class, Key};
-use crate::sync::data::stamp::{Clock, system_clock};
+use crate::sync::data::stamp::{Clock, sensible, system_clock};
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::exchange::signature::PublicKey;
 use crate::sync::node::registry::Registry;
@@ -144,7 +144,7 @@ impl Node {
             info,
             classes: Vec::new(),
             nodes,
-            clock: system_clock(),
+            clock: sensible(system_clock()),
             was_at: None,
             writing_triggers: BTreeSet::new(),
             schema_version: -1,
@@ -171,7 +171,7 @@ impl Node {
 
     /// Takes another source of time, for tests.
     pub fn with_clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
+        self.clock = sensible(clock);
         self
     }
 

@@ -280,15 +280,21 @@ fn specs(conn: &Connection) -> Result<Vec<(i64, ClassSpec)>> {
 pub(crate) fn classes(conn: &Connection) -> Result<Vec<Class>> {
     let mut classes = Vec::new();
     for (id, spec) in specs(conn)? {
-        let damaged = || Error::storage(format!("what this file notes of the class {} is damaged", spec.name));
+        let damaged = || {
+            Error::storage(format!("what this file notes of the class {} is damaged", spec.name))
+                .hint("objsync check says what else is wrong with the file, and what to do")
+        };
         let key: String = conn.query_row("SELECT key FROM objsync_class WHERE id = ?1", [id], |r| r.get(0))?;
         let mut statement = conn.prepare_cached(
-            "SELECT name, declared, not_null, since, added, elsewhere, refers, formerly FROM objsync_property WHERE class = ?1 ORDER BY place",
+            "SELECT name, declared, not_null, since, added, elsewhere, refers, formerly, place FROM objsync_property WHERE class = ?1 ORDER BY place",
         )?;
         let mut rows = statement.query([id])?;
         let mut properties = Vec::new();
         while let Some(r) = rows.next()? {
             let since: Option<i64> = r.get(3)?;
+            if r.get::<_, i64>(8)? != properties.len() as i64 {
+                return Err(damaged());
+            }
             properties.push(Property {
                 name: r.get(0)?,
                 declared: r.get(1)?,
@@ -300,11 +306,13 @@ pub(crate) fn classes(conn: &Connection) -> Result<Vec<Class>> {
                 since: since.unwrap_or(i64::MIN),
             });
         }
-        classes.push(Class {
-            key: serde_json::from_str(&key).map_err(|_| damaged())?,
-            properties,
-            ..Class::bare(id, &spec)
-        });
+        let key: Key = serde_json::from_str(&key).map_err(|_| damaged())?;
+        if let Key::Content(places) = &key
+            && (places.is_empty() || places.iter().any(|place| *place >= properties.len()))
+        {
+            return Err(damaged());
+        }
+        classes.push(Class { key, properties, ..Class::bare(id, &spec) });
     }
     shape::link(conn, &mut classes)?;
     Ok(classes)

@@ -11,6 +11,7 @@ use rusqlite::OptionalExtension;
 use crate::sync::data::schema::{Class, quote};
 use crate::sync::error::Result;
 use crate::sync::node::Node;
+use crate::sync::node::history::event_before;
 
 impl Node {
     /// Files what keys that were given again have changed, as one commit.
@@ -97,7 +98,7 @@ impl Node {
             let found: Option<(bool, Option<i64>)> =
                 event.query_row((since, key), |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
             let Some((was, previous)) = found else { break };
-            (referred, at) = (was, previous);
+            (referred, at) = (was, event_before(since, previous)?);
         }
         Ok(referred)
     }

@@ -10,7 +10,8 @@
 //!
 //! The whole may be packed as one zstd frame (RFC 8878), whatever the file is called: a file that begins with the bytes
 //! `28 b5 2f fd` is. The digest is over what it unpacks to, so packing, unpacking or packing it anew by other means changes
-//! nothing. A frame may ask for a window of 8 MB at most, and no line is longer than 2^28 bytes; more is damage.
+//! nothing. A frame may ask for a window of 8 MB at most, and no line is longer than 2^28 bytes or has more than 2^22 values; more
+//! is damage.
 //!
 //! Header: `objsync` (always `syncset`), `format`, `id`, `nodes` (GUID, name, role, and the public key where the source knows it), `source` and `target`, `lineage` of the
 //! source (`[node, number]`, nearest first), `number` and `clock` of the source when the set was made, the range of
@@ -59,6 +60,28 @@ pub const FORMAT: u64 = 4;
 
 /// The longest line that is written and read, bytes.
 const LONGEST_LINE: u64 = 1 << 28;
+
+/// The most values in a line that is written and read. Read, a value takes many times the bytes that it has in the file, which
+/// packed has next to none.
+const MOST_VALUES: usize = 1 << 22;
+
+/// Whether a line takes little more memory, read, than as it is. Commas and brackets tell values apart, except in text.
+fn is_modest(line: &[u8]) -> bool {
+    if line.len() < MOST_VALUES {
+        return true;
+    }
+    let (mut values, mut text, mut escaped) = (0, false, false);
+    for byte in line {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = text,
+            b'"' => text = !text,
+            b',' | b'[' | b'{' if !text => values += 1,
+            _ => {}
+        }
+    }
+    values <= MOST_VALUES
+}
 
 /// The ending of a set's file name.
 pub const EXTENSION: &str = "syncset";

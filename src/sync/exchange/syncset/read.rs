@@ -14,7 +14,7 @@ use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::signature::{PublicKey, is_signature};
 use crate::sync::exchange::syncset::{
-    ClosingLine, FORMAT, Header, HeaderLine, LONGEST_LINE, ObjectLine, SetObject, SyncSet, Tie,
+    ClosingLine, FORMAT, Header, HeaderLine, LONGEST_LINE, ObjectLine, SetObject, SyncSet, Tie, is_modest,
 };
 use crate::sync::node::history::State;
 use crate::sync::node::store::SERIAL_BITS;
@@ -35,11 +35,12 @@ pub(crate) struct Whole {
 pub fn read(file: &Path) -> Result<SyncSet> {
     let (mut objects, mut ties, mut commits, mut named) = (Vec::new(), Vec::new(), HashSet::new(), HashSet::new());
     let whole = read_through(file, |_, entry, _| {
+        let (Entry::Object(SetObject { guid, .. }) | Entry::Tie(Tie { guid, .. })) = &entry;
+        if !named.insert(*guid) {
+            return Err(repeated(objects.len() + ties.len()));
+        }
         match entry {
             Entry::Object(object) => {
-                if !named.insert(object.guid) {
-                    return Err(repeated(objects.len() + ties.len()));
-                }
                 commits.extend(object.commits.iter().copied());
                 objects.push(object);
             }
@@ -59,7 +60,7 @@ pub fn read_header(file: &Path) -> Result<Header> {
     line.and_then(|line| header(&line)).map_err(|e| e.while_doing(file.display()))
 }
 
-/// Reads a set from a file line by line and checks that it is whole; that no object comes twice, and the count of the commits,
+/// Reads a set from a file line by line and checks that it is whole; that nothing comes twice, and the count of the commits,
 /// is left to `each`, which gets every object and tie as it stands in the file, too.
 pub(crate) fn read_through(file: &Path, each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>) -> Result<Whole> {
     let (mut input, bytes) = open(file)?;
@@ -164,6 +165,9 @@ pub(crate) fn read_entry(header: &Header, line: &[u8]) -> Option<Entry> {
 fn next_line(input: &mut dyn BufRead) -> Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     let read = Read::take(&mut *input, LONGEST_LINE).read_until(b'\n', &mut line).map_err(damaged)?;
+    if !is_modest(&line) {
+        return Err(damaged("a line has too many values"));
+    }
     Ok((read > 0).then_some(line))
 }
 
@@ -271,7 +275,8 @@ fn entry(header: &Header, line: ObjectLine) -> Option<Entry> {
     let class = header.classes.get(line.c)?;
     let identity = guid(line.o)?;
     let in_range = |n: &u64| header.start < *n && *n <= header.end;
-    if line.n.is_empty() || !line.n.is_sorted() || !line.n.iter().all(in_range) || !class.journaled {
+    let in_order = line.n.is_sorted_by(|a, b| a < b);
+    if line.n.is_empty() || !in_order || !line.n.iter().all(in_range) || !class.journaled {
         return None;
     }
     let bare = line.e.is_none() && line.v.is_none() && line.t.is_none() && line.a.is_none();

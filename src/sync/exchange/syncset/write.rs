@@ -14,7 +14,7 @@ use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Result};
 use crate::sync::exchange::signature::Signing;
 use crate::sync::exchange::syncset::{
-    ClosingLine, FORMAT, Header, HeaderLine, LONGEST_LINE, NodeLine, ObjectLine, SetObject, Tie, legend,
+    ClosingLine, FORMAT, Header, HeaderLine, LONGEST_LINE, NodeLine, ObjectLine, SetObject, Tie, is_modest, legend,
 };
 
 /// Where a set's file goes.
@@ -61,23 +61,17 @@ impl Out {
 /// How hard to pack. Level 1 is smaller and cheaper than 3 for rows of a journal.
 const LEVEL: i32 = 1;
 
-/// Counts the distinct ones of numbers that lie close together.
-struct Distinct {
-    first: u64,
-    seen: Vec<u64>,
-}
+/// Counts the distinct ones of numbers, most of which lie close together: 64 are one word.
+#[derive(Default)]
+struct Distinct(BTreeMap<u64, u64>);
 
 impl Distinct {
     fn note(&mut self, number: u64) {
-        let at = usize::try_from(number - self.first).unwrap_or(usize::MAX);
-        if self.seen.len() <= at / 64 {
-            self.seen.resize(at / 64 + 1, 0);
-        }
-        self.seen[at / 64] |= 1 << (at % 64);
+        *self.0.entry(number / 64).or_default() |= 1 << (number % 64);
     }
 
     fn count(&self) -> usize {
-        self.seen.iter().map(|bits| bits.count_ones() as usize).sum()
+        self.0.values().map(|bits| bits.count_ones() as usize).sum()
     }
 }
 
@@ -88,6 +82,8 @@ pub(crate) struct Written {
     pub(crate) bytes: u64,
     pub(crate) objects: usize,
     pub(crate) transactions: usize,
+    /// Takes it away again until it is said to stay.
+    pub(crate) placed: Placed,
 }
 
 impl Writer {
@@ -111,7 +107,7 @@ impl Writer {
             hasher: blake3::Hasher::new(),
             objects: 0,
             ties: 0,
-            commits: Distinct { first: header.start, seen: Vec::new() },
+            commits: Distinct::default(),
         };
         let place = |(node, number): &(NodeId, u64)| Ok((writer.place(*node)?, *number));
         let line = HeaderLine {
@@ -172,9 +168,9 @@ impl Writer {
     fn line(&mut self, line: &impl Serialize) -> Result<()> {
         let mut bytes = serde_json::to_vec(line).map_err(|e| Error::storage(e.to_string()))?;
         bytes.push(b'\n');
-        if bytes.len() as u64 > LONGEST_LINE {
+        if bytes.len() as u64 > LONGEST_LINE || !is_modest(&bytes) {
             return Err(Error::storage(format!(
-                "an object is too large to be sent ({} bytes as text, at most {LONGEST_LINE}); nothing counts as sent",
+                "an object is too large to be sent ({} bytes as text, at most {LONGEST_LINE}, or too many changes of one object); nothing counts as sent",
                 bytes.len()
             )));
         }
@@ -247,12 +243,34 @@ impl Writer {
             std::io::ErrorKind::AlreadyExists => exists(target.file),
             _ => cannot_write(target.file, &e.error),
         })?;
-        // The name, too, must survive a power loss before the node notes the set as sent. Not every system can sync a folder.
-        #[cfg(unix)]
-        File::open(folder_of(target.file))?.sync_all()?;
-        let file = target.file.canonicalize()?;
-        let bytes = file.metadata()?.len();
-        Ok(Written { file, digest, bytes, objects: self.objects, transactions })
+        let placed = Placed((!target.overwrite).then(|| target.file.to_owned()));
+        let found = (|| -> std::io::Result<_> {
+            // The name, too, must survive a power loss before the node notes the set as sent. Not every system can sync a folder.
+            #[cfg(unix)]
+            File::open(folder_of(target.file))?.sync_all()?;
+            let file = target.file.canonicalize()?;
+            Ok((file.metadata()?.len(), file))
+        })();
+        let (bytes, file) = found.map_err(|e| cannot_write(target.file, &e))?;
+        Ok(Written { file, digest, bytes, objects: self.objects, transactions, placed })
+    }
+}
+
+/// A new file in its place, taken away again where it is not to stay: nothing that does not count as sent lies about.
+pub(crate) struct Placed(Option<PathBuf>);
+
+impl Placed {
+    pub(crate) fn stays(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        if let Some(file) = &self.0 {
+            // What cannot be taken away does no harm: it is whole.
+            let _ = std::fs::remove_file(file);
+        }
     }
 }
 

@@ -29,7 +29,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::Class;
-use crate::sync::data::stamp::system_clock;
+use crate::sync::data::stamp::{sensible, system_clock};
 use crate::sync::data::vector::Vector;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::node::registry::Registry;
@@ -73,7 +73,7 @@ impl Node {
                 info,
                 classes: Vec::new(),
                 nodes,
-                clock: system_clock(),
+                clock: sensible(system_clock()),
                 was_at: None,
                 writing_triggers: BTreeSet::new(),
                 schema_version: -1,

@@ -1,0 +1,192 @@
+//! Mutated sets: each is read, previewed and applied at a real node.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use objsync::sync::*;
+
+use crate::common::{assert_same, dump};
+use crate::mutate::Case;
+use crate::worlds::{Target, World, folder, prepare};
+use crate::{MUTANTS, Watchdog, seed, times};
+
+/// One of how many goes on to exchange with a copy, where it is applied.
+const SAMPLED: u64 = 4;
+
+#[derive(Default)]
+struct Tried {
+    refused: AtomicU64,
+    applied: AtomicU64,
+    exchanged: AtomicU64,
+}
+
+/// A file is refused, and nothing changed; or it is applied, the node is sound and goes on.
+fn try_file(target: &Target, file: &Path, exchange: bool, tried: &Tried) {
+    let mut node = target.open();
+    let before = dump(&node);
+    let read = syncset::read(file);
+    let header = syncset::read_header(file);
+    assert!(read.is_err() || header.is_ok(), "the set can be read, but not its header");
+    let preview = node.preview(file, ApplyOptions::default());
+    assert_same(&dump(&node), &before, "a preview changed something");
+    match (node.apply(file, ApplyOptions::default()), preview) {
+        (Err(error), Err(foretold)) => {
+            tried.refused.fetch_add(1, Ordering::Relaxed);
+            assert_same(&dump(&node), &before, &format!("refused, but not without a change: {error}"));
+            assert_eq!(error.to_string(), foretold.to_string(), "the preview says why");
+            assert!(error.refusal().is_some(), "a set is refused, it does not fail: {error:?}");
+            drop(node);
+        }
+        (Ok(report), Ok(preview)) => {
+            tried.applied.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(preview.report, report, "the preview is the apply");
+            read.expect("what is applied can be read");
+            sound(&node);
+            if exchange {
+                tried.exchanged.fetch_add(1, Ordering::Relaxed);
+                goes_on(&mut node);
+            }
+            drop(node);
+            target.restore();
+        }
+        (done, foretold) => panic!("the preview is not the apply: {foretold:#?} {done:#?}"),
+    }
+}
+
+fn sound(node: &Node) {
+    let integrity: String = node.connection().query_row("PRAGMA integrity_check", [], |r| r.get(0)).unwrap();
+    assert_eq!(integrity, "ok");
+    let flaws = node.check().unwrap().flaws;
+    // What is no number in a column of references is kept as it came, as where foreign_keys is off. What a sender says that others
+    // have done is held against nothing here.
+    let lie = |flaw: &Flaw| flaw.what.contains("of which nothing after");
+    let lied = flaws.listed.iter().any(lie);
+    // Of a version that cannot be, no more is known: what was merged into it is not found, either.
+    let borne =
+        |flaw: &&Flaw| flaw.kind == FlawKind::DanglingReference || lie(flaw) || (lied && flaw.kind == FlawKind::Merged);
+    let wrong: Vec<&Flaw> = flaws.listed.iter().filter(|flaw| !borne(flaw)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What waits is given up, for what it waits for may be in no set; then the node edits, is copied, and it and its copy come to hold the same.
+fn goes_on(node: &mut Node) {
+    let dir = folder();
+    let set = dir.path().join("set");
+    node.discard(None).unwrap();
+    let mut copy = node.fresh_copy(&dir.path().join("copy.db"), "COPY", Role::Client).unwrap();
+    node.edit(|e| {
+        Ok(e.connection().execute_batch("INSERT INTO notes (code) VALUES ('node'); UPDATE notes SET amount = 'n'")?)
+    })
+    .unwrap();
+    copy.edit(|e| {
+        Ok(e.connection().execute_batch(
+            "INSERT INTO notes (code) VALUES ('copy'); UPDATE notes SET amount = 'c'; DELETE FROM words",
+        )?)
+    })
+    .unwrap();
+    for _ in 0..2 {
+        let sent = prepare(&mut copy, node, &set, None).unwrap();
+        node.apply(&sent, ApplyOptions::default()).unwrap();
+        let sent = prepare(node, &mut copy, &set, None).unwrap();
+        copy.apply(&sent, ApplyOptions::default()).unwrap();
+    }
+    for class in ["Kind", "Note", "Word", "Pair"] {
+        let both = [node.contents(class).unwrap(), copy.contents(class).unwrap()];
+        assert_eq!(Contents::differences(&both), [], "{class}");
+    }
+    [node, &copy].iter().for_each(|node| sound(node));
+}
+
+fn try_case(world: &World, case: &Case, exchange: bool, dog: &Watchdog, tried: &Tried) -> Result<(), String> {
+    let target = &world.targets[case.target];
+    let file = world.dir.path().join("hostile.syncset");
+    std::fs::write(&file, case.bytes(&world.targets)).unwrap();
+    let done = dog.watch(&format!("{case:?}"), || try_file(target, &file, exchange, tried));
+    if done.is_err() {
+        target.restore();
+    }
+    done
+}
+
+/// Leaves out what is not needed to fail, and writes the set where it can be kept.
+fn simplest(world: &World, mut case: Case, exchange: bool, dog: &Watchdog) -> (Case, PathBuf) {
+    let fails = |case: &Case| try_case(world, case, exchange, dog, &Tried::default()).is_err();
+    while let Some(simpler) = case.simpler().into_iter().find(fails) {
+        case = simpler;
+    }
+    let target = world.targets[case.target].file.file_stem().unwrap().to_str().unwrap();
+    let bytes = case.bytes(&world.targets);
+    let name = format!("{target}-{}.syncset", &blake3::hash(&bytes).to_hex()[..8]);
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&kept, bytes).unwrap();
+    (case, kept)
+}
+
+#[test]
+fn mutated_sets_are_refused_or_applied_whole() {
+    let (seed, many) = (seed(), times(MUTANTS));
+    let (next, tried, failed) = (AtomicU64::new(0), Tried::default(), Mutex::new(Vec::new()));
+    let work = || {
+        let (world, dog) = (World::new(), Watchdog::new());
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            if n >= many || failed.lock().unwrap().len() >= 10 {
+                return;
+            }
+            let (case, exchange) = (Case::draw(seed << 32 | n, &world.targets), n % SAMPLED == 0);
+            if let Err(why) = try_case(&world, &case, exchange, &dog, &tried) {
+                let (case, kept) = simplest(&world, case, exchange, &dog);
+                let what = format!("seed {seed}, case {n}: {why}\n{case:?}\nthe set: {}", kept.display());
+                eprintln!("{what}");
+                failed.lock().unwrap().push(what);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..2).for_each(|_| drop(scope.spawn(work)));
+    });
+    let [refused, applied, exchanged] =
+        [&tried.refused, &tried.applied, &tried.exchanged].map(|n| n.load(Ordering::Relaxed));
+    println!(
+        "{many} mutated sets, seed {seed}: {refused} refused, {applied} applied, {exchanged} of these exchanged on"
+    );
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "{} sets failed:\n{}", failed.len(), failed.join("\n\n"));
+    assert!(applied > many / 10 && refused > many / 4, "the mutations reach both ends");
+}
+
+/// So that mutating them tests something.
+#[test]
+fn the_sets_that_are_mutated_are_applied_as_they_are() {
+    use crate::mutate::{Closing, Packing};
+    let (world, dog) = (World::new(), Watchdog::new());
+    for (target, t) in world.targets.iter().enumerate() {
+        for set in 0..t.sets.len() {
+            for closing in [Closing::Kept, Closing::Repaired, Closing::Signed] {
+                for packing in [Packing::None, Packing::Zstd, Packing::TwoFrames] {
+                    let case = Case { target, set, steps: vec![], closing, packing, last: vec![] };
+                    let tried = Tried::default();
+                    try_case(&world, &case, true, &dog, &tried).unwrap_or_else(|e| panic!("{case:?}: {e}"));
+                    assert_eq!(tried.exchanged.into_inner(), 1, "{case:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Sets that once failed, each named for the node it is addressed to.
+#[test]
+fn kept_sets_are_refused_or_applied_whole() {
+    let (world, dog) = (World::new(), Watchdog::new());
+    for kept in std::fs::read_dir("tests/files/hostile").into_iter().flatten() {
+        let kept = kept.unwrap().path();
+        let name = kept.file_name().unwrap().to_str().unwrap();
+        let of = |t: &&Target| name.starts_with(t.file.file_stem().unwrap().to_str().unwrap());
+        let target = world.targets.iter().find(of).unwrap_or_else(|| panic!("{name}: for whom?"));
+        let file = world.dir.path().join("hostile.syncset");
+        std::fs::copy(&kept, &file).unwrap();
+        let done = dog.watch(name, || try_file(target, &file, true, &Tried::default()));
+        done.unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+}
