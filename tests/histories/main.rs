@@ -4,10 +4,13 @@
 //! `environments.rs` copies files by hand, puts backups back, switches classes, alters tables and purges; `world.rs` has the nodes and what can be done with them, `observers.rs` what is held against every step, `random.rs` plays,
 //! `situations.rs` has single situations.
 
+mod choices;
 #[path = "../common/mod.rs"]
 mod common;
 mod environments;
 mod observers;
+mod play;
+mod proof;
 mod random;
 mod situations;
 mod world;
