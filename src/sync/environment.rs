@@ -223,6 +223,11 @@ impl Environment {
     /// Makes a file that was copied or put back from a backup a new node, see [`Node::rejoin`]. It keeps its name where no other
     /// node here has it, or is called `name`; beside another master it is a client.
     pub fn rejoin(&mut self, place: usize, name: Option<&str>) -> Result<NodeInfo> {
+        self.rejoin_as(place, name, NodeId::random())
+    }
+
+    /// The same with a GUID that is given; it must never have been used before.
+    pub fn rejoin_as(&mut self, place: usize, name: Option<&str>, guid: NodeId) -> Result<NodeInfo> {
         let others = self.others(place);
         let taken = |name: &str| others.iter().any(|other| other.info().name.eq_ignore_ascii_case(name));
         let old = self.nodes[place].info();
@@ -240,7 +245,7 @@ impl Environment {
         let beside_master = others.iter().any(|other| other.info().role == Role::Master);
         let role = if beside_master { Role::Client } else { old.role };
         let certain = self.nodes[place].certain_point(&others)?;
-        let info = self.nodes[place].rejoin_from(NodeInfo { guid: NodeId::random(), name, role }, certain)?;
+        let info = self.nodes[place].rejoin_from(NodeInfo { guid, name, role }, certain)?;
         sort(&mut self.nodes);
         Ok(info)
     }

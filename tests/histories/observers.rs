@@ -23,11 +23,25 @@ pub struct Observers {
     discarded: BTreeSet<(usize, Guid)>,
     /// Nodes that have forgotten old states: there a record may be made that an ancestor would have spared.
     purged: BTreeSet<usize>,
+    /// Commits that changed several objects.
+    transactions: Vec<(NodeId, u64, Vec<Guid>)>,
 }
 
 impl Observers {
-    pub fn new(nodes: usize) -> Self {
-        Observers { seen: vec![BTreeMap::new(); nodes], ..Observers::default() }
+    /// Of one node; the others are its copies.
+    pub fn new() -> Self {
+        Observers { seen: vec![BTreeMap::new()], ..Observers::default() }
+    }
+
+    /// A further node was made as a copy of one.
+    pub fn copied(&mut self, from: usize) {
+        let copy = self.seen.len();
+        self.seen.push(self.seen[from].clone());
+        let discarded: Vec<Guid> = self.discarded.iter().filter(|(at, _)| *at == from).map(|(_, guid)| *guid).collect();
+        self.discarded.extend(discarded.into_iter().map(|guid| (copy, guid)));
+        if self.purged.contains(&from) {
+            self.purged.insert(copy);
+        }
     }
 
     /// A node is in these states now.
@@ -47,7 +61,13 @@ impl Observers {
     }
 
     /// Somebody changed things at a node, with what was there in sight.
-    pub fn edited(&mut self, at: usize, before: &Versions, after: &Versions) {
+    pub fn edited(&mut self, (at, node): (usize, NodeId), before: &Versions, after: &Versions) {
+        let mut commits: BTreeMap<u64, Vec<Guid>> = BTreeMap::new();
+        for (guid, new) in after.iter().filter(|(guid, new)| before.get(guid) != Some(new)) {
+            commits.entry(new.vector.get(node)).or_default().push(*guid);
+        }
+        let several = commits.into_iter().filter(|(_, guids)| guids.len() > 1);
+        self.transactions.extend(several.map(|(number, guids)| (node, number, guids)));
         for (guid, new) in after {
             let old = before.get(guid).map_or_else(BTreeSet::new, |s| tokens(*guid, &s.content));
             let now = tokens(*guid, &new.content);
@@ -69,7 +89,7 @@ impl Observers {
         let told: BTreeSet<String> = records.iter().map(|r| r.guid.clone()).collect();
         for (guid, old) in before {
             let new = after.get(guid).unwrap_or_else(|| panic!("{guid} vanished"));
-            assert!(old.vector.leq(&new.vector), "{guid} went back");
+            assert!(old.vector.leq(&new.vector), "silent: {guid} went back");
             if old.content != new.content && !told.contains(&guid.to_string()) && !twice.contains(guid) {
                 let all = self.seen[at].get(guid).map(Vec::as_slice).unwrap_or_default();
                 let came = all.iter().filter(|s| s.content == new.content && s.vector.leq(&new.vector));
@@ -88,6 +108,19 @@ impl Observers {
             self.recorded(at, record, after);
         }
         self.note(at, after);
+    }
+
+    /// A transaction is shown whole, or not at all.
+    pub fn look(&self, at: usize, versions: &Versions) {
+        for (node, number, guids) in &self.transactions {
+            let shows = |guid: &Guid| match versions.get(guid) {
+                Some(state) => Some(state.vector.get(*node) >= *number),
+                // What was purged cannot be told from what has not come.
+                None => (!self.purged.contains(&at)).then_some(false),
+            };
+            let shown: BTreeSet<bool> = guids.iter().filter_map(shows).collect();
+            assert!(shown.len() < 2, "half: {node} {number}: {guids:?} at {at}: {versions:?}");
+        }
     }
 
     fn recorded(&mut self, at: usize, record: &ConflictRecord, after: &Versions) {

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use crate::common::{assert_same, dump};
 use crate::observers::{Observers, Versions, whole};
 
-pub const SCHEMA: &str = "
+const SCHEMA: &str = "
 CREATE TABLE kinds (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE customers (id INTEGER PRIMARY KEY, code TEXT UNIQUE, note TEXT, best INTEGER REFERENCES orders (id));
 CREATE TABLE orders (
@@ -27,6 +27,8 @@ CREATE TABLE total (n INTEGER NOT NULL);
 INSERT INTO total VALUES (0);
 CREATE TRIGGER order_in AFTER INSERT ON orders BEGIN UPDATE total SET n = (SELECT count(*) FROM orders); END;
 CREATE TRIGGER order_out AFTER DELETE ON orders BEGIN UPDATE total SET n = (SELECT count(*) FROM orders); END;
+";
+const ROWS: &str = "
 INSERT INTO words VALUES ('red', NULL), ('blue', NULL);
 INSERT INTO kinds VALUES (1, 'one'), (2, 'two');
 INSERT INTO customers VALUES (1, 'a', NULL, NULL), (2, 'b', NULL, NULL);
@@ -46,7 +48,26 @@ pub struct World {
     pub compress: bool,
     /// A table was altered somewhere, so that nodes may have taken in what they knew nothing of.
     pub altered: bool,
+    /// No previews, and no comparison of whole files: many such histories are played in the time of a few that look everywhere.
+    pub brisk: bool,
+    /// Per node, how far its machine's clock is ahead of the others, microseconds.
+    clocks: Vec<Arc<AtomicI64>>,
+    /// Per node, another program that has its file open, too.
+    others: Vec<Connection>,
+    time: Arc<AtomicI64>,
     sets: i64,
+}
+
+/// Identities, so that some are above and some below those of the nodes that they are copies of.
+const GUIDS: [u64; 5] = [50, 30, 70, 40, 60];
+
+/// The most nodes that a history has.
+pub const MOST: usize = GUIDS.len();
+
+/// A machine's clock: time goes on whenever anybody looks.
+fn clock_of(time: &Arc<AtomicI64>, ahead: &Arc<AtomicI64>) -> Clock {
+    let (time, ahead) = (time.clone(), ahead.clone());
+    Arc::new(move || time.fetch_add(1000, Ordering::SeqCst) + ahead.load(Ordering::SeqCst))
 }
 
 /// A set that was written: for whom, and where.
@@ -54,48 +75,70 @@ pub struct World {
 pub struct Sent {
     pub target: usize,
     pub file: PathBuf,
+    /// How many objects it carries.
+    objects: usize,
 }
 
 impl World {
     /// Identities and times are the same in every run, so that a seed tells the whole history.
     pub fn new(count: usize) -> World {
         let time = Arc::new(AtomicI64::new(4_000_000_000_000_000));
-        let clock: Clock = Arc::new(move || time.fetch_add(1000, Ordering::SeqCst));
-        let dir = tempfile::tempdir().unwrap();
+        let ahead = Arc::new(AtomicI64::new(0));
+        let dir = crate::play::folder();
         let file = dir.path().join("HUB.db");
         Connection::open(&file).unwrap().execute_batch(SCHEMA).unwrap();
         let mut specs: Vec<ClassSpec> = JOURNALED
             .map(|(name, table)| ClassSpec { name: name.into(), table: table.into(), journaled: true })
             .to_vec();
         specs.insert(0, ClassSpec { name: "Kind".into(), table: "kinds".into(), journaled: false });
-        let info = NodeInfo { guid: NodeId(50), name: "HUB".into(), role: Role::Master };
-        let mut nodes = vec![Node::create(&file, info, &specs).unwrap().with_clock(clock)];
+        let info = NodeInfo { guid: NodeId(GUIDS[0]), name: "HUB".into(), role: Role::Master };
+        let mut hub = Node::create(&file, info, &specs).unwrap().with_clock(clock_of(&time, &ahead));
+        hub.connection().execute_batch("PRAGMA synchronous = OFF").unwrap();
         // From now on ahead of this machine's clock, which the triggers look at.
-        nodes[0].edit(|_| Ok(())).unwrap();
-        for i in 1..count {
-            let name = format!("C{i}");
-            let file = dir.path().join(format!("{name}.db"));
-            let info = NodeInfo { guid: NodeId([0, 30, 70, 40][i]), name, role: Role::Client };
-            let copy = nodes[0].fresh_copy_as(&file, info).unwrap();
-            nodes.push(copy);
-        }
-        for node in &nodes {
-            node.connection().execute_batch("PRAGMA synchronous = OFF").unwrap();
-        }
+        hub.edit(|edit| Ok(edit.connection().execute_batch(ROWS)?)).unwrap();
         let mut world = World {
             dir,
-            nodes,
+            others: vec![another_program(&hub)],
+            nodes: vec![hub],
+            clocks: vec![ahead],
+            time,
             sets: 0,
             batch: None,
             compress: false,
             altered: false,
-            observers: Observers::new(count),
+            brisk: false,
+            observers: Observers::new(),
         };
-        for at in 0..count {
-            let versions = world.versions(at);
-            world.observers.note(at, &versions);
-        }
+        let versions = world.versions(0);
+        world.observers.note(0, &versions);
+        (1..count).for_each(|_| world.copy(0));
         world
+    }
+
+    /// Another node is made as a copy of one, and the hub hears of it.
+    pub fn copy(&mut self, from: usize) {
+        let at = self.nodes.len();
+        let name = format!("C{at}");
+        let file = self.dir.path().join(format!("{name}.db"));
+        let info = NodeInfo { guid: NodeId(GUIDS[at]), name, role: Role::Client };
+        let ahead = Arc::new(AtomicI64::new(0));
+        let copy = self.nodes[from].fresh_copy_as(&file, info).unwrap();
+        let mut copy = copy.with_clock(clock_of(&self.time, &ahead));
+        copy.connection().execute_batch("PRAGMA synchronous = OFF").unwrap();
+        let hub = self.nodes[0].identity().unwrap();
+        copy.meet(&hub).unwrap();
+        self.nodes[0].meet(&copy.identity().unwrap()).unwrap();
+        self.others.push(another_program(&copy));
+        self.nodes.push(copy);
+        self.clocks.push(ahead);
+        self.observers.copied(from);
+        let versions = self.versions(at);
+        self.observers.note(at, &versions);
+    }
+
+    /// A machine's clock is set: so many microseconds on, or back.
+    pub fn set_clock(&mut self, at: usize, by: i64) {
+        self.clocks[at].fetch_add(by, Ordering::SeqCst);
     }
 
     pub fn prepare(&mut self, source: usize, target: usize, since: Since, upto: Option<u64>) -> Option<Sent> {
@@ -113,7 +156,7 @@ impl World {
             update_sync_time: true,
         };
         match self.nodes[source].prepare(identity.info.guid, &options) {
-            Ok(_) => Some(Sent { target, file }),
+            Ok(prepared) => Some(Sent { target, file, objects: prepared.objects }),
             Err(e) => {
                 assert_eq!(e.kind(), ErrorKind::Usage, "only a range that does not exist: {e}");
                 None
@@ -125,26 +168,43 @@ impl World {
     /// hold.
     pub fn apply(&mut self, at: usize, set: &Sent, rule: Rule) -> Option<Report> {
         let before = self.versions(at);
-        let content = dump(&self.nodes[at]);
+        let content = (!self.brisk).then(|| dump(&self.nodes[at]));
         let known = self.nodes[at].conflicts(usize::MAX).unwrap().iter().map(|r| r.id).max().unwrap_or(0);
-        let options = ApplyOptions { rule: Some(rule), batch: self.batch, ..ApplyOptions::default() };
+        // Nobody else writes while a set is applied; nobody waits for that for long here.
+        let other = &self.others[at];
+        let keep_out = |_: &str, _: Guid| {
+            let error = other.execute_batch("UPDATE orders SET amount = 1 WHERE id = 1").unwrap_err();
+            assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy), "{error}");
+            None
+        };
+        let mut options = ApplyOptions { rule: Some(rule), batch: self.batch, ..ApplyOptions::default() };
+        if !self.brisk {
+            options.hold = Some(&keep_out);
+        }
         let node = &mut self.nodes[at];
-        let preview = node.preview(&set.file, options);
-        assert_same(&dump(node), &content, "a preview changed something");
+        let preview = content.as_ref().map(|content| {
+            let preview = node.preview(&set.file, options);
+            assert_same(&dump(node), content, "a preview changed something");
+            preview
+        });
         let report = match node.apply(&set.file, options) {
             Ok(report) => report,
             Err(e) => {
                 let expected: &[Refusal] = if at == set.target { &[Refusal::Gap] } else { &[Refusal::WrongNode] };
                 assert!(e.refusal().is_some_and(|r| expected.contains(&r)), "{e}");
                 assert!(e.message().contains("nothing was changed") && !e.what_next().is_empty(), "{e}");
-                assert_eq!(preview.unwrap_err().to_string(), e.to_string(), "a preview is refused as the apply is");
-                assert_same(&dump(&self.nodes[at]), &content, "a refusal changed something");
+                if let (Some(preview), Some(content)) = (preview, content) {
+                    assert_eq!(preview.unwrap_err().to_string(), e.to_string(), "a preview is refused as the apply is");
+                    assert_same(&dump(&self.nodes[at]), &content, "a refusal changed something");
+                }
                 return None;
             }
         };
         assert_eq!(at, set.target, "a set for another node was applied");
-        let preview = preview.unwrap();
-        assert_eq!(preview.report, report, "preview equals apply");
+        let preview = preview.map(|preview| preview.unwrap());
+        if let Some(preview) = &preview {
+            assert_eq!(preview.report, report, "preview equals apply");
+        }
         check_sound(&self.nodes[at]);
         let theirs = syncset::read(&set.file).unwrap();
         for object in &theirs.objects {
@@ -155,7 +215,7 @@ impl World {
         assert_eq!(records.iter().map(|r| r.id).collect::<BTreeSet<_>>(), told, "the report names every record");
         let combined = records.iter().filter(|r| r.state == RecordState::Combined).count();
         assert_eq!((records.len() - combined, combined), (report.conflicts, report.combined));
-        let mut foretold = preview.records;
+        let mut foretold = preview.map_or(Vec::new(), |preview| preview.records);
         foretold.sort_by_key(|r| r.id);
         for (was, is) in foretold.iter().zip(&records) {
             assert_eq!((&was.result, &was.why, was.chosen), (&is.result, &is.why, is.chosen));
@@ -164,6 +224,7 @@ impl World {
         let mut once = BTreeSet::new();
         let twice = report.objects.iter().map(|o| o.guid).filter(|guid| !once.insert(*guid)).collect();
         self.observers.applied(at, (&before, &after), &records, &twice);
+        self.observers.look(at, &after);
         for record in &records {
             // More than one line: after this decision something newer was taken.
             let guid: Guid = record.guid.parse().unwrap();
@@ -177,6 +238,20 @@ impl World {
             }
         }
         Some(report)
+    }
+
+    /// What is left of a set that was cut short is refused, by apply and preview.
+    pub fn apply_cut(&mut self, set: &Sent, left: usize) {
+        let bytes = std::fs::read(&set.file).unwrap();
+        let file = set.file.with_extension("cut");
+        std::fs::write(&file, &bytes[..left % bytes.len()]).unwrap();
+        let node = &mut self.nodes[set.target];
+        let content = dump(node);
+        let previewed = node.preview(&file, ApplyOptions::default()).unwrap_err();
+        let applied = node.apply(&file, ApplyOptions::default()).unwrap_err();
+        assert_eq!(applied.refusal(), Some(Refusal::Damaged), "{applied}");
+        assert_eq!(previewed.to_string(), applied.to_string());
+        assert_same(&dump(node), &content, "a refusal changed something");
     }
 
     /// The records made after one, oldest first.
@@ -194,9 +269,22 @@ impl World {
         // What another program did beside the journal is followed when the engine looks next.
         self.nodes[at].edit(|_| Ok(())).unwrap();
         let after = self.versions(at);
-        self.observers.edited(at, &before, &after);
+        self.observers.edited((at, self.nodes[at].info().guid), &before, &after);
         check_sound(&self.nodes[at]);
         result
+    }
+
+    /// Another program, which has the file open all along, does something. What it went on reading is over by then.
+    pub fn edit_beside(&mut self, at: usize, sql: &str) {
+        let other = std::mem::replace(&mut self.others[at], Connection::open_in_memory().unwrap());
+        if !other.is_autocommit() {
+            other.execute_batch("END").unwrap();
+        }
+        let done = self.edit(at, |_| other.execute_batch(sql));
+        self.others[at] = other;
+        if let Err(error) = done {
+            assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::ConstraintViolation), "{sql}: {error}");
+        }
     }
 
     pub fn versions(&self, at: usize) -> Versions {
@@ -211,16 +299,17 @@ impl World {
         found
     }
 
-    /// Quiet rounds through the hub, from what was acknowledged, until two rounds in a row change nothing. `crossed`: both
-    /// ends of a pair prepare before either applies.
+    /// Quiet rounds through the hub, from what was acknowledged, until sets carry nothing. `crossed`: both ends of a pair
+    /// prepare before either applies.
     pub fn quiet(&mut self, rule: Rule, crossed: bool) {
-        let mut still = 0;
         for _ in 0..14 {
             let before: Vec<_> = (0..self.nodes.len()).map(|i| self.versions(i)).collect();
+            let mut carried = 0;
             for client in 1..self.nodes.len() {
                 let mut ready = Vec::new();
                 for (source, target) in [(client, 0), (0, client)] {
                     let set = self.prepare(source, target, Since::Acknowledged, None).unwrap();
+                    carried += set.objects;
                     ready.push(set);
                     if !crossed {
                         let set = ready.remove(0);
@@ -231,13 +320,13 @@ impl World {
                     assert!(self.apply(set.target, &set, rule).is_some(), "from what was acknowledged: no gap");
                 }
             }
-            let after: Vec<_> = (0..self.nodes.len()).map(|i| self.versions(i)).collect();
-            still = if before == after { still + 1 } else { 0 };
-            if still == 2 {
+            if carried == 0 {
+                let after: Vec<_> = (0..self.nodes.len()).map(|i| self.versions(i)).collect();
+                assert_eq!(after, before, "quiet: sets that carry nothing changed something");
                 return;
             }
         }
-        panic!("it does not come to rest");
+        panic!("quiet: it does not come to rest");
     }
 
     /// What all nodes hold, less what waits anywhere; and that nothing is left to send.
@@ -253,16 +342,25 @@ impl World {
             let all: Vec<Contents> = self.nodes.iter_mut().map(|n| n.contents(class).unwrap()).collect();
             let differ: Vec<_> =
                 Contents::differences(&all).into_iter().filter(|d| !waiting.contains(&d.guid)).collect();
-            assert!(differ.is_empty(), "{class}: {differ:?}; waiting {waiting:?}");
+            assert!(differ.is_empty(), "diverged: {class}: {differ:?}; waiting {waiting:?}");
         }
         for i in 0..self.nodes.len() {
             for j in (0..self.nodes.len()).filter(|j| *j != i && (*j == 0 || i == 0)) {
                 let peer = self.nodes[j].info().guid;
                 let start = self.nodes[i].start_for(peer, Since::Acknowledged).unwrap();
-                assert_eq!(self.nodes[i].to_send(peer, start).unwrap().objects, 0, "left to send from {i} to {j}");
+                assert_eq!(
+                    self.nodes[i].to_send(peer, start).unwrap().objects,
+                    0,
+                    "quiet: left to send from {i} to {j}"
+                );
             }
         }
         waiting
+    }
+
+    /// How all nodes stand, in all that is the same wherever and whenever it is played.
+    pub fn stands(&self) -> String {
+        self.nodes.iter().map(|node| format!("{:?}", crate::play::stands(node))).collect()
     }
 
     pub fn sync(&mut self) {
@@ -288,6 +386,13 @@ impl World {
         let done = self.edit(at, |node| node.edit(|edit| Ok(edit.connection().execute_batch(sql)?)));
         done.unwrap_or_else(|e| panic!("{sql}: {e}"));
     }
+}
+
+fn another_program(node: &Node) -> Connection {
+    let conn = Connection::open(node.path()).unwrap();
+    conn.execute_batch("PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON").unwrap();
+    conn.busy_timeout(std::time::Duration::ZERO).unwrap();
+    conn
 }
 
 /// Every object of a table that this node ever heard of.

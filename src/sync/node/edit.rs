@@ -139,7 +139,12 @@ impl Edit<'_> {
         }
         node.without_any_trigger(|| {
             let away = node.only_users_triggers()?;
-            self.file_steps(&steps, &references)?;
+            self.file_steps(&steps, &references).map_err(|e| match e.kind() {
+                ErrorKind::Constraint => {
+                    Error::new(ErrorKind::Constraint, format!("{}; nothing was changed", e.message()))
+                }
+                _ => e,
+            })?;
             node.put_triggers_back(away)
         })?;
         for Filing { class, wanted, key, .. } in &steps {
@@ -183,8 +188,12 @@ impl Edit<'_> {
         for step in steps.iter().filter(|s| s.moves()) {
             node.delete_row(step.class, step.key)?;
         }
-        for (step, pos) in steps.iter().zip(&positions).filter(|(s, _)| s.wanted.content.is_some()) {
-            write(step, *pos)?;
+        // What is here may make room for what comes: unique values pass from row to row.
+        for comes in [false, true] {
+            let now = |s: &Filing<'_>| s.wanted.content.is_some() && s.comes() == comes;
+            for (step, pos) in steps.iter().zip(&positions).filter(|(s, _)| now(s)) {
+                write(step, *pos)?;
+            }
         }
         Ok(())
     }
@@ -204,6 +213,11 @@ struct Filing<'a> {
 }
 
 impl Filing<'_> {
+    /// Whether it has no row so far.
+    fn comes(&self) -> bool {
+        self.before.as_ref().is_none_or(|b| b.state.content.is_none())
+    }
+
     /// Whether its unique values change, so that its row makes room for others first. Not where rows go with it.
     fn moves(&self) -> bool {
         if self.class.takes_others_along {

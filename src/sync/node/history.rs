@@ -173,9 +173,10 @@ impl Node {
                 _ => (filed_by.as_ref().and_then(|e| e.key), None),
             };
             let state = self.state(content, event.own, event.rest.as_deref(), event.time, event.author)?;
-            // Two events of one object in one commit (of the node that this file was a copy of, perhaps): between them it was in no
-            // state that anybody could see.
-            if state.vector == newer && filed_by.as_ref().is_some_and(|e| e.number == event.number) {
+            // Two events of one object in one commit: between them it was in no state that anybody could see. The commit may be that
+            // of the node that this file is a copy of, and the earlier event may be purged.
+            let filed_with = filed_by.as_ref().is_some_and(|e| e.number == event.number);
+            if state.vector == newer && (filed_with || state.vector.get(self.info.guid) == event.number) {
                 continue;
             }
             newer = state.vector.clone();

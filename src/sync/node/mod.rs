@@ -336,6 +336,7 @@ impl Node {
     pub(crate) fn write<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
         self.check_whereabouts()?;
         self.begin_writing()?;
+        let known = self.tables_known();
         self.listen(true);
         let result = self.refresh().and_then(|()| work(self));
         self.listen(false);
@@ -348,7 +349,7 @@ impl Node {
             if !self.conn.is_autocommit() {
                 self.conn.execute_batch("ROLLBACK")?;
             }
-            self.read_anew()?;
+            self.know_again(known)?;
         }
         end.map_err(|e| match Error::from(e) {
             // References are judged last of all.
@@ -377,21 +378,27 @@ impl Node {
     fn rehearse<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
         self.check_whereabouts()?;
         self.begin_writing()?;
+        let known = self.tables_known();
         self.listen(true);
         let result = self.refresh().and_then(|()| work(self));
         self.listen(false);
         if !self.conn.is_autocommit() {
             self.conn.execute_batch("ROLLBACK")?;
         }
-        self.read_anew()?;
+        self.know_again(known)?;
         result
     }
 
-    /// What is known of the file, after changes to it were taken back.
-    fn read_anew(&mut self) -> Result<()> {
+    /// What is known of the tables, and as of which version of the schema.
+    fn tables_known(&self) -> (Vec<Class>, BTreeSet<String>, i64) {
+        (self.classes.clone(), self.writing_triggers.clone(), self.schema_version)
+    }
+
+    /// After changes to the file were taken back, what was known of it before is right again: compiling everything anew to
+    /// find that out takes longer than most transactions.
+    fn know_again(&mut self, known: (Vec<Class>, BTreeSet<String>, i64)) -> Result<()> {
+        (self.classes, self.writing_triggers, self.schema_version) = known;
         self.nodes = Registry::read(&self.conn)?;
-        self.classes = store::classes(&self.conn)?;
-        self.schema_version = -1;
         Ok(())
     }
 
