@@ -204,7 +204,7 @@ pub fn play(kind: Kind, histories: u64) -> Tally {
 }
 
 fn keep(kind: Kind, seed: u64, failure: &Failure) -> ! {
-    let least = shrink(kind, failure, 500);
+    let least = shrink(kind, failure, number("OBJSYNC_SHRINK", 500) as usize);
     let first = least.words.lines().next().unwrap_or_default();
     let shown: String = first.chars().take(200).collect();
     let text = format!("# Seed {seed}, at {}: {shown}\n{}", least.place, to_text(&least.steps));

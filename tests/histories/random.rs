@@ -229,7 +229,7 @@ fn history(rng: &mut Choices, tally: &mut Tally) {
     // At moments that move from history to history.
     let moment = rng.of_seed(|seed| seed % 8) as usize;
     world.brisk = rng.of_seed(|seed| u64::from(seed % 4 != 2)) == 1;
-    let mut altered = vec![false; MOST];
+    let mut altered = [false; MOST];
     let (mut on_the_way, mut serial): (Vec<Sent>, u64) = (Vec::new(), 1);
     let mut step = 0;
     while rng.next_step(55) {

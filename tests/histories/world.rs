@@ -177,8 +177,10 @@ impl World {
             assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy), "{error}");
             None
         };
-        let hold: Option<&dyn Fn(&str, Guid) -> Option<String>> = if self.brisk { None } else { Some(&keep_out) };
-        let options = ApplyOptions { rule: Some(rule), batch: self.batch, hold, ..ApplyOptions::default() };
+        let mut options = ApplyOptions { rule: Some(rule), batch: self.batch, ..ApplyOptions::default() };
+        if !self.brisk {
+            options.hold = Some(&keep_out);
+        }
         let node = &mut self.nodes[at];
         let preview = content.as_ref().map(|content| {
             let preview = node.preview(&set.file, options);
