@@ -338,6 +338,7 @@ fn change_json(json: &mut Json, line: usize, foreign: &[&str], dice: &mut StdRng
 }
 
 /// Does one thing to any value.
+#[cfg(feature = "rest")]
 pub fn change_value(json: &mut Json, dice: &mut StdRng) {
     let Some(at) = path(json, dice) else { return };
     let (parent, last) = at.rsplit_once('/').unwrap();
