@@ -170,6 +170,38 @@ fn any_changed_byte_is_refused() {
     pair.level();
 }
 
+/// Where nobody signs, the digest alone tells.
+#[test]
+fn a_changed_value_is_refused_without_a_signature_too() {
+    let (mut pair, file, bytes) = small();
+    let unsigned = common::forge(std::str::from_utf8(&bytes).unwrap(), |_| {});
+    for (was, is) in [("12.5", "12.6"), ("new", "old")] {
+        assert!(unsigned.contains(was), "{unsigned}");
+        std::fs::write(&file, unsigned.replacen(was, is, 1)).unwrap();
+        refused(&mut pair.there, &file, Refusal::Damaged);
+    }
+    std::fs::write(&file, unsigned).unwrap();
+    apply(&mut pair.there, &file).unwrap();
+    pair.level();
+}
+
+/// Whatever else should have told that a file was put back and used on: no state is taken for another.
+#[test]
+fn one_version_with_two_contents_is_refused() {
+    let (mut pair, file, _) = small();
+    apply(&mut pair.there, &file).unwrap();
+    write(&pair.here, "UPDATE notes SET amount = 4 WHERE id = 3");
+    let again = pair.set(true, Since::Number(1));
+    let good = std::fs::read_to_string(&again).unwrap();
+    let other = |lines: &mut Vec<String>| lines.iter_mut().for_each(|line| *line = line.replace("12.5", "12.6"));
+    std::fs::write(&again, common::forge(&good, other)).unwrap();
+    let error = refused(&mut pair.there, &again, Refusal::Restored);
+    assert!(error.message().contains("known here with another content"), "{error}");
+    std::fs::write(&again, good).unwrap();
+    apply(&mut pair.there, &again).unwrap();
+    pair.level();
+}
+
 #[test]
 fn what_is_no_set_is_said_to_be_none() {
     let (mut pair, file, bytes) = small();

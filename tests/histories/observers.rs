@@ -139,7 +139,7 @@ impl Observers {
             self.discarded.insert((at, guid));
             return;
         }
-        assert_ne!(record.ours.content, record.theirs.content, "{record:?}");
+        assert_ne!(record.ours.content, record.theirs.content, "needless, both say the same: {record:?}");
         let [ours, theirs] = [&record.ours, &record.theirs].map(vector);
         assert!(!ours.leq(&theirs) && !theirs.leq(&ours), "needless: {record:?}");
         let all = self.seen[at].get(&guid).map(Vec::as_slice).unwrap_or_default();

@@ -50,6 +50,8 @@ pub struct World {
     pub altered: bool,
     /// No previews, and no comparison of whole files: many such histories are played in the time of a few that look everywhere.
     pub brisk: bool,
+    /// A clock was set by more than a day, so there may be times that are kept and not followed.
+    doubtful: bool,
     /// Per node, how far its machine's clock is ahead of the others, microseconds.
     clocks: Vec<Arc<AtomicI64>>,
     /// Per node, another program that has its file open, too.
@@ -107,6 +109,7 @@ impl World {
             compress: false,
             altered: false,
             brisk: false,
+            doubtful: false,
             observers: Observers::new(),
         };
         let versions = world.versions(0);
@@ -138,6 +141,7 @@ impl World {
 
     /// A machine's clock is set: so many microseconds on, or back.
     pub fn set_clock(&mut self, at: usize, by: i64) {
+        self.doubtful |= by.abs() >= DOUBTFUL_AHEAD;
         self.clocks[at].fetch_add(by, Ordering::SeqCst);
     }
 
@@ -269,6 +273,10 @@ impl World {
         // What another program did beside the journal is followed when the engine looks next.
         self.nodes[at].edit(|_| Ok(())).unwrap();
         let after = self.versions(at);
+        for (guid, new) in after.iter().filter(|_| !self.doubtful) {
+            let upon = before.get(guid).filter(|old| *old != new).map_or(0, |old| old.stamp.time);
+            assert!(new.stamp.time > upon, "an edit is later than what it was made upon: {guid} {new:?}");
+        }
         self.observers.edited((at, self.nodes[at].info().guid), &before, &after);
         check_sound(&self.nodes[at]);
         result

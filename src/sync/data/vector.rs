@@ -69,6 +69,14 @@ mod tests {
     }
 
     #[test]
+    fn a_node_without_commits_has_no_entry() {
+        let mut vector = v(&[(1, 3), (2, 0)]);
+        assert_eq!(vector.entries(), [(NodeId(1), 3)]);
+        vector.set(NodeId(1), 0);
+        assert_eq!(vector, Vector::default());
+    }
+
+    #[test]
     fn join_is_the_least_upper_bound() {
         let (a, b) = (v(&[(1, 3), (2, 1)]), v(&[(2, 4), (3, 1)]));
         let both = a.join(&b);
