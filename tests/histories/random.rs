@@ -380,9 +380,13 @@ fn random_histories_converge_and_lose_nothing() {
     let tally = play(NODES, histories);
     if histories >= 84 {
         tally.at_least(&[("conflicts", 60), ("combined", 5), ("waiting", 1), ("level", 20), ("taken back", 40)]);
-        tally.at_least(&[("reverted", 10), ("resolved", 10), ("moved on", 1), ("discarded", 2), ("written", 500)]);
+        tally.at_least(&[("reverted", 10), ("resolved", 10), ("discarded", 2), ("written", 500)]);
         tally.at_least(&[("purged", 50), ("altered", 50), ("given", 20)]);
         tally.at_least(&[("clocks set", 50), ("copied", 20), ("beside", 50), ("cut", 20)]);
+    }
+    // Rarer: not in every hundred histories.
+    if histories >= 1000 {
+        tally.at_least(&[("moved on", 1)]);
     }
 }
 
