@@ -31,6 +31,8 @@ const KEPT: &[(u64, u64, &str, &[&str])] = &[
     (14, 2, "client wins", &["requeue", "discard"]),
     (15, 3, "client wins", &["purge"]),
     (16, 3, "merge properties", &["purge", "copies", "requeue"]),
+    // A copy names MASTER as what it is a copy of before anybody says that MASTER is one.
+    (1391, 3, "master wins", &["copies"]),
 ];
 
 /// The rules that the model knows; `ask` decides as `keep ours` does.

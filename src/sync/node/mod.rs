@@ -75,6 +75,13 @@ pub struct NodeInfo {
     pub role: Role,
 }
 
+impl NodeInfo {
+    /// A node of which nothing but the GUID is known: called by it, and no master until somebody says so.
+    pub(crate) fn stranger(guid: NodeId) -> NodeInfo {
+        NodeInfo { guid, name: guid.to_string(), role: Role::Client }
+    }
+}
+
 /// Who a node is and which nodes its file was a copy of: what two nodes must know of each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -265,13 +272,15 @@ impl Node {
 
     /// Notes a node of which nothing but the GUID is known.
     pub(crate) fn note_stranger(&mut self, node: NodeId) -> Result<()> {
-        self.note_node(&NodeInfo { guid: node, name: node.to_string(), role: Role::Client }, false)
+        self.note_node(&NodeInfo::stranger(node), false)
     }
 
-    /// Notes that a node exists. `certain`: the node itself said so, so its name and role replace what others said.
+    /// Notes that a node exists. `certain`: the node itself said so, so its name and role replace what others said. What
+    /// others say replaces only what is known of a stranger, whose role is a guess that no rule may go by for good.
     pub(crate) fn note_node(&mut self, info: &NodeInfo, certain: bool) -> Result<()> {
         match self.nodes.find(info.guid) {
-            Some(known) if !certain || known == info => return Ok(()),
+            Some(known) if known == info => return Ok(()),
+            Some(known) if !certain && *known != NodeInfo::stranger(info.guid) => return Ok(()),
             _ if info.guid == self.info.guid => return Ok(()),
             _ => {}
         }
