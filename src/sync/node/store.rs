@@ -25,6 +25,7 @@
 //! An object's id is one integer: the small number of the node that made it times 2^40, plus the serial. A vector is the
 //! entry of this node (`own`, so that a trigger can set it) and a blob of all others (`rest`).
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::sync::data::schema::{Class, ClassSpec, Key, Property, quote};
@@ -213,6 +214,8 @@ pub(crate) fn configure(conn: &Connection) -> Result<()> {
     conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     // 16 MB: sorting takes as much again, and all that an exchange of any size may take is 64 MB.
     conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA foreign_keys = ON;")?;
+    // Else SQLite plans a statement anew for nearly every value that is bound to it.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(256);
     Ok(())
 }
