@@ -264,7 +264,15 @@ impl Run {
         let id = node.next_set_id().expect("an id");
         let file = self.dir.path().join("sets").join(format!("{name}-{id}"));
         let since = Since::Sent;
-        let options = PrepareOptions { id, file: file.clone(), since, upto: None, overwrite: false, compress, update_sync_time: true };
+        let options = PrepareOptions {
+            id,
+            file: file.clone(),
+            since,
+            upto: None,
+            overwrite: false,
+            compress,
+            update_sync_time: true,
+        };
         (timed(|| node.prepare(peer, &options)), file)
     }
 
@@ -321,7 +329,8 @@ impl Bench {
         // What came and went meanwhile is nowhere at the other side.
         let net: Vec<Change> =
             net.into_iter().filter(|c| !matches!(c, Change::Delete(order) if *order > orders as i64)).collect();
-        let (mut writes, mut prepares, mut packs, mut applies, mut whole) = <(Pairs, Pairs, Pairs, Pairs, Pairs)>::default();
+        let (mut writes, mut prepares, mut packs, mut applies, mut whole) =
+            <(Pairs, Pairs, Pairs, Pairs, Pairs)>::default();
         let mut bytes = [0, 0];
         for _ in 0..self.runs {
             let run = base.fresh();
@@ -392,7 +401,8 @@ impl Bench {
         run.write_tracked("master", &changes(count, orders, orders as i64 + 1, 7), size);
         for part in ["prepare", "apply"] {
             let exe = std::env::current_exe().expect("this program");
-            let output = Command::new(exe).args(["--part", part, "--dir"]).arg(run.dir.path()).output().expect("the part runs");
+            let output =
+                Command::new(exe).args(["--part", part, "--dir"]).arg(run.dir.path()).output().expect("the part runs");
             assert!(output.status.success(), "{part}: {}", String::from_utf8_lossy(&output.stderr));
             print!("{}", String::from_utf8_lossy(&output.stdout));
         }
@@ -406,7 +416,8 @@ impl Bench {
         for _ in 0..self.runs {
             let conn = open_floor(&run.dir.path().join("floor.db")).expect("the floor");
             let floor = timed(|| {
-                let mut read = conn.prepare("SELECT order_num, employee, customer, date_order, item, quantity, price FROM orders")?;
+                let mut read = conn
+                    .prepare("SELECT order_num, employee, customer, date_order, item, quantity, price FROM orders")?;
                 let mut rows = read.query([])?;
                 let mut read = 0;
                 while let Some(row) = rows.next()? {
@@ -441,7 +452,8 @@ fn memory_of(part: &str, dir: &Path) {
     if part == "prepare" {
         let peer = node.peers().expect("peers")[0];
         let since = Since::Sent;
-        let options = PrepareOptions { id: 1, file, since, upto: None, overwrite: false, compress: true, update_sync_time: true };
+        let options =
+            PrepareOptions { id: 1, file, since, upto: None, overwrite: false, compress: true, update_sync_time: true };
         node.prepare(peer, &options).expect("a set");
     } else {
         node.apply(&file, ApplyOptions::default()).expect("a report");
