@@ -194,7 +194,9 @@ fn frames(dir: &Path, options: &Options) {
 }
 
 fn longest(what: &str, frames: &Frames, wanted: &str) {
-    say(&format!("  {what}"), ms(frames.longest()), wanted);
+    let longest = frames.longest();
+    say(&format!("  {what}"), ms(longest.wall), wanted);
+    say("    of it CPU time", ms(longest.cpu), "");
 }
 
 /// Both tables scroll together, by the wheel and by keys.
@@ -238,6 +240,12 @@ fn sorting(session: &mut Session) {
         let place = session.place(&header).expect("a header");
         measure(session, &format!("sorted by {}", column.to_lowercase()), &mut |s| s.click_at(place));
     }
+    session.ctrl(Key::F);
+    session.frames_for(Duration::from_millis(100));
+    measure(session, "filtered by a number, typed at once,", &mut |s| {
+        s.each(3, |n| vec![Event::Text(["9", "8", "7"][n].to_owned())])
+    });
+    measure(session, "no filter any more", &mut |s| s.key(Key::Escape));
     let customer = session.state().snapshot.as_ref().map(|s| s.choices(0, 1)[0].name.to_lowercase());
     let customer = customer.expect("a customer");
     let letters: Vec<char> = customer.chars().collect();

@@ -20,7 +20,7 @@ const FRAME: Duration = Duration::from_nanos(16_666_667);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What one frame took.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Took {
     /// Of the window's thread.
     pub cpu: Duration,
@@ -41,9 +41,9 @@ impl Frames {
         all.get((last as f64 * share).ceil() as usize).copied().unwrap_or_default()
     }
 
-    /// The longest one, by the clock.
-    pub fn longest(&self) -> Duration {
-        self.0.iter().map(|took| took.wall).max().unwrap_or_default()
+    /// The one that was longest by the clock.
+    pub fn longest(&self) -> Took {
+        self.0.iter().copied().max_by_key(|took| took.wall).unwrap_or_default()
     }
 
     /// How many.

@@ -14,8 +14,8 @@ pub struct Activity {
     pub at: String,
     /// What happened.
     pub text: String,
-    /// Line by line.
-    pub details: Vec<Detail>,
+    /// Line by line; of an apply the same as its report's, which may be very many.
+    pub details: Arc<Vec<Detail>>,
     /// How long it took, if it was an action.
     pub took: Option<Duration>,
     /// It failed; nothing was changed.
@@ -54,7 +54,7 @@ pub struct Report {
     /// `Applied set 1000 from MASTER at CLIENT: …`.
     pub title: String,
     /// Line by line.
-    pub lines: Vec<String>,
+    pub lines: Arc<Vec<Detail>>,
     /// At which side.
     pub side: SideIndex,
     /// The set's place among the side's sets, by which it is taken back or reverted.

@@ -321,7 +321,7 @@ fn change(state: &mut State, command: Command) {
         }
         Command::SaveReport => {
             if let Some(report) = &state.report {
-                let lines = std::iter::once(&report.title).chain(&report.lines);
+                let lines = std::iter::once(&report.title).chain(report.lines.iter().map(|line| &line.text));
                 let text: String = lines.flat_map(|line| [line.as_str(), "\n"]).collect();
                 let (what, name) = ("the report".to_owned(), "report.txt".to_owned());
                 let (text, path) = (text.into(), PathField::default());

@@ -10,6 +10,8 @@ use crate::sync::Guid;
 
 /// How many lines a piece has.
 const PIECE: usize = 512;
+/// From so many pieces on, a thread frees them.
+const MANY: usize = 64;
 
 /// One line an object, unsorted.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +87,18 @@ impl Lines {
 
     fn at_mut(&mut self, place: usize) -> Option<&mut Line> {
         Arc::make_mut(self.pieces.get_mut(place / PIECE)?).get_mut(place % PIECE)
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if self.pieces.len() < MANY {
+            return;
+        }
+        // Who lets go of a million lines last is often the window, and to free them takes many frames. Without a thread they
+        // are freed here.
+        let gone = (std::mem::take(&mut self.pieces), std::mem::take(&mut self.places));
+        let _ = std::thread::Builder::new().name("lines".into()).spawn(move || drop(gone));
     }
 }
 

@@ -67,7 +67,7 @@ impl App {
         self.state.flash.extend(others.changed.into_iter().map(|key| (key, now)));
         self.state.status = others.text.clone();
         let text = if others.title.is_empty() { others.text } else { others.title };
-        self.state.note(Activity { at, text, details: others.details, took: None, failed: false });
+        self.state.note(Activity { at, text, details: others.details.into(), took: None, failed: false });
     }
 
     /// What a preview on the screen says may be so no longer.
@@ -126,7 +126,7 @@ impl App {
         match finished.result {
             // The dialog that asked for it was closed meanwhile.
             Ok(done) if done.preview.is_some() && awaited && !state.answered => {}
-            Ok(done) => {
+            Ok(mut done) => {
                 if let Some(moment) = done.moment {
                     state.travelled(moment);
                     return;
@@ -166,28 +166,32 @@ impl App {
                 }
                 state.note_filed(&finished.action, done.filed);
                 state.tour_goes_on(&finished.action, &done);
+                // What came of the tour's step begins with what is said of it already.
+                let said = usize::from(matches!(finished.action, Action::PlayStep { .. }));
+                // Of a large set there are very many: nothing is copied.
+                let mut details = std::mem::take(&mut done.details);
+                details.drain(..said.min(details.len()));
+                let details = Arc::new(details);
                 // What was applied before is not the last any more.
                 if finished.action == Action::SyncBoth {
                     state.report = None;
                 }
                 if let Some(side) = applied_at(&finished.action) {
                     let side = side.unwrap_or_else(|| done.changed.first().map_or(0, |(side, _)| *side));
-                    let lines = done.details.iter().map(|d| d.text.clone()).collect();
                     // The view that came with it has the set already, the newest that was applied there.
                     let sets = state.snapshot.as_ref().map(|s| s.view.sets.as_slice()).unwrap_or_default();
                     let set = sets.iter().find(|s| s.side == side && !s.sent && !s.taken_back);
-                    let title = set.map_or_else(|| "Set".to_owned(), |set| format!("Set {}", set.id));
-                    state.report = Some(Report { title: done.text.clone(), lines, side, seq: set.map(|set| set.seq) });
+                    let named = set.map_or_else(|| "Set".to_owned(), |set| format!("Set {}", set.id));
+                    let (title, lines) = (done.text.clone(), details.clone());
+                    state.report = Some(Report { title, lines, side, seq: set.map(|set| set.seq) });
                     if state.settings.animations {
-                        state.flight = Some(Flight { from: 1 - side, title, since: now });
+                        state.flight = Some(Flight { from: 1 - side, title: named, since: now });
                     }
                 }
-                // What came of the tour's step begins with what is said of it already.
-                let said = usize::from(matches!(finished.action, Action::PlayStep { .. }));
                 let activity = Activity {
                     at,
                     text: done.text.clone(),
-                    details: done.details.into_iter().skip(said).collect(),
+                    details: details.clone(),
                     took: Some(finished.took),
                     failed: false,
                 };
@@ -253,7 +257,9 @@ impl App {
 
     fn note_failure(&mut self, failure: &Failure) {
         let at = chrono::Local::now().format("%H:%M:%S").to_string();
-        let details = Some(failure.hint.clone()).filter(|h| !h.is_empty()).map(Detail::from).into_iter().collect();
+        let details: Vec<Detail> =
+            Some(failure.hint.clone()).filter(|h| !h.is_empty()).map(Detail::from).into_iter().collect();
+        let details = Arc::new(details);
         self.state.note(Activity { at, text: failure.message.clone(), details, took: None, failed: true });
     }
 }

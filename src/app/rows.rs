@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
-use super::snapshot::{COLUMNS, Column, Difference, Snapshot, difference};
+use super::snapshot::{Column, Difference, Snapshot, difference, grouped_decimal, unknown};
 use super::view::{Line, SideIndex};
+use crate::demo::model::Order;
 use crate::sync::Guid;
 
 /// What the legend lets through.
@@ -116,7 +117,7 @@ impl Default for Query {
 
 /// The lines each pane shows, as places in [`View::lines`](super::view::View::lines).
 pub fn rows(snapshot: &Snapshot, query: &Query) -> [Vec<usize>; 2] {
-    let needles = query.filters.each_ref().map(|f| f.trim().to_lowercase());
+    let filters = [0, 1].map(|side| Filter::new(snapshot, side, &query.filters[side]));
     let answer = |wanted: &dyn Fn(&Line) -> bool, sort: Sort| {
         let order = Keys::new(snapshot, sort);
         let lines = snapshot.view.lines.iter().enumerate();
@@ -127,11 +128,11 @@ pub fn rows(snapshot: &Snapshot, query: &Query) -> [Vec<usize>; 2] {
         keys.into_iter().map(|key| key.place as usize).collect::<Vec<usize>>()
     };
     if query.side_by_side {
-        let rows = answer(&|line| (0..2).all(|side| matches(snapshot, line, side, &needles[side])), query.sort);
+        let rows = answer(&|line| filters.iter().all(|filter| filter.lets_through(line)), query.sort);
         return [rows.clone(), rows];
     }
     [0, 1].map(|side| {
-        let here = |line: &Line| line.orders[side].is_some() && matches(snapshot, line, side, &needles[side]);
+        let here = |line: &Line| line.orders[side].is_some() && filters[side].lets_through(line);
         answer(&here, Sort { side, ..query.sort })
     })
 }
@@ -193,24 +194,67 @@ fn digits(date: &str) -> i64 {
     digits.fold(0, |n, digit| n * 10 + i64::from(digit - b'0'))
 }
 
-fn matches(snapshot: &Snapshot, line: &Line, side: SideIndex, needle: &str) -> bool {
-    if needle.is_empty() {
-        return true;
+/// Text that must occur in an order. What can be found out once is not asked of every one of a million orders.
+struct Filter {
+    side: SideIndex,
+    /// In small letters; empty: anything.
+    needle: String,
+    /// Whether it occurs in the name of each employee, customer and item.
+    named: [HashMap<i64, bool>; 3],
+    /// It may occur in a number.
+    of_number: bool,
+}
+
+impl Filter {
+    fn new(snapshot: &Snapshot, side: SideIndex, text: &str) -> Filter {
+        let needle = text.trim().to_lowercase();
+        let named = [0, 1, 2].map(|kind| {
+            let choices = snapshot.choices(side, kind).iter().filter(|_| !needle.is_empty());
+            choices.map(|c| (c.key, c.name.to_lowercase().contains(&needle))).collect()
+        });
+        let of_number = needle.chars().all(|c| c.is_ascii_digit() || ".,-−".contains(c));
+        Filter { side, needle, named, of_number }
     }
-    let Some(order) = &line.orders[side] else { return false };
-    // Numbers match as shown and as typed without separators.
-    order.order_num.to_string().contains(needle)
-        || order.quantity.to_string() == needle
-        || order.price.to_string().starts_with(needle)
-        || COLUMNS.iter().any(|c| snapshot.text(side, order, *c).to_lowercase().contains(needle))
+
+    fn lets_through(&self, line: &Line) -> bool {
+        if self.needle.is_empty() {
+            return true;
+        }
+        let Some(order) = &line.orders[self.side] else { return false };
+        let keys = [order.employee, order.customer, order.item];
+        let named = || {
+            (0..3).any(|kind| self.named[kind].get(&keys[kind]).copied().unwrap_or_else(|| self.unknown(keys[kind])))
+        };
+        named() || self.in_date(&order.date_order) || (self.of_number && self.in_numbers(order))
+    }
+
+    /// A key that nobody has is shown as such.
+    fn unknown(&self, key: i64) -> bool {
+        unknown(key).contains(&self.needle)
+    }
+
+    fn in_date(&self, date: &str) -> bool {
+        // Other programs can write any text.
+        let is_small = date.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase());
+        if is_small { date.contains(&self.needle) } else { date.to_lowercase().contains(&self.needle) }
+    }
+
+    /// Numbers match as shown and as typed without separators.
+    fn in_numbers(&self, order: &Order) -> bool {
+        let needle = self.needle.as_str();
+        order.order_num.to_string().contains(needle)
+            || order.quantity.to_string() == needle
+            || order.price.to_string().starts_with(needle)
+            || grouped_decimal(order.quantity, false).contains(needle)
+            || grouped_decimal(order.price, true).contains(needle)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::app::view::{Mark, View};
-    use crate::demo::model::{Decimal, Order};
-    use crate::sync::Guid;
+    use crate::demo::model::Decimal;
 
     fn line(serial: u64, numbers: [Option<i64>; 2], quantity: i64) -> Line {
         let orders = numbers.map(|n| {
@@ -262,5 +306,22 @@ mod tests {
         assert_eq!(shown(&query)[0], [4, 2, 3]);
         let query = Query { filters: [String::new(), "9".into()], ..query };
         assert_eq!(shown(&query)[0], [3]);
+    }
+
+    #[test]
+    fn a_filter_finds_names_dates_and_numbers_as_shown() {
+        let snapshot = Snapshot::new(
+            View { lines: [line(1, [Some(1004), None], 1234)].into_iter().collect(), ..View::default() }.into(),
+        );
+        let finds = |text: &str| {
+            let filters = [text.to_owned(), String::new()];
+            !rows(&snapshot, &Query { filters, side_by_side: false, ..Query::default() })[0].is_empty()
+        };
+        for text in ["1004", "100", "1,234", "1234", "1.00", "11-20 16", "UNKNOWN (1", ""] {
+            assert!(finds(text), "{text}");
+        }
+        for text in ["1005", "123", "unknown (2)", "acme"] {
+            assert!(!finds(text), "{text}");
+        }
     }
 }

@@ -253,7 +253,7 @@ impl Snapshot {
 
     /// The name of an employee, customer or item (`0` to `2`) at a side; a key nobody has is shown as such.
     pub fn name(&self, side: SideIndex, kind: usize, key: i64) -> String {
-        self.names[side][kind].get(&key).cloned().unwrap_or_else(|| format!("unknown ({key})"))
+        self.names[side][kind].get(&key).cloned().unwrap_or_else(|| unknown(key))
     }
 
     /// The names to choose from, `0` employees, `1` customers, `2` items.
@@ -281,6 +281,11 @@ impl Snapshot {
             name => name,
         }
     }
+}
+
+/// How a key is shown that nobody has.
+pub(in crate::app) fn unknown(key: i64) -> String {
+    format!("unknown ({key})")
 }
 
 /// `4,533.28`; with `cents` always two places, else as written.

@@ -364,8 +364,9 @@ impl State {
 
     /// Where in the table an object stands.
     pub fn row_of(&self, side: SideIndex, guid: Guid) -> Option<usize> {
-        let lines = &self.snapshot.as_ref()?.view.lines;
-        self.rows[side].iter().position(|i| lines.get(*i).is_some_and(|l| l.guid == guid))
+        // Not by looking at each line: they lie anywhere, and a million of them would take several frames.
+        let place = self.snapshot.as_ref()?.place(guid)?;
+        self.rows[side].iter().position(|row| *row == place)
     }
 
     /// The tour is offered now.
