@@ -107,6 +107,12 @@ impl Engine {
     ) -> Result<(Lines, HashSet<Guid>)> {
         // Before anything is read: what is written meanwhile is read again next time.
         let looked = [self.env.nodes[0].look()?, self.env.nodes[1].look()?];
+        // One moment of each side: a lock taken and let go again by each of many thousand statements takes as long as what they
+        // read, and what is written meanwhile would make number and sum disagree.
+        let _moments = [
+            self.env.nodes[0].connection().unchecked_transaction()?,
+            self.env.nodes[1].connection().unchecked_transaction()?,
+        ];
         let (mut kept, news) = match self.kept.take() {
             Some(kept) => match self.news(&kept, &referred)? {
                 Some(news) => (Kept { looked, referred, ..kept }, news),
