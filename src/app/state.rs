@@ -40,6 +40,14 @@ pub enum ConflictPick {
     Ahead(Guid),
 }
 
+/// What is known of a line while the rows change.
+#[derive(Clone, Copy, PartialEq)]
+enum Noted {
+    No,
+    Selected,
+    Seen,
+}
+
 /// The selected order and cell.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
@@ -269,12 +277,22 @@ impl State {
         if self.selection.guids.is_empty() && self.selection.cursor.is_none() {
             return;
         }
-        // What cannot be seen must not be deleted or edited by a key.
-        let mut visible = vec![false; snapshot.view.lines.len()];
-        for row in self.rows.iter().flatten() {
-            visible[*row] = true;
+        // What cannot be seen must not be deleted or edited by a key. Only what is selected is noted: to note every row of a
+        // million takes longer than a frame.
+        let mut noted = vec![Noted::No; snapshot.view.lines.len()];
+        for guid in self.selection.guids.iter().chain(&self.selection.cursor) {
+            if let Some(place) = snapshot.place(*guid) {
+                noted[place] = Noted::Selected;
+            }
         }
-        let seen = |guid: &Guid| snapshot.place(*guid).is_some_and(|i| visible[i]);
+        // Side by side both panes have the same rows.
+        let panes = if self.query.side_by_side { 1 } else { 2 };
+        for row in self.rows[..panes].iter().flatten() {
+            if noted[*row] == Noted::Selected {
+                noted[*row] = Noted::Seen;
+            }
+        }
+        let seen = |guid: &Guid| snapshot.place(*guid).is_some_and(|place| noted[place] == Noted::Seen);
         self.selection.guids.retain(seen);
         self.selection.cursor = self.selection.cursor.filter(seen);
     }
