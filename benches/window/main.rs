@@ -160,6 +160,7 @@ fn program(folder: &Path, dir: &Path, starts: usize) {
 }
 
 /// Sorts them.
+#[cfg(target_os = "linux")]
 fn median(of: &mut [Duration]) -> Duration {
     of.sort_unstable();
     of[of.len() / 2]
@@ -196,7 +197,7 @@ fn frames(dir: &Path, options: &Options) {
 fn longest(what: &str, frames: &Frames, wanted: &str) {
     let longest = frames.longest();
     say(&format!("  {what}"), ms(longest.wall), wanted);
-    say("    of it CPU time", ms(longest.cpu), "");
+    say("    longest CPU time of one", ms(longest.cpu), "");
 }
 
 /// Both tables scroll together, by the wheel and by keys.

@@ -20,7 +20,7 @@ const FRAME: Duration = Duration::from_nanos(16_666_667);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What one frame took.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy)]
 pub struct Took {
     /// Of the window's thread.
     pub cpu: Duration,
@@ -41,9 +41,10 @@ impl Frames {
         all.get((last as f64 * share).ceil() as usize).copied().unwrap_or_default()
     }
 
-    /// The one that was longest by the clock.
+    /// The longest by the clock, and the longest CPU time; they need not be of one frame.
     pub fn longest(&self) -> Took {
-        self.0.iter().copied().max_by_key(|took| took.wall).unwrap_or_default()
+        let most = |of: fn(&Took) -> Duration| self.0.iter().map(of).max().unwrap_or_default();
+        Took { cpu: most(|took| took.cpu), wall: most(|took| took.wall) }
     }
 
     /// How many.
