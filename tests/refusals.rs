@@ -403,8 +403,11 @@ fn what_this_node_cannot_have_done_is_taken_for_a_restored_file() {
     let (mut pair, set, good) = small();
     write(&pair.there, "UPDATE notes SET amount = 33 WHERE id = 3");
     let made = pair.there.number().unwrap();
-    let cases: [(&[(&str, Json)], &str); 2] = [
+    let object: Json = serde_json::from_slice(good.split(|b| *b == b'\n').nth(1).unwrap()).unwrap();
+    let cases: [(&[(&str, Json)], &str); 3] = [
         (&[("/v/0", json!([1, made]))], "a version that THERE made, and this file has not"),
+        // Also where it is news for the sender's part.
+        (&[("/v", json!([object["v"][0], [1, made]]))], "a version that THERE made, and this file has not"),
         (&[("/a", json!(1)), ("/t", json!(i64::MAX))], "a time that its clock has not reached"),
     ];
     for (lies, words) in cases {

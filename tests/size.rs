@@ -115,6 +115,77 @@ fn what_needs_each_other_across_batches_goes_through() {
     }
 }
 
+/// Commits that touch each other's objects are one unit, and a unit larger than a batch goes in parts, as one commit.
+#[test]
+fn a_unit_larger_than_a_batch_is_applied_in_parts_and_comes_to_the_same() {
+    let mut pair = Pair::new();
+    Pair::write(&mut pair.here, "INSERT INTO box (id, name) VALUES (1, 'a'), (2, 'b')");
+    Pair::write(&mut pair.here, "INSERT INTO thing VALUES (1, 1, 'x'), (2, 2, 'y'), (3, 1, 'z')");
+    let file = pair.set(false);
+    pair.there.apply(&file, ApplyOptions::default()).unwrap();
+    // The deletion comes first, and a thing refers to a box that comes last.
+    Pair::write(&mut pair.here, "DELETE FROM thing WHERE id = 1; INSERT INTO box (id, name) VALUES (3, 'c')");
+    Pair::write(&mut pair.here, "INSERT INTO thing VALUES (4, 3, 'w'); UPDATE thing SET note = 'Y' WHERE id = 2");
+    Pair::write(&mut pair.here, "UPDATE thing SET box = 3 WHERE id = 2; UPDATE box SET name = 'A' WHERE id = 1");
+    Pair::write(
+        &mut pair.here,
+        "UPDATE box SET name = 'C', next = 4 WHERE id = 3; UPDATE box SET name = 'AA' WHERE id = 1",
+    );
+    // The other side, too, has changed one of them.
+    Pair::write(&mut pair.there, "UPDATE thing SET note = 'mine' WHERE id = 2");
+    let file = pair.set(false);
+    let what =
+        |report: &Report| -> Vec<(Guid, Outcome)> { report.objects.iter().map(|o| (o.guid, o.outcome)).collect() };
+    let at_once = pair.there.preview(&file, ApplyOptions::default()).unwrap().report;
+    assert_eq!((at_once.inserted, at_once.updated, at_once.deleted, at_once.conflicts), (2, 1, 1, 1));
+    for batch in 1..5 {
+        let in_parts = pair.there.preview(&file, in_batches(batch)).unwrap().report;
+        assert_eq!(what(&in_parts), what(&at_once), "parts of {batch}");
+    }
+    let before = pair.there.number().unwrap();
+    assert_eq!(what(&pair.there.apply(&file, in_batches(2)).unwrap()), what(&at_once));
+    assert_eq!(pair.there.number().unwrap(), before + 1, "one commit");
+    let query = "SELECT kind FROM objsync_journal WHERE number > ?1 ORDER BY pos";
+    let kinds: Vec<i64> = {
+        let mut kinds = pair.there.connection().prepare(query).unwrap();
+        kinds.query_map([before], |r| r.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!((kinds.len(), kinds.last()), (5, Some(&3)), "in parts deletions come last: {kinds:?}");
+    assert!(pair.there.check().unwrap().flaws.is_empty());
+    let back = {
+        let peer = pair.here.info().guid;
+        let options = pair.options(true);
+        pair.there.prepare(peer, &options).unwrap().file
+    };
+    assert_eq!(pair.here.apply(&back, in_batches(1)).unwrap().requeued, 0);
+    pair.same();
+}
+
+/// Where not all of a large unit fits, nothing of it is applied in parts either.
+#[test]
+fn a_unit_larger_than_a_batch_waits_as_a_whole() {
+    let mut pair = Pair::new();
+    Pair::write(&mut pair.here, "INSERT INTO box (id, name) VALUES (1, 'a')");
+    let file = pair.set(false);
+    pair.there.apply(&file, ApplyOptions::default()).unwrap();
+    Pair::write(&mut pair.there, "INSERT INTO box (id, name) VALUES (7, 'taken')");
+    Pair::write(
+        &mut pair.here,
+        "INSERT INTO thing VALUES (1, 1, 'x'), (2, 1, 'y'); INSERT INTO box (id, name) VALUES (2, 'taken')",
+    );
+    let file = pair.set(false);
+    let held = dump_but_points(&pair.there);
+    for batch in [1, 2] {
+        let report = pair.there.preview(&file, in_batches(batch)).unwrap().report;
+        assert_eq!((report.requeued, report.total()), (3, 3), "parts of {batch}: {:?}", report.objects);
+        assert!(report.objects.iter().any(|o| o.reason.contains("taken") || o.reason.contains("unique")), "{report:?}");
+    }
+    assert_same(&dump_but_points(&pair.there), &held, "a preview changed something");
+    assert_eq!(pair.there.apply(&file, in_batches(2)).unwrap().requeued, 3);
+    Pair::write(&mut pair.there, "UPDATE box SET name = 'free' WHERE id = 7");
+    assert_eq!(pair.there.retry(in_batches(2)).unwrap().inserted, 3);
+}
+
 #[test]
 fn many_objects_go_both_ways_packed_or_not_and_the_report_stays_short() {
     let mut pair = Pair::new();
@@ -164,7 +235,9 @@ fn a_damaged_packed_set_is_refused() {
     let refused = |node: &mut Node, bytes: &[u8], what: &str| {
         std::fs::write(&bad, bytes).unwrap();
         let error = node.apply(&bad, ApplyOptions::default()).err().unwrap_or_else(|| panic!("{what} was applied"));
-        assert_eq!(error.refusal(), Some(Refusal::Damaged), "{what}: {error}");
+        // A bit of the frame may turn the format's number into a later one.
+        let newer = what == "a changed byte" && error.refusal() == Some(Refusal::NewerFormat);
+        assert!(newer || error.refusal() == Some(Refusal::Damaged), "{what}: {error}");
     };
     for at in 0..good.len() {
         refused(&mut pair.there, &good[..at], "what is cut short");

@@ -3,5 +3,6 @@
 pub(crate) mod guid;
 pub(crate) mod schema;
 pub(crate) mod stamp;
+pub(crate) mod texts;
 pub(crate) mod value;
 pub(crate) mod vector;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::sync::data::texts::Texts;
 use crate::sync::data::value::Value;
 
 /// A table to be made a class.
@@ -46,6 +47,8 @@ pub struct Class {
     /// This file's small number for the class.
     #[serde(skip)]
     pub id: i64,
+    #[serde(skip)]
+    pub(crate) texts: Texts,
 }
 
 /// What tells the rows of a class apart.
@@ -134,6 +137,7 @@ impl Class {
             named_by: Vec::new(),
             takes_others_along: false,
             id,
+            texts: Texts::default(),
         }
     }
 

@@ -5,6 +5,7 @@
 //! `{"real": "inf"}`, a reference to a key that never named an object `{"dangling": key}`; a reference is `{"ref": "UUID"}`
 //! in what a node keeps and `[node, serial]` in a set.
 
+use rusqlite::Row;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use serde_json::{Value as Json, json};
 
@@ -143,6 +144,46 @@ impl Value {
     /// Reads what [`Value::to_stored_json`] wrote.
     pub fn from_stored_json(json: &Json) -> Option<Self> {
         Value::from_json(json, |j| j.get("ref")?.as_str()?.parse().ok())
+    }
+
+    /// Appends `count` columns of a row, from `first` on, as they are stored.
+    pub(crate) fn read_row(row: &Row<'_>, first: usize, count: usize, values: &mut Vec<Value>) -> rusqlite::Result<()> {
+        for column in first..first + count {
+            values.push(Value::from_sql(row.get_ref(column)?));
+        }
+        Ok(())
+    }
+
+    /// Bytes that are the same for equal values only, also one after the other; shorter lived than any stored form.
+    pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
+        let mut long = |tag: u8, content: &[u8]| {
+            bytes.push(tag);
+            bytes.extend_from_slice(&(content.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(content);
+        };
+        match self {
+            Value::Text(text) => long(0, text.as_bytes()),
+            Value::RawText(raw) => long(1, raw),
+            Value::Blob(blob) => long(2, blob),
+            Value::Null => bytes.push(3),
+            Value::Integer(i) => {
+                bytes.push(4);
+                bytes.extend_from_slice(&i.to_le_bytes());
+            }
+            Value::Real(r) => {
+                bytes.push(5);
+                bytes.extend_from_slice(&r.to_bits().to_le_bytes());
+            }
+            Value::Reference(guid) => {
+                bytes.push(6);
+                bytes.extend_from_slice(&guid.node.0.to_le_bytes());
+                bytes.extend_from_slice(&guid.serial.to_le_bytes());
+            }
+            Value::Dangling(key) => {
+                bytes.push(7);
+                bytes.extend_from_slice(&key.to_le_bytes());
+            }
+        }
     }
 
     /// As people read it: text as it is, NULL as `–`, a reference as its GUID.

@@ -137,7 +137,7 @@ pub struct ConflictRecord {
     pub source: String,
     /// The set's number at its source.
     pub set: i64,
-    /// The other objects of the transaction.
+    /// The other objects of the transaction, or of all that had to be applied with it; at most 100.
     pub siblings: Vec<String>,
     /// When it was found, microseconds since 1970 UTC.
     pub at: i64,

@@ -1,5 +1,6 @@
 //! References without their object: who refers to what is neither here nor arriving waits.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use crate::sync::data::guid::Guid;
@@ -10,6 +11,7 @@ use crate::sync::exchange::spool::Queue;
 use crate::sync::exchange::trial::{Blocked, Settling, Unit};
 use crate::sync::exchange::unit::Units;
 use crate::sync::node::Node;
+use crate::sync::node::history::State;
 
 impl Node {
     /// Parts units in those that may fit together, since all that they refer to is here or in one of them, and the others.
@@ -133,10 +135,22 @@ impl Node {
         applied: impl Iterator<Item = usize>,
     ) -> Result<HashMap<usize, Blocked>> {
         let mut found = HashMap::new();
+        // What comes in a later part has its key already.
+        let later = |guid: &Guid| settling.later.is_some() && !settling.arriving.contains_key(guid);
+        let comes = settling.keys.iter().filter(|(guid, _)| later(guid));
+        let mut here: HashMap<_, _> =
+            comes.map(|(guid, (class, _))| ((self.classes[*class].id, *guid), true)).collect();
         for u in applied {
             for &i in &all[u] {
                 let p = &settling.pending[i];
-                if let Some(reason) = self.broken_reference(p)? {
+                let broken = match settling.taken_over.get(&i) {
+                    Some((key, pos)) => self.broken_reference(p, &p.state, *key, Some(*pos), &mut here)?,
+                    None => match self.current(&self.classes[p.class], p.guid)? {
+                        Some(now) => self.broken_reference(p, &now.state, now.key, now.pos, &mut here)?,
+                        None => None,
+                    },
+                };
+                if let Some(reason) = broken {
                     found.insert(u, (i, reason));
                     break;
                 }
@@ -145,23 +159,37 @@ impl Node {
         Ok(found)
     }
 
-    fn broken_reference(&self, p: &Pending) -> Result<Option<Obstacle>> {
+    /// Of an object as it stands now, under that local key and filed at that journal position. `here`: which objects of which
+    /// classes (small numbers) live, as far as that was asked before.
+    fn broken_reference(
+        &self,
+        p: &Pending,
+        now: &State,
+        key: Option<i64>,
+        pos: Option<i64>,
+        here: &mut HashMap<(i64, Guid), bool>,
+    ) -> Result<Option<Obstacle>> {
         let (class, guid) = (&self.classes[p.class], p.guid);
-        let Some(current) = self.current(class, guid)? else { return Ok(None) };
-        if let Some(broken) = self.broken_foreign_key(class, &current)? {
+        if let Some(broken) = self.broken_foreign_key(class, now.content.is_some(), key, pos)? {
             return Ok(Some(broken));
         }
-        if let Some(values) = &current.state.content {
+        if let Some(values) = &now.content {
             for (i, (value, property)) in values.iter().zip(&class.properties).enumerate() {
                 let Some(target) = property.references.as_deref() else { continue };
                 let came = p.state.content.as_ref().map(|values| &values[i]);
                 let value = match (value, came) {
                     // A number that was kept for an object which was to come, and did not or was left deleted.
-                    (Value::Dangling(_), Some(came)) if current.state.stamp == p.state.stamp => came,
+                    (Value::Dangling(_), Some(came)) if now.stamp == p.state.stamp => came,
                     _ => value,
                 };
                 let known = match value {
-                    Value::Reference(target_guid) => self.key_of(self.class(target)?, *target_guid)?.is_some(),
+                    Value::Reference(target_guid) => {
+                        let target = self.class(target)?;
+                        match here.entry((target.id, *target_guid)) {
+                            Entry::Occupied(known) => *known.get(),
+                            Entry::Vacant(unknown) => *unknown.insert(self.key_of(target, *target_guid)?.is_some()),
+                        }
+                    }
                     Value::Dangling(_) => false,
                     _ => true,
                 };
@@ -171,7 +199,7 @@ impl Node {
             }
             return Ok(None);
         }
-        let Some(key) = current.key else { return Ok(None) };
+        let Some(key) = key else { return Ok(None) };
         // The key may be another object's by now.
         if self.key_of(class, guid)?.is_some() || self.guid_of(class, key)?.is_some() {
             return Ok(None);

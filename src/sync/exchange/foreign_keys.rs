@@ -7,20 +7,26 @@ use crate::sync::data::schema::{Class, ForeignKey, Key, quote};
 use crate::sync::error::Result;
 use crate::sync::exchange::requeue::{Cause, Obstacle};
 use crate::sync::node::Node;
-use crate::sync::node::history::Filed;
 
 impl Node {
-    /// A foreign key that an object's present row, or what became of its row before, leaves without the row it names.
-    pub(crate) fn broken_foreign_key(&self, class: &Class, current: &Filed) -> Result<Option<Obstacle>> {
-        if current.state.content.is_some() {
+    /// A foreign key that an object's present row (if it `lives`, under that local key), or what became of its row before, leaves
+    /// without the row it names. `pos`: the journal position of its last event.
+    pub(crate) fn broken_foreign_key(
+        &self,
+        class: &Class,
+        lives: bool,
+        local_key: Option<i64>,
+        pos: Option<i64>,
+    ) -> Result<Option<Obstacle>> {
+        if lives {
             for key in class.foreign.iter().filter(|key| names_columns(key)) {
-                if let Some(text) = self.names_nothing(class, key, current.key)? {
+                if let Some(text) = self.names_nothing(class, key, local_key)? {
                     return Ok(Some(Obstacle { cause: Cause::UnknownReference, text }));
                 }
             }
         }
         for key in class.named_by.iter().filter(|key| names_columns(key)) {
-            let Some(pos) = current.pos else { continue };
+            let Some(pos) = pos else { continue };
             let mut left = false;
             for pos in self.events_of_commit(pos)? {
                 left |= self.leaves_behind(class, key, pos)?;

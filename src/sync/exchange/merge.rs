@@ -1,5 +1,7 @@
 //! One object: what is to become of the state here and the state that came.
 
+use std::rc::Rc;
+
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::stamp::Stamp;
 use crate::sync::decisions::conflict::{ConflictRecord, Found};
@@ -12,7 +14,7 @@ use crate::sync::node::{Node, Role};
 
 /// The state to be filed, and why.
 pub(crate) struct Merged {
-    pub(crate) before: Option<Filed>,
+    pub(crate) before: Option<Rc<Filed>>,
     pub(crate) new: State,
     /// The peer, where its state is taken as it is.
     pub(crate) origin: Option<NodeId>,
@@ -41,20 +43,20 @@ pub(crate) struct Deciding<'a> {
 }
 
 impl Node {
-    /// Decides about one object as commit `number` here. `None`: ours has seen it already. Notes what a merge has seen
-    /// and records conflicts, with the other objects of the transaction; rows and versions are left to the caller.
+    /// Decides about one object, `before` here, as commit `number`. `None`: ours has seen it already. Notes what a merge has
+    /// seen and records conflicts, with the other objects of the transaction; rows and versions are left to the caller.
     pub(crate) fn merge(
         &self,
         theirs: &Pending,
+        before: Option<Rc<Filed>>,
         deciding: Deciding<'_>,
         siblings: impl FnOnce() -> Vec<Guid>,
         number: u64,
     ) -> Result<Option<Merged>> {
         let (class, guid) = (&self.classes[theirs.class], theirs.guid);
-        let before = self.current(class, guid)?;
         let state = &theirs.state;
         let forgotten = if before.is_none() { self.forgotten(theirs)? } else { None };
-        let known = before.as_ref().or(forgotten.as_ref());
+        let known = before.as_deref().or(forgotten.as_ref());
         let Some(filed) = known.filter(|b| !b.state.vector.leq(&state.vector)) else {
             return Ok(Some(Merged { before, new: state.clone(), origin: Some(theirs.peer), why: Why::Newer }));
         };

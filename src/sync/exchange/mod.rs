@@ -3,7 +3,9 @@
 pub(crate) mod apply;
 pub(crate) mod dangling;
 pub(crate) mod foreign_keys;
+pub(crate) mod given;
 pub(crate) mod merge;
+pub(crate) mod parts;
 pub(crate) mod prepare;
 pub(crate) mod report;
 pub(crate) mod requeue;

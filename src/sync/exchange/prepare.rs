@@ -11,9 +11,9 @@ use crate::sync::data::schema::Key;
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::sync_times::{Since, SyncTimes};
-use crate::sync::exchange::syncset::{Change, Header, SetObject, Target, Tie, Writer};
+use crate::sync::exchange::syncset::{Change, Header, Lines, SetObject, Target, Tie, Writer};
 use crate::sync::exchange::told::Point;
-use crate::sync::node::history::event_before;
+use crate::sync::node::history::{Named, event_before};
 use crate::sync::node::{Node, NodeInfo};
 
 /// What to prepare, and where to.
@@ -97,23 +97,28 @@ impl Node {
             let (start, end) = node.range(&info, options, point.number)?;
             let header = node.header(&info, options.id, (start, end), point)?;
             let target = Target { file: &options.file, compress: options.compress, overwrite: options.overwrite };
-            let mut writer = Writer::new(&target, &header)?;
+            let mut lines = Lines::new(Writer::new(&target, &header)?);
             let echo = node.nodes.number(peer)?;
-            node.filed_in(start, end, "ORDER BY max(pos)", |outgoing| {
+            let (mut echoes, mut named) = (false, Named::default());
+            node.filed_in(start, end, |outgoing| {
+                echoes |= outgoing.origin == Some(echo);
                 if outgoing.origin != Some(echo)
-                    && let Some(object) = node.set_object(&header, &outgoing, end)?
+                    && let Some(object) = node.set_object(&header, outgoing, end, &mut named)?
                 {
-                    writer.object(&object)?;
+                    lines.object(object)?;
                 }
                 Ok(())
             })?;
-            node.filed_in(start, end, "ORDER BY max(pos)", |outgoing| {
-                if outgoing.origin == Some(echo) && node.is_tied(&outgoing)? {
-                    let (class, guid) = (node.place(&header, outgoing.class)?, node.nodes.object(outgoing.object)?);
-                    writer.tie(&Tie { class, guid, commits: outgoing.commits })?;
-                }
-                Ok(())
-            })?;
+            if echoes {
+                node.filed_in(start, end, |outgoing| {
+                    if outgoing.origin == Some(echo) && node.is_tied(&outgoing)? {
+                        let (class, guid) = (node.place(&header, outgoing.class)?, node.nodes.object(outgoing.object)?);
+                        lines.tie(Tie { class, guid, commits: outgoing.commits })?;
+                    }
+                    Ok(())
+                })?;
+            }
+            let writer = lines.finish()?;
             // From here on a file may be in place.
             node.listen(false);
             let written = writer.finish(&target, &node.signing()?)?;
@@ -280,20 +285,40 @@ impl Node {
         Ok(low)
     }
 
-    /// Every object filed in (start, end], in that order. Classes that are switched off do not travel; on again, their baseline
-    /// covers what was left out.
-    fn filed_in(&self, start: u64, end: u64, order: &str, mut each: impl FnMut(Outgoing) -> Result<()>) -> Result<()> {
+    /// Every object filed in (start, end], in the order of its last event there. Classes that are switched off do not travel; on
+    /// again, their baseline covers what was left out.
+    fn filed_in(&self, start: u64, end: u64, mut each: impl FnMut(Outgoing) -> Result<()>) -> Result<()> {
         let (first, last) = (self.first_pos_after(start)?, self.first_pos_after(end)?);
-        // Reads the journal in order and sorts by object; SQLite keeps to its cache and goes on on disk.
-        let mut objects = self.conn.prepare_cached(&format!(
-            "SELECT object, class, min(pos), max(pos) FROM objsync_journal WHERE pos >= ?1 AND pos < ?2 GROUP BY object {order}"
-        ))?;
+        // Most objects have one event, and the journal is read in order; only those that may have several are sorted by object:
+        // an event follows another one, or deletes (an identity that was given twice is given up in one class and lives on in
+        // another). SQLite keeps to its cache and goes on on disk.
+        let mut objects = self.conn.prepare_cached(
+            "WITH several AS MATERIALIZED (
+                 SELECT DISTINCT object FROM objsync_journal WHERE pos >= ?1 AND pos < ?2 AND (previous >= ?1 OR kind = 3))
+             SELECT pos, pos, object, class, number, origin, before FROM objsync_journal
+             WHERE pos >= ?1 AND pos < ?2 AND object NOT IN (SELECT object FROM several)
+             UNION ALL
+             SELECT max(pos), min(pos), object, class, NULL, NULL, NULL FROM objsync_journal
+             WHERE pos >= ?1 AND pos < ?2 AND object IN (SELECT object FROM several) GROUP BY object
+             ORDER BY 1",
+        )?;
         let mut rows = objects.query((first, last))?;
         let mut done = 0;
         while let Some(r) = rows.next()? {
-            let (object, class, first_pos, last_pos) = (r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?);
+            let (last_pos, first_pos, object, class) = (r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?);
             if self.class_by_id(class)?.journaled {
-                each(self.outgoing(object, class, (first_pos, last_pos))?)?;
+                each(match r.get::<_, Option<u64>>(4)? {
+                    Some(number) => Outgoing {
+                        class,
+                        object,
+                        first_pos,
+                        before: r.get(6)?,
+                        last_pos,
+                        origin: r.get(5)?,
+                        commits: vec![number],
+                    },
+                    None => self.outgoing(object, class, (first_pos, last_pos))?,
+                })?;
                 done += 1;
                 self.going_on("reading the journal", done, None)?;
             }
@@ -355,9 +380,15 @@ impl Node {
         Ok(events)
     }
 
-    fn set_object(&self, header: &Header, outgoing: &Outgoing, end: u64) -> Result<Option<SetObject>> {
+    fn set_object(
+        &self,
+        header: &Header,
+        outgoing: Outgoing,
+        end: u64,
+        named: &mut Named,
+    ) -> Result<Option<SetObject>> {
         let (class, guid) = (self.class_by_id(outgoing.class)?, self.nodes.object(outgoing.object)?);
-        let Some(current) = self.current(class, guid)? else { return Ok(None) };
+        let Some(current) = self.current_among(class, guid, named)? else { return Ok(None) };
         let Some(filed) = self.as_of(class, guid, current, end)? else { return Ok(None) };
         let change = match (&filed.state.content, outgoing.before) {
             (None, _) => Change::Deleted,
@@ -381,9 +412,9 @@ impl Node {
         Ok(Some(SetObject {
             class: self.place(header, outgoing.class)?,
             guid,
-            key: self.class_by_id(outgoing.class)?.number_shown(filed.key),
+            key: class.number_shown(filed.key),
             change,
-            commits: outgoing.commits.clone(),
+            commits: outgoing.commits,
             state: filed.state,
             was,
         }))
@@ -393,7 +424,7 @@ impl Node {
     pub(crate) fn has_news_for(&self, other: &Node, start: u64) -> Result<bool> {
         let echo = self.nodes.number(other.info.guid).ok();
         let mut news = false;
-        self.filed_in(start, self.number()?, "", |outgoing| {
+        self.filed_in(start, self.number()?, |outgoing| {
             if news || (echo.is_some() && outgoing.origin == echo) {
                 return Ok(());
             }
@@ -419,7 +450,7 @@ impl Node {
         self.read(|node| {
             let (id, echo) = (node.class(class)?.id, node.nodes.number(peer)?);
             let mut guids = Vec::new();
-            node.filed_in(start, node.number()?, "", |outgoing| {
+            node.filed_in(start, node.number()?, |outgoing| {
                 if outgoing.class == id && outgoing.origin != Some(echo) {
                     guids.push(node.nodes.object(outgoing.object)?);
                 }
@@ -434,7 +465,7 @@ impl Node {
         self.read(|node| {
             let echo = node.nodes.number(peer)?;
             let (mut objects, mut commits) = (0, BTreeSet::new());
-            node.filed_in(start, node.number()?, "", |outgoing| {
+            node.filed_in(start, node.number()?, |outgoing| {
                 if outgoing.origin != Some(echo) {
                     objects += 1;
                     commits.extend(outgoing.commits);

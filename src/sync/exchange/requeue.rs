@@ -77,13 +77,15 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    pub(crate) fn from_set(node: &Node, header: &Header, object: &SetObject) -> Result<Pending> {
+    pub(crate) fn from_set(node: &Node, header: &Header, object: SetObject) -> Result<Pending> {
         let theirs = &header.classes[object.class];
         let class = node.classes.iter().position(|c| c.name == theirs.name);
         let class = class.ok_or_else(|| Error::storage(format!("class {} is not known here", theirs.name)))?;
-        let mut state = object.state.clone();
+        let mut state = object.state;
         // The sender's columns may stand in another order, and some may be missing.
-        if let Some(values) = &mut state.content {
+        let alike =
+            theirs.properties.iter().map(|p| &p.name).eq(node.classes[class].properties.iter().map(|p| &p.name));
+        if let Some(values) = state.content.as_mut().filter(|_| !alike) {
             let ours = &node.classes[class].properties;
             let place = |name: &str| theirs.properties.iter().position(|p| p.name == name);
             let value = |p: &Property| match place(&p.name) {
@@ -238,6 +240,10 @@ impl Node {
     /// Stores what was filed together, as far as any of it waits.
     pub(crate) fn store_bonds(&self) -> Result<()> {
         self.conn.execute("DELETE FROM objsync_bond", [])?;
+        let waits = "SELECT EXISTS(SELECT 1 FROM objsync_waiting)";
+        if !self.conn.prepare_cached(waits)?.query_row([], |r| r.get(0))? {
+            return Ok(());
+        }
         let mut insert = self.conn.prepare_cached("INSERT INTO objsync_bond (bond, object) VALUES (?1, ?2)")?;
         self.bonds_left(|bond, guid| Ok(insert.execute((bond, self.nodes.id(guid)?)).map(drop)?))
     }

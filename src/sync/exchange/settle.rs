@@ -5,22 +5,25 @@
 //! out are tried once more, until nothing more fits. So units that need each other go through together.
 //!
 //! Where much is to be applied, this goes on in batches of whole units, in the order of the sender, again and again while
-//! anything fits, so that memory is bounded by a batch, or by the largest unit.
+//! anything fits, so that memory is bounded by a batch. A unit larger than that goes in parts (`parts.rs`) where all of it fits;
+//! where not, memory is bounded by that unit.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use crate::sync::error::Result;
 use crate::sync::exchange::apply::ApplyOptions;
+use crate::sync::exchange::given::Given;
 use crate::sync::exchange::report::{ObjectReport, Outcome, Report};
 use crate::sync::exchange::requeue::{Cause, Obstacle, Pending};
 use crate::sync::exchange::spool::Queue;
 use crate::sync::exchange::trial::{Blocked, Settling, Unit};
 use crate::sync::exchange::unit::Units;
 use crate::sync::node::Node;
-use crate::sync::node::history::State;
+use crate::sync::node::history::{Filed, Named, State};
 
 /// Objects judged at once, if a unit is not larger: bounds the memory that an apply takes.
-const BATCH: usize = 10_000;
+pub(crate) const BATCH: usize = 5_000;
 
 /// Units that fit in no batch are tried together, too, less those that refer to what is nowhere, where they have no more
 /// objects than this.
@@ -34,7 +37,8 @@ impl Node {
         report: &mut Report,
     ) -> Result<()> {
         let rivals = self.rivals(queue)?;
-        self.finish_what_is_known(queue, &rivals, report)?;
+        let given = Given::default();
+        self.finish_what_is_known(queue, &rivals, &given, report)?;
         self.going_on("finding what belongs together", 0, None)?;
         let units = self.units_of(queue, &rivals)?;
         let size = options.batch.unwrap_or(BATCH);
@@ -51,8 +55,13 @@ impl Node {
                     objects += units.of(todo[at]).len();
                     at += 1;
                 }
-                left.extend(self.settle_batch(queue, &units, &todo[start..at], options, report)?);
                 batches += 1;
+                if units.of(todo[start]).len() > size
+                    && self.settle_in_parts(queue, (&units, todo[start]), &given, options, report)?
+                {
+                    continue;
+                }
+                left.extend(self.settle_batch(queue, &units, &todo[start..at], &given, options, report)?);
             }
             todo = left;
             if batches < 2 {
@@ -63,7 +72,7 @@ impl Node {
                 let (together, apart) = self.without_dangling(queue, &units, &todo)?;
                 let objects: usize = together.iter().map(|u| units.of(*u).len()).sum();
                 todo = match objects <= TOGETHER {
-                    true => self.settle_batch(queue, &units, &together, options, report)?,
+                    true => self.settle_batch(queue, &units, &together, &given, options, report)?,
                     false => together,
                 };
                 todo.extend(apart);
@@ -81,16 +90,19 @@ impl Node {
         &mut self,
         queue: &mut Queue<'_>,
         rivals: &[Vec<usize>],
+        given: &Given,
         report: &mut Report,
     ) -> Result<()> {
         let rival: HashMap<usize, &Vec<usize>> = rivals.iter().map(|indexes| (indexes[0], indexes)).collect();
         let later: HashSet<usize> = rivals.iter().flat_map(|indexes| indexes[1..].iter().copied()).collect();
+        let news = self.news_in_set(queue, given)?;
         let total = queue.finished.len();
-        for index in (0..total).filter(|index| !later.contains(index)) {
+        let is_news = |index: &usize| news[*index] && !rival.contains_key(index);
+        for index in (0..total).filter(|index| !later.contains(index) && !is_news(index)) {
             let alone = vec![index];
             let indexes = rival.get(&index).copied().unwrap_or(&alone);
             let pending = self.load(queue, indexes.iter().copied())?;
-            for ((&index, p), why) in indexes.iter().zip(&pending).zip(self.no_news(&pending)?) {
+            for ((&index, p), why) in indexes.iter().zip(&pending).zip(self.no_news(&pending, given)?) {
                 let Some(why) = why else { continue };
                 queue.finished[index] = true;
                 if index < queue.waiting {
@@ -109,6 +121,7 @@ impl Node {
         queue: &mut Queue<'_>,
         units: &Units,
         batch: &[usize],
+        given: &Given,
         options: ApplyOptions<'_>,
         report: &mut Report,
     ) -> Result<Vec<usize>> {
@@ -117,8 +130,8 @@ impl Node {
         let pending = self.load(queue, indexes.iter().copied())?;
         let place = |index: usize| indexes.binary_search(&index).unwrap_or_default();
         let all: Vec<Unit> = batch.iter().map(|u| units.of(*u).map(place).collect()).collect();
-        let concurrent = self.concurrent(&pending)?;
-        let (mut done, reasons) = self.try_batch(&pending, &all, &concurrent, options)?;
+        let before = self.before(&pending, given)?;
+        let (mut done, reasons) = self.try_batch(&pending, &all, &before, given, options)?;
         let mut left = Vec::new();
         for (u, unit) in all.iter().enumerate() {
             match done.remove(&u) {
@@ -196,19 +209,11 @@ impl Node {
         &mut self,
         pending: &[Pending],
         all: &[Unit],
-        concurrent: &[bool],
+        before: &[Option<Rc<Filed>>],
+        given: &Given,
         options: ApplyOptions<'_>,
     ) -> Result<(HashMap<usize, Vec<ObjectReport>>, HashMap<usize, Blocked>)> {
-        let rules = self.rules()?;
-        let mut settling = Settling {
-            pending,
-            options,
-            arriving: HashMap::new(),
-            keys: HashMap::new(),
-            taken: HashMap::new(),
-            rules: self.classes.iter().map(|c| options.rule.unwrap_or_else(|| rules.of(&c.name))).collect(),
-            whole: HashSet::new(),
-        };
+        let mut settling = Settling::of(self, pending, before, options)?;
         let mut reasons: HashMap<usize, Blocked> = HashMap::new();
         let mut held: HashSet<usize> = HashSet::new();
         for (u, unit) in all.iter().enumerate() {
@@ -219,7 +224,7 @@ impl Node {
             let mut blocked = unit.iter().find_map(hold);
             for &i in unit {
                 if blocked.is_none() {
-                    blocked = self.identity_of_another(&pending[i])?.map(|obstacle| (i, obstacle));
+                    blocked = self.identity_of_another(&pending[i], given)?.map(|obstacle| (i, obstacle));
                 }
             }
             if let Some(blocked) = blocked {
@@ -227,15 +232,29 @@ impl Node {
                 reasons.insert(u, blocked);
             }
         }
-        self.leave_out_dangling(all, pending, concurrent, &mut reasons)?;
+        let concurrent: Vec<bool> =
+            pending.iter().zip(before).map(|(p, before)| is_concurrent(p, before.as_deref())).collect();
+        self.leave_out_dangling(all, pending, &concurrent, &mut reasons)?;
         let mut active: Vec<usize> = (0..all.len()).filter(|u| !reasons.contains_key(u)).collect();
 
         // All together, less those that do not fit, until what stands is sound.
         let mut done: HashMap<usize, Vec<ObjectReport>> = HashMap::new();
+        let mut hopeful = true;
         loop {
             self.conn.execute_batch("SAVEPOINT together")?;
             settling.arrive(all, &active);
-            let (applied, failed) = self.try_units(&mut settling, all, &active)?;
+            // Nearly always all of them fit. Savepoints of their own, for which SQLite puts aside every page that they touch, are
+            // for when they do not.
+            let at_once = if hopeful { self.all_at_once(&mut settling, all, &active)? } else { None };
+            let (applied, failed) = match at_once {
+                Some(applied) => (applied, HashMap::new()),
+                None if hopeful => {
+                    hopeful = false;
+                    self.conn.execute_batch("ROLLBACK TO together; RELEASE together")?;
+                    continue;
+                }
+                None => self.try_units(&mut settling, all, &active)?,
+            };
             let unsound = self.unsound(&settling, all, applied.keys().copied())?;
             reasons.extend(failed);
             if unsound.is_empty() {
@@ -285,7 +304,10 @@ impl Node {
 
     /// Why an object that is not here cannot come: its identity is here already, in another class. A file and its copy, or its
     /// backup, have both given it before that was found out.
-    fn identity_of_another(&self, p: &Pending) -> Result<Option<Obstacle>> {
+    pub(crate) fn identity_of_another(&self, p: &Pending, given: &Given) -> Result<Option<Obstacle>> {
+        if given.is_new(self, p.guid)? {
+            return Ok(None);
+        }
         let Some(id) = self.nodes.known_id(p.guid) else { return Ok(None) };
         let in_table = |table: String| -> Result<bool> {
             let sql = format!("SELECT EXISTS(SELECT 1 FROM {table} WHERE object = ?1)");
@@ -316,14 +338,24 @@ impl Node {
     pub(crate) fn concurrent(&self, pending: &[Pending]) -> Result<Vec<bool>> {
         let each = pending.iter().map(|p| {
             let current = self.current(&self.classes[p.class], p.guid)?;
-            Ok(current.is_some_and(|ours| !ours.state.vector.leq(&p.state.vector)))
+            Ok(is_concurrent(p, current.as_ref()))
+        });
+        each.collect()
+    }
+
+    /// What is here of each now.
+    pub(crate) fn before(&self, pending: &[Pending], given: &Given) -> Result<Vec<Option<Rc<Filed>>>> {
+        let mut named = Named::default();
+        let each = pending.iter().map(|p| match p.fresh && given.is_new(self, p.guid)? {
+            true => Ok(None),
+            false => Ok(self.current_among(&self.classes[p.class], p.guid, &mut named)?.map(Rc::new)),
         });
         each.collect()
     }
 
     /// For each of the states of one object that are to be applied: why nothing has to be done with it, if so. It is not newer
     /// than our state, or than another of them.
-    fn no_news(&self, pending: &[Pending]) -> Result<Vec<Option<&'static str>>> {
+    fn no_news(&self, pending: &[Pending], given: &Given) -> Result<Vec<Option<&'static str>>> {
         let Some(first) = pending.first() else { return Ok(Vec::new()) };
         let current = self.current(&self.classes[first.class], first.guid)?;
         let mut skipped = vec![None; pending.len()];
@@ -354,10 +386,15 @@ impl Node {
         }
         // What could not come, and is deleted by now, need not any more.
         for (p, skipped) in pending.iter().zip(&mut skipped).filter(|(p, _)| p.state.content.is_none()) {
-            if skipped.is_none() && current.is_none() && self.identity_of_another(p)?.is_some() {
+            if skipped.is_none() && current.is_none() && self.identity_of_another(p, given)?.is_some() {
                 *skipped = Some("nothing to do: it was deleted, and never was here");
             }
         }
         Ok(skipped)
     }
+}
+
+/// Whether a state has neither seen what is here nor is seen by it; what is older was finished before.
+fn is_concurrent(p: &Pending, before: Option<&Filed>) -> bool {
+    before.is_some_and(|ours| !ours.state.vector.leq(&p.state.vector))
 }

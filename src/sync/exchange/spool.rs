@@ -10,6 +10,7 @@ use rusqlite::OptionalExtension;
 
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::error::{Error, Result};
+use crate::sync::exchange::given::Given;
 use crate::sync::exchange::requeue::{Obstacle, Pending};
 use crate::sync::exchange::syncset::{self, Entry, Header, Whole};
 use crate::sync::exchange::unit::{Partition, Units};
@@ -19,14 +20,15 @@ const TABLES: &str = "
 CREATE TEMP TABLE IF NOT EXISTS objsync_spool (
     place INTEGER PRIMARY KEY,          -- of a set from 0 on; of what waits below 0
     guid BLOB NOT NULL,
-    waiting INTEGER,                    -- its number in the requeue
+    waiting INTEGER NOT NULL,           -- its number in the requeue; 0: of the set
+    class INTEGER,                      -- place of its class in the set's header
     line BLOB,                          -- as the set has it
     own INTEGER, source INTEGER,        -- entries of its vector: this node's, the sender's
     time INTEGER, by_us INTEGER,        -- its stamp, and whether this node made it
     made_here INTEGER,                  -- its serial, where this node made the object
     waits INTEGER                       -- 1: it waits from now on
 );
-CREATE INDEX IF NOT EXISTS temp.objsync_spool_by_guid ON objsync_spool (guid);
+CREATE UNIQUE INDEX IF NOT EXISTS temp.objsync_spool_by_guid ON objsync_spool (guid, waiting);
 CREATE TEMP TABLE IF NOT EXISTS objsync_spool_bond (bond INTEGER NOT NULL, guid BLOB NOT NULL, tie INTEGER NOT NULL);
 CREATE TEMP TABLE IF NOT EXISTS objsync_spool_tie (guid BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE IF NOT EXISTS objsync_spool_obstacle (
@@ -94,15 +96,16 @@ impl Node {
 
     fn spool_lines(&self, file: &Path) -> Result<Spooled> {
         let mut line_of = self.conn.prepare_cached(
-            "INSERT INTO temp.objsync_spool (place, guid, line, own, source, time, by_us, made_here)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT OR IGNORE INTO temp.objsync_spool (place, guid, waiting, class, line, own, source, time, by_us, made_here)
+             VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?;
         let mut bond_of =
             self.conn.prepare_cached("INSERT INTO temp.objsync_spool_bond (bond, guid, tie) VALUES (?1, ?2, ?3)")?;
-        let mut known = self.conn.prepare_cached(
-            "SELECT EXISTS(SELECT 1 FROM temp.objsync_spool WHERE guid = ?1) OR EXISTS(SELECT 1 FROM temp.objsync_spool_tie WHERE guid = ?1)",
-        )?;
-        let mut tie_of = self.conn.prepare_cached("INSERT INTO temp.objsync_spool_tie (guid) VALUES (?1)")?;
+        let object = "SELECT EXISTS(SELECT 1 FROM temp.objsync_spool WHERE guid = ?1)";
+        let mut is_object = self.conn.prepare_cached(object)?;
+        let mut is_tie =
+            self.conn.prepare_cached("SELECT EXISTS(SELECT 1 FROM temp.objsync_spool_tie WHERE guid = ?1)")?;
+        let mut tie_of = self.conn.prepare_cached("INSERT OR IGNORE INTO temp.objsync_spool_tie (guid) VALUES (?1)")?;
         let (us, mut objects, mut ties) = (self.info.guid, 0, 0);
         let whole = syncset::read_through(file, |header, entry, line| {
             let (guid, commits, tie) = match &entry {
@@ -111,26 +114,30 @@ impl Node {
             };
             let guid_blob = blob(guid);
             // Over and over, a tie would fill the disk out of a file of a few bytes.
-            if known.query_row([guid_blob], |r| r.get(0))? {
-                return Err(syncset::repeated(objects + ties));
-            }
-            if let Entry::Object(object) = &entry {
+            let other = if tie { &mut is_object } else { &mut is_tie };
+            let repeated = (tie || ties > 0) && other.query_row([guid_blob], |r| r.get(0))?;
+            let noted = if repeated {
+                0
+            } else if let Entry::Object(object) = &entry {
                 let (source, state) = (header.source.guid, &object.state);
                 line_of.execute(rusqlite::params![
-                    objects,
+                    count(objects),
                     guid_blob,
+                    count(object.class),
                     line,
                     state.vector.get(us),
                     state.vector.get(source),
                     state.stamp.time,
                     state.stamp.author == us,
                     (guid.node == us).then_some(guid.serial),
-                ])?;
-                objects += 1;
+                ])?
             } else {
-                tie_of.execute([guid_blob])?;
-                ties += 1;
+                tie_of.execute([guid_blob])?
+            };
+            if noted == 0 {
+                return Err(syncset::repeated(objects + ties));
             }
+            *if tie { &mut ties } else { &mut objects } += 1;
             for commit in commits {
                 bond_of.execute((commit, guid_blob, tie))?;
             }
@@ -175,21 +182,44 @@ impl Node {
         self.queue(None)
     }
 
+    /// Of each state, whether it is one of the set at hand that is news without a closer look: its object cannot be here, or its
+    /// version has more of the sender than the one here, and no more of this node.
+    pub(crate) fn news_in_set(&self, queue: &Queue<'_>, given: &Given) -> Result<Vec<bool>> {
+        let mut news = vec![false; queue.finished.len()];
+        let Some(header) = queue.header else { return Ok(news) };
+        let classes = header.classes.iter().map(|class| self.class(&class.name)).collect::<Result<Vec<_>>>()?;
+        let sql = "SELECT place, guid, class, own, source FROM temp.objsync_spool WHERE place >= 0 ORDER BY place";
+        let mut places = self.conn.prepare_cached(sql)?;
+        let mut rows = places.query([])?;
+        while let Some(r) = rows.next()? {
+            let guid = guid_of(r.get(1)?);
+            news[queue.index(r.get(0)?)] = given.is_new(self, guid)?
+                || self.vector_of(classes[r.get::<_, usize>(2)?], guid)?.is_some_and(|ours| {
+                    let (own, source): (u64, u64) = (r.get(3).unwrap_or(u64::MAX), r.get(4).unwrap_or(0));
+                    source > ours.get(header.source.guid) && own <= ours.get(self.info.guid)
+                });
+            self.going_on("looking for news", queue.index(r.get(0)?), Some(news.len()))?;
+        }
+        Ok(news)
+    }
+
     /// The states with these indexes.
     pub(crate) fn load(&self, queue: &Queue<'_>, indexes: impl Iterator<Item = usize>) -> Result<Vec<Pending>> {
         let mut read = self.conn.prepare_cached("SELECT waiting, line FROM temp.objsync_spool WHERE place = ?1")?;
         let mut found = Vec::new();
         for index in indexes {
             let place = count(index) - count(queue.waiting);
-            let (waiting, line): (Option<i64>, Option<Vec<u8>>) =
-                read.query_row([place], |r| Ok((r.get(0)?, r.get(1)?)))?;
-            let pending = match (waiting, line, queue.header) {
-                (Some(id), ..) => self.waiting_one(id)?,
-                (None, Some(line), Some(header)) => match syncset::read_entry(header, &line) {
-                    Some(Entry::Object(object)) => Some(Pending::from_set(self, header, &object)?),
-                    _ => None,
+            let mut row = read.query([place])?;
+            let pending = match row.next()? {
+                None => None,
+                Some(r) => match (r.get(0)?, queue.header) {
+                    (0, Some(header)) => match syncset::read_entry(header, r.get_ref(1)?.as_blob().unwrap_or_default())
+                    {
+                        Some(Entry::Object(object)) => Some(Pending::from_set(self, header, object)?),
+                        _ => None,
+                    },
+                    (id, _) => self.waiting_one(id)?,
                 },
-                _ => None,
             };
             found.push(pending.ok_or_else(|| Error::storage("a state that was to be applied is gone from the spool"))?);
         }

@@ -1,6 +1,8 @@
 //! Trying units: their events, rows and versions are written in a savepoint, which is taken back where a constraint refuses.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use crate::sync::data::guid::Guid;
 use crate::sync::data::value::Value;
@@ -11,8 +13,11 @@ use crate::sync::exchange::apply::ApplyOptions;
 use crate::sync::exchange::merge::{Deciding, Merged, Why};
 use crate::sync::exchange::report::{ObjectReport, Outcome};
 use crate::sync::exchange::requeue::{Cause, Obstacle, Pending};
+use crate::sync::exchange::spool::Queue;
+use crate::sync::exchange::unit::Units;
 use crate::sync::node::Node;
 use crate::sync::node::filing::NewRow;
+use crate::sync::node::history::Filed;
 
 /// Why a unit cannot be applied now: which of its states is in the way (place among the pending), and what it is.
 pub(crate) type Blocked = (usize, Obstacle);
@@ -23,26 +28,42 @@ pub(crate) type Unit = Vec<usize>;
 /// What trying units needs to know of all that is pending.
 pub(crate) struct Settling<'a> {
     pub(crate) pending: &'a [Pending],
+    /// What is here of each before any of them is applied: only its own unit changes an object.
+    pub(crate) before: &'a [Option<Rc<Filed>>],
     pub(crate) options: ApplyOptions<'a>,
     /// New objects among the units that are being tried, by GUID: their place among the pending.
     pub(crate) arriving: HashMap<Guid, usize>,
-    /// Local keys given to objects that are about to be inserted.
-    pub(crate) keys: HashMap<Guid, i64>,
+    /// Local keys given to objects that are about to be inserted, each with the place of its class.
+    pub(crate) keys: HashMap<Guid, (usize, i64)>,
     pub(crate) taken: HashMap<usize, BTreeSet<i64>>,
+    /// The highest local key of each class that any row had, or any deleted object, before these are inserted.
+    highest: HashMap<usize, i64>,
+    /// Local keys of living objects that were referred to, by class (its small number) and GUID.
+    pub(crate) here: HashMap<(i64, Guid), i64>,
+    /// Of states that were taken as they came: the local key, and the journal position of their event.
+    pub(crate) taken_over: HashMap<usize, (Option<i64>, i64)>,
     /// How conflicts are decided, by class.
     pub(crate) rules: Vec<Rule>,
+    /// The unit of which these are a part, where others come later.
+    pub(crate) later: Option<(&'a Queue<'a>, &'a Units, usize)>,
     /// States (places among the pending) that are taken or left whole, because the table refused what was combined.
     pub(crate) whole: HashSet<usize>,
 }
 
 /// How far the trial of some units has come, for saying what was in the way.
-struct Attempt {
+pub(crate) struct Attempt {
     unit: usize,
     place: usize,
     /// What SQLite or a missing reference refused.
     cause: Cause,
     /// States whose values were put together from both sides.
     combined: Vec<usize>,
+}
+
+impl Attempt {
+    pub(crate) fn at(unit: usize, place: usize) -> Attempt {
+        Attempt { unit, place, cause: Cause::Other, combined: Vec::new() }
+    }
 }
 
 /// What was done with one pending state, until its unit is known to stand.
@@ -92,6 +113,25 @@ impl Node {
         }
     }
 
+    /// Applies units in order; `None` where one cannot be applied, and then all of it is to be taken back.
+    #[allow(clippy::type_complexity)]
+    pub(crate) fn all_at_once(
+        &mut self,
+        settling: &mut Settling<'_>,
+        all: &[Unit],
+        active: &[usize],
+    ) -> Result<Option<HashMap<usize, Vec<ObjectReport>>>> {
+        let mut applied = HashMap::new();
+        for &u in active {
+            match self.apply_group(settling, all, &[u], &mut Attempt::at(u, all[u][0])) {
+                Ok(reports) => applied.extend(reports),
+                Err(error) if error.kind() == ErrorKind::Constraint => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(applied))
+    }
+
     /// Applies some units at once, each as a commit of its own, or leaves everything as it was and says what is in the way.
     #[allow(clippy::type_complexity)]
     pub(crate) fn try_group(
@@ -102,8 +142,7 @@ impl Node {
     ) -> Result<std::result::Result<HashMap<usize, Vec<ObjectReport>>, (usize, Blocked)>> {
         loop {
             self.conn.prepare_cached("SAVEPOINT unit")?.execute([])?;
-            let mut attempt =
-                Attempt { unit: group[0], place: all[group[0]][0], cause: Cause::Other, combined: Vec::new() };
+            let mut attempt = Attempt::at(group[0], all[group[0]][0]);
             match self.apply_group(settling, all, group, &mut attempt) {
                 Ok(reports) => {
                     self.conn.prepare_cached("RELEASE unit")?.execute([])?;
@@ -111,6 +150,7 @@ impl Node {
                 }
                 Err(error) if error.kind() == ErrorKind::Constraint => {
                     self.conn.execute_batch("ROLLBACK TO unit; RELEASE unit")?;
+                    settling.here.clear();
                     // What waits for a reference comes to fit. A combination that breaks a constraint never will, so the
                     // later whole is tried instead.
                     if attempt.cause.is_constraint() && !attempt.combined.is_empty() {
@@ -138,8 +178,26 @@ impl Node {
         for (n, &u) in group.iter().enumerate() {
             todo.extend(all[u].iter().map(|&place| (u, first + n as u64, place)));
         }
+        let pending = settling.pending;
+        let beside = |u: usize| all[u].iter().map(|&i| pending[i].guid).take(SIBLINGS + 1).collect();
+        let mut reports = self.apply_places(settling, todo, beside, attempt)?;
+        group
+            .iter()
+            .map(|&u| Ok((u, all[u].iter().filter_map(|place| reports.remove(place)).collect::<Vec<_>>())))
+            .collect()
+    }
+
+    /// Applies states (unit, commit, place among the pending) together. `beside`: some objects of a unit.
+    pub(crate) fn apply_places(
+        &mut self,
+        settling: &mut Settling<'_>,
+        mut todo: Vec<(usize, u64, usize)>,
+        beside: impl Fn(usize) -> Vec<Guid>,
+        attempt: &mut Attempt,
+    ) -> Result<HashMap<usize, ObjectReport>> {
         let mut reports: HashMap<usize, ObjectReport> = HashMap::new();
         // Two concurrent states of one object are taken one after the other.
+        let mut first_round = true;
         while !todo.is_empty() {
             let mut seen = HashSet::new();
             let (now, later): (Vec<_>, Vec<_>) =
@@ -149,10 +207,15 @@ impl Node {
             for (u, number, place) in now {
                 (attempt.unit, attempt.place) = (u, place);
                 let p = &settling.pending[place];
-                // Only for a record: a transaction may be large.
-                let siblings = || all[u].iter().map(|&i| settling.pending[i].guid).filter(|g| *g != p.guid).collect();
-                match self.merge(p, settling.deciding(place), siblings, number)? {
+                // Only for a record.
+                let siblings = || beside(u).into_iter().filter(|g| *g != p.guid).take(SIBLINGS).collect();
+                let before = match first_round {
+                    true => settling.before[place].clone(),
+                    false => self.current(&self.classes[p.class], p.guid)?.map(Rc::new),
+                };
+                match self.merge(p, before, settling.deciding(place), siblings, number)? {
                     None => {
+                        settling.taken_over.remove(&place);
                         let line = self.line(
                             p,
                             None,
@@ -173,17 +236,23 @@ impl Node {
             let last = steps.iter().map(|s| s.pos).max().unwrap_or_default();
             for step in steps.iter().filter(|s| s.merged.new.content.is_none()) {
                 let p = &settling.pending[step.place];
-                self.end_of_key(&self.classes[p.class], p.guid, step.merged.before.as_ref(), last)?;
+                self.end_of_key(&self.classes[p.class], p.guid, step.merged.before.as_deref(), last)?;
             }
             self.write_steps(settling, &steps, attempt)?;
+            first_round = false;
             for step in steps {
+                let p = &settling.pending[step.place];
+                if step.merged.new.content.is_none() {
+                    settling.here.remove(&(self.classes[p.class].id, p.guid));
+                }
+                match step.merged.why {
+                    Why::Newer => drop(settling.taken_over.insert(step.place, (step.key, step.pos))),
+                    _ => drop(settling.taken_over.remove(&step.place)),
+                }
                 reports.insert(step.place, self.told(settling, &step)?);
             }
         }
-        group
-            .iter()
-            .map(|&u| Ok((u, all[u].iter().filter_map(|place| reports.remove(place)).collect::<Vec<_>>())))
-            .collect()
+        Ok(reports)
     }
 
     /// Files the event and finds the keys a row needs.
@@ -218,7 +287,7 @@ impl Node {
             }
         }
         let deleted = merged.new.content.is_none();
-        let pos = self.file_event(class, p.guid, merged.before.as_ref(), deleted, key, (number, merged.origin))?;
+        let pos = self.file_event(class, p.guid, merged.before.as_deref(), deleted, key, (number, merged.origin))?;
         let moved_aside = match (&merged.new.content, old) {
             (Some(new), Some(old)) => class.unique_differ(new, old),
             _ => false,
@@ -242,7 +311,7 @@ impl Node {
                 }),
                 _ => None,
             };
-            let written = self.put(class, p.guid, step.merged.before.as_ref(), &step.merged.new, row, Some(step.pos));
+            let written = self.put(class, p.guid, step.merged.before.as_deref(), &step.merged.new, row, Some(step.pos));
             written.map_err(|error| match error.kind() {
                 ErrorKind::Constraint => {
                     let obstacle = self.refused_by_table(class, step, error.message());
@@ -265,7 +334,34 @@ impl Node {
     }
 }
 
+/// So many other objects of its unit a record names: a unit may be large.
+pub(crate) const SIBLINGS: usize = 100;
+
 impl<'a> Settling<'a> {
+    /// For some pending states, with what is here of each.
+    pub(crate) fn of(
+        node: &Node,
+        pending: &'a [Pending],
+        before: &'a [Option<Rc<Filed>>],
+        options: ApplyOptions<'a>,
+    ) -> Result<Settling<'a>> {
+        let rules = node.rules()?;
+        Ok(Settling {
+            pending,
+            before,
+            options,
+            arriving: HashMap::new(),
+            here: HashMap::new(),
+            taken_over: HashMap::new(),
+            keys: HashMap::new(),
+            taken: HashMap::new(),
+            highest: HashMap::new(),
+            rules: node.classes.iter().map(|c| options.rule.unwrap_or_else(|| rules.of(&c.name))).collect(),
+            later: None,
+            whole: HashSet::new(),
+        })
+    }
+
     fn deciding(&self, place: usize) -> Deciding<'a> {
         Deciding {
             rule: self.rules[self.pending[place].class],
@@ -278,6 +374,8 @@ impl<'a> Settling<'a> {
     pub(crate) fn arrive(&mut self, all: &[Unit], active: &[usize]) {
         self.keys.clear();
         self.taken.clear();
+        self.highest.clear();
+        self.here.clear();
         let places = active.iter().flat_map(|&u| all[u].iter().copied());
         self.arriving =
             places.filter(|&i| self.pending[i].state.content.is_some()).map(|i| (self.pending[i].guid, i)).collect();
@@ -285,23 +383,47 @@ impl<'a> Settling<'a> {
 
     /// The local key of an object that is inserted now or soon.
     pub(crate) fn key_for(&mut self, node: &Node, class: usize, guid: Guid, wanted: Option<i64>) -> Result<i64> {
-        if let Some(key) = self.keys.get(&guid) {
+        if let Some((_, key)) = self.keys.get(&guid) {
             return Ok(*key);
         }
         let taken = self.taken.entry(class).or_default();
-        let key = node.free_key(&node.classes[class], guid, wanted, taken)?;
+        let highest = match self.highest.entry(class) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => *unknown.insert(node.highest_key(&node.classes[class])?),
+        };
+        let key = match wanted.filter(|wanted| *wanted > highest && !taken.contains(wanted)) {
+            Some(free) if node.classes[class].has_numbers() => free,
+            _ => node.free_key(&node.classes[class], guid, wanted, taken)?,
+        };
         taken.insert(key);
-        self.keys.insert(guid, key);
+        self.keys.insert(guid, (class, key));
         Ok(key)
     }
 
     /// The local key of an object that is referred to; `None` where it is neither here nor arriving.
     pub(crate) fn resolve(&mut self, node: &Node, class: &str, guid: Guid) -> Result<Option<i64>> {
-        if let Some(key) = node.key_of(node.class(class)?, guid)? {
+        let target = node.class(class)?;
+        if let Some(key) = self.here.get(&(target.id, guid)) {
+            return Ok(Some(*key));
+        }
+        if let Some(key) = node.key_of(target, guid)? {
+            self.here.insert((target.id, guid), key);
             return Ok(Some(key));
         }
-        let Some(&place) = self.arriving.get(&guid) else { return Ok(None) };
+        let Some(&place) = self.arriving.get(&guid) else { return self.resolve_later(node, guid) };
         let p = &self.pending[place];
+        let buried = self.before[place].as_ref().and_then(|f| f.key);
+        self.key_for(node, p.class, guid, buried.or(p.key)).map(Some)
+    }
+
+    /// The key to be given to an object that comes in a later part of the same unit.
+    fn resolve_later(&mut self, node: &Node, guid: Guid) -> Result<Option<i64>> {
+        let Some((queue, units, unit)) = self.later else { return Ok(None) };
+        if let Some((_, key)) = self.keys.get(&guid) {
+            return Ok(Some(*key));
+        }
+        let later = node.spooled(queue, guid)?.into_iter().filter(|index| units.has(unit, *index));
+        let Some(p) = node.load(queue, later)?.pop().filter(|p| p.state.content.is_some()) else { return Ok(None) };
         let buried = node.current(&node.classes[p.class], guid)?.and_then(|f| f.key);
         self.key_for(node, p.class, guid, buried.or(p.key)).map(Some)
     }

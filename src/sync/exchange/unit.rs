@@ -68,6 +68,12 @@ impl Units {
         self.starts.len() - 1
     }
 
+    /// Whether a place is one of a unit.
+    pub(crate) fn has(&self, unit: usize, place: usize) -> bool {
+        let places = &self.places[self.starts[unit] as usize..self.starts[unit + 1] as usize];
+        u32::try_from(place).is_ok_and(|place| places.binary_search(&place).is_ok())
+    }
+
     /// The places of a unit.
     pub(crate) fn of(&self, unit: usize) -> impl ExactSizeIterator<Item = usize> {
         self.places[self.starts[unit] as usize..self.starts[unit + 1] as usize].iter().map(|place| *place as usize)

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use rusqlite::Statement;
 use rusqlite::config::DbConfig;
-use rusqlite::{OptionalExtension, Statement};
 
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::{Class, Key, quote};
@@ -59,26 +59,26 @@ impl Node {
                 .execute((number, class.id, id, kind, key, origin))?;
             return Ok(self.conn.last_insert_rowid());
         };
-        // Read from the row in SQL, so that values keep their storage classes.
-        let slots: String = (0..class.properties.len()).map(|i| format!(", v{i}")).collect();
-        let (images, from) = match had_row {
-            true => (
-                class.values_of("t", "o"),
-                format!(
-                    "FROM {} o JOIN {} t ON {} WHERE o.key = ?13",
-                    class.objects(),
-                    quote(&class.table),
-                    class.same_row("t", "o")
-                ),
-            ),
-            false => (", NULL".repeat(class.properties.len()), "WHERE ?13 IS ?13".to_owned()),
+        let event = |images: String, from: String| {
+            let slots: String = (0..class.properties.len()).map(|i| format!(", v{i}")).collect();
+            format!(
+                "INSERT INTO objsync_journal (number, class, object, kind, key, origin, before, previous, own, rest, time, author{slots})
+                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12{images} {from}"
+            )
         };
-        let sql = format!(
-            "INSERT INTO objsync_journal (number, class, object, kind, key, origin, before, previous, own, rest, time, author{slots})
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12{images} {from}"
-        );
+        let sql = match had_row {
+            // Read from the row in SQL, so that values keep their storage classes.
+            true => class.texts.event_over_row.get_or_init(|| {
+                let (objects, table, same) = (class.objects(), quote(&class.table), class.same_row("t", "o"));
+                event(class.values_of("t", "o"), format!("FROM {objects} o JOIN {table} t ON {same} WHERE o.key = ?13"))
+            }),
+            false => class
+                .texts
+                .event_over_tombstone
+                .get_or_init(|| event(", NULL".repeat(class.properties.len()), "WHERE ?13 IS ?13".to_owned())),
+        };
         let old = &before.state;
-        let filed = self.conn.prepare_cached(&sql)?.execute(rusqlite::params![
+        let filed = self.conn.prepare_cached(sql)?.execute(rusqlite::params![
             number,
             class.id,
             id,
@@ -131,24 +131,22 @@ impl Node {
         let id = self.nodes.id(guid)?;
         let had_row = before.is_some_and(|b| b.state.content.is_some());
         let old_key = before.and_then(|b| b.key);
-        let (table, key) = match &row {
+        let key = match &row {
             Some(row) => {
                 self.write_row(class, id, row, had_row)?;
                 if before.is_some() && !had_row {
-                    self.conn
-                        .prepare_cached(&format!("DELETE FROM {} WHERE object = ?1", class.tombstones()))?
-                        .execute([id])?;
+                    let forget = || format!("DELETE FROM {} WHERE object = ?1", class.tombstones());
+                    self.conn.prepare_cached(class.texts.forget_tombstone.get_or_init(forget))?.execute([id])?;
                 }
-                (class.objects(), Some(row.key))
+                Some(row.key)
             }
             None => {
                 if had_row {
                     self.delete_row(class, old_key)?;
-                    self.conn
-                        .prepare_cached(&format!("DELETE FROM {} WHERE object = ?1", class.objects()))?
-                        .execute([id])?;
+                    let forget = || format!("DELETE FROM {} WHERE object = ?1", class.objects());
+                    self.conn.prepare_cached(class.texts.forget_object.get_or_init(forget))?.execute([id])?;
                 }
-                (class.tombstones(), old_key)
+                old_key
             }
         };
         // A row that stays as it is keeps its key, too.
@@ -156,18 +154,15 @@ impl Node {
             (Key::Content(places), Some(row)) if !row.unchanged => places,
             _ => &[],
         };
-        let (mut names, mut values, mut set) = (String::new(), String::new(), String::new());
-        for n in 0..places.len() {
-            names += &format!(", k{n}");
-            values += &format!(", ?{}", n + 8);
-            set += &format!(", k{n} = excluded.k{n}");
-        }
-        let sql = format!(
-            "INSERT INTO {table} (object, key, own, rest, time, author, last{names}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7{values})
-             ON CONFLICT (object) DO UPDATE SET key = excluded.key, own = excluded.own, rest = excluded.rest,
-                 time = excluded.time, author = excluded.author, last = excluded.last{set}"
-        );
-        let mut statement = self.conn.prepare_cached(&sql)?;
+        let sql = match &row {
+            Some(_) if before.is_none() => {
+                class.texts.new_object.get_or_init(|| new_text(&class.objects(), places.len()))
+            }
+            Some(row) if row.unchanged => class.texts.put_version.get_or_init(|| put_text(&class.objects(), 0)),
+            Some(_) => class.texts.put_object.get_or_init(|| put_text(&class.objects(), places.len())),
+            None => class.texts.put_tombstone.get_or_init(|| put_text(&class.tombstones(), 0)),
+        };
+        let mut statement = self.conn.prepare_cached(sql)?;
         statement.raw_bind_parameter(1, id)?;
         statement.raw_bind_parameter(2, key)?;
         statement.raw_bind_parameter(3, new.vector.get(self.info.guid))?;
@@ -186,28 +181,29 @@ impl Node {
         if row.unchanged {
             return Ok(());
         }
-        let table = quote(&class.table);
-        let columns: Vec<(usize, String)> = class.columns().map(|(i, p)| (i, quote(&p.name))).collect();
+        let columns = || class.columns().map(|(i, p)| (i, quote(&p.name)));
         let sql = match exists && !row.moved_aside {
-            true => {
-                let set: Vec<String> = columns.iter().map(|(i, c)| format!("{c} = ?{}", i + 2)).collect();
+            true => class.texts.update_row.get_or_init(|| {
+                let table = quote(&class.table);
+                let set: Vec<String> = columns().map(|(i, c)| format!("{c} = ?{}", i + 2)).collect();
                 format!("UPDATE {table} SET {} WHERE {}", set.join(", "), class.row_at(&table, "?1"))
-            }
-            false => {
+            }),
+            false => class.texts.insert_row.get_or_init(|| {
                 let number = match &class.key {
                     Key::Number(key) => Some((quote(key), "?1".to_owned())),
                     Key::Content(_) => None,
                 };
-                let all = columns.iter().map(|(i, c)| (c.clone(), format!("?{}", i + 2)));
+                let all = columns().map(|(i, c)| (c, format!("?{}", i + 2)));
                 let (names, places): (Vec<String>, Vec<String>) = number.into_iter().chain(all).unzip();
+                let table = quote(&class.table);
                 format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), places.join(", "))
-            }
+            }),
         };
-        if !(columns.is_empty() && exists && !row.moved_aside) {
-            let mut statement = self.conn.prepare_cached(&sql)?;
+        if !(class.columns().next().is_none() && exists && !row.moved_aside) {
+            let mut statement = self.conn.prepare_cached(sql)?;
             statement.raw_bind_parameter(1, row.key)?;
-            for (i, _) in &columns {
-                row.bind(&mut statement, i + 2, *i)?;
+            for (i, _) in class.columns() {
+                row.bind(&mut statement, i + 2, i)?;
             }
             if statement.raw_execute()? != 1 {
                 let what = format!("a trigger of the table {} leaves the row out", class.table);
@@ -228,6 +224,26 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// SQL that notes the version of an object, with the first `keys` parts of a key that is content.
+fn put_text(table: &str, keys: usize) -> String {
+    let set: String = (0..keys).map(|n| format!(", k{n} = excluded.k{n}")).collect();
+    format!(
+        "{new}
+         ON CONFLICT (object) DO UPDATE SET key = excluded.key, own = excluded.own, rest = excluded.rest,
+             time = excluded.time, author = excluded.author, last = excluded.last{set}",
+        new = new_text(table, keys)
+    )
+}
+
+/// The same for one that was not there.
+fn new_text(table: &str, keys: usize) -> String {
+    let names: String = (0..keys).map(|n| format!(", k{n}")).collect();
+    let values: String = (0..keys).map(|n| format!(", ?{}", n + 8)).collect();
+    format!(
+        "INSERT INTO {table} (object, key, own, rest, time, author, last{names}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7{values})"
+    )
 }
 
 /// Where and how a state is written into the user's table.
@@ -283,9 +299,11 @@ impl Node {
 
     /// Takes a row away without a word, so that unique values can change places.
     pub(crate) fn delete_row(&self, class: &Class, key: Option<i64>) -> Result<()> {
-        let table = quote(&class.table);
-        let sql = format!("DELETE FROM {table} WHERE {}", class.row_at(&table, "?1"));
-        self.conn.prepare_cached(&sql)?.execute([key])?;
+        let sql = class.texts.delete_row.get_or_init(|| {
+            let table = quote(&class.table);
+            format!("DELETE FROM {table} WHERE {}", class.row_at(&table, "?1"))
+        });
+        self.conn.prepare_cached(sql)?.execute([key])?;
         if let Key::Content(places) = &class.key {
             // Another object may have the key from now on.
             let set: Vec<String> = (0..places.len()).map(|n| format!("k{n} = NULL")).collect();
@@ -355,8 +373,9 @@ impl Node {
         let Key::Number(key) = &class.key else { return self.nodes.id(guid) };
         let (table, key) = (quote(&class.table), quote(key));
         if let Some(wanted) = wanted.filter(|w| !taken.contains(w)) {
-            let sql = format!("SELECT EXISTS(SELECT 1 FROM {table} WHERE {key} = ?1)");
-            let used = self.conn.prepare_cached(&sql)?.query_row([wanted], |r| r.get::<_, bool>(0))?;
+            let sql =
+                class.texts.taken.get_or_init(|| format!("SELECT EXISTS(SELECT 1 FROM {table} WHERE {key} = ?1)"));
+            let used = self.conn.prepare_cached(sql)?.query_row([wanted], |r| r.get::<_, bool>(0))?;
             if !used && !self.still_means_another(class, guid, wanted)? {
                 return Ok(wanted);
             }
@@ -377,10 +396,23 @@ impl Node {
         ))
     }
 
+    /// The highest local number that a row has, or a deleted object had.
+    pub(crate) fn highest_key(&self, class: &Class) -> Result<i64> {
+        let Key::Number(key) = &class.key else { return Ok(i64::MAX) };
+        let sql = class.texts.highest_key.get_or_init(|| {
+            let (table, key, tombstones) = (quote(&class.table), quote(key), class.tombstones());
+            format!("SELECT max((SELECT coalesce(max({key}), 0) FROM {table}), (SELECT coalesce(max(key), 0) FROM {tombstones}))")
+        });
+        Ok(self.conn.prepare_cached(sql)?.query_row([], |r| r.get(0))?)
+    }
+
     /// Whether rows still refer by `key` to a deleted object: given to another one, the key would turn them to that one.
     fn still_means_another(&self, class: &Class, guid: Guid, key: i64) -> Result<bool> {
-        let sql = format!("SELECT object FROM {} WHERE key = ?1 ORDER BY last DESC LIMIT 1", class.tombstones());
-        let buried: Option<i64> = self.conn.prepare_cached(&sql)?.query_row([key], |r| r.get(0)).optional()?;
+        let sql = class.texts.last_with_key.get_or_init(|| {
+            // The object of the row with the greatest `last` (SQLite: "bare columns" beside max).
+            format!("SELECT object, max(coalesce(last, 0)) FROM {} WHERE key = ?1", class.tombstones())
+        });
+        let buried: Option<i64> = self.conn.prepare_cached(sql)?.query_row([key], |r| r.get(0))?;
         if buried.is_none() || buried == self.nodes.known_id(guid) {
             return Ok(false);
         }

@@ -3,6 +3,9 @@
 //! Each event keeps what it replaced, and points to the object's event before. So the state as of any commit is the
 //! before-image of the first event after it, or, where there is none, the current state.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use rusqlite::{OptionalExtension, Row};
 use serde_json::{Map, Value as Json};
 
@@ -43,6 +46,13 @@ pub struct Filed {
     pub(crate) pos: Option<i64>,
 }
 
+/// Which objects local keys of classes (by their small numbers) mean, while nothing is written.
+#[derive(Default)]
+pub(crate) struct Named(HashMap<(i64, i64), Option<Guid>>);
+
+/// So many are kept in mind: where a reference is to another object each time, that serves nothing.
+const NAMED: usize = 50_000;
+
 struct Event {
     object: i64,
     key: Option<i64>,
@@ -59,41 +69,56 @@ struct Event {
 impl Node {
     /// The state an object is in, deleted ones too; `None` where it was never heard of.
     pub fn current(&self, class: &Class, guid: Guid) -> Result<Option<Filed>> {
+        self.current_among(class, guid, &mut Named::default())
+    }
+
+    /// The same where many are read and nothing is written meanwhile, with what was found out about others on the way.
+    pub(crate) fn current_among(&self, class: &Class, guid: Guid, named: &mut Named) -> Result<Option<Filed>> {
         let Some(id) = self.nodes.known_id(guid) else { return Ok(None) };
-        let sql = format!(
-            "SELECT o.key, o.own, o.rest, o.time, o.author, o.last{} FROM {} o JOIN {} t ON {} WHERE o.object = ?1",
-            class.values_of("t", "o"),
-            class.objects(),
-            quote(&class.table),
-            class.same_row("t", "o"),
-        );
+        let version = "SELECT o.key, o.own, o.rest, o.time, o.author, o.last, j.number, j.origin, j.object";
+        let event = "LEFT JOIN objsync_journal j ON j.pos = o.last WHERE o.object = ?1";
+        let sql = class.texts.living.get_or_init(|| {
+            let (values, objects) = (class.values_of("t", "o"), class.objects());
+            let (table, same) = (quote(&class.table), class.same_row("t", "o"));
+            format!("{version}{values} FROM {objects} o JOIN {table} t ON {same} {event}")
+        });
         let found = self
             .conn
-            .prepare_cached(&sql)?
+            .prepare_cached(sql)?
             .query_row([id], |r| {
-                let values = (0..class.properties.len())
-                    .map(|i| Ok(Value::from_sql(r.get_ref(6 + i)?)))
-                    .collect::<rusqlite::Result<Vec<_>>>()?;
-                Ok((version_columns(r)?, Some(values)))
+                let mut values = Vec::with_capacity(class.properties.len());
+                Value::read_row(r, VERSION_COLUMNS, class.properties.len(), &mut values)?;
+                Ok((VersionColumns::read(r)?, Some(values)))
             })
             .optional()?;
         let found = match found {
             Some(found) => Some(found),
             None => {
-                let sql =
-                    format!("SELECT key, own, rest, time, author, last FROM {} WHERE object = ?1", class.tombstones());
-                self.conn.prepare_cached(&sql)?.query_row([id], |r| Ok((version_columns(r)?, None))).optional()?
+                let sql = class.texts.buried.get_or_init(|| format!("{version} FROM {} o {event}", class.tombstones()));
+                self.conn.prepare_cached(sql)?.query_row([id], |r| Ok((VersionColumns::read(r)?, None))).optional()?
             }
         };
-        let Some(((key, own, rest, time, author, last), content)) = found else { return Ok(None) };
-        let content = content.map(|values| self.with_guids(class, values, i64::MAX)).transpose()?;
-        let (number, origin) = match last {
-            // What stood last when an object was deleted whose class is not journaled, may be of another.
-            Some(pos) => self.event(pos)?.map_or((0, None), |e| (e.number, e.origin.filter(|_| e.object == id))),
-            None => (0, None),
-        };
-        let state = self.state(content, own, rest.as_deref(), time, author)?;
-        Ok(Some(Filed { state, key, number, origin: self.origin(origin)?, pos: last }))
+        let Some((v, mut content)) = found else { return Ok(None) };
+        content.iter_mut().try_for_each(|values| self.name_references(class, values, named))?;
+        // What stood last when an object was deleted whose class is not journaled, may be of another.
+        let origin = v.origin.filter(|_| v.object == Some(id));
+        let state = self.state(content, v.own, v.rest.as_deref(), v.time, v.author)?;
+        Ok(Some(Filed { state, key: v.key, number: v.number, origin: self.origin(origin)?, pos: v.last }))
+    }
+
+    /// What the state an object is in has seen, deleted ones too.
+    pub(crate) fn vector_of(&self, class: &Class, guid: Guid) -> Result<Option<Vector>> {
+        let Some(id) = self.nodes.known_id(guid) else { return Ok(None) };
+        let sql = class.texts.vector.get_or_init(|| {
+            let (objects, tombstones) = (class.objects(), class.tombstones());
+            format!("SELECT own, rest FROM {objects} WHERE object = ?1 UNION ALL SELECT own, rest FROM {tombstones} WHERE object = ?1")
+        });
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query([id])?;
+        let Some(r) = rows.next()? else { return Ok(None) };
+        let mut vector = self.nodes.decode(r.get::<_, Option<Vec<u8>>>(1)?.unwrap_or_default().as_slice())?;
+        vector.set(self.info.guid, r.get(0)?);
+        Ok(Some(vector))
     }
 
     fn state(&self, content: Content, own: u64, rest: Option<&[u8]>, time: i64, author: i64) -> Result<State> {
@@ -277,6 +302,24 @@ impl Node {
         Ok(values)
     }
 
+    /// The same, in place, for what is there now.
+    pub(crate) fn name_references(&self, class: &Class, values: &mut [Value], named: &mut Named) -> Result<()> {
+        for (value, property) in values.iter_mut().zip(&class.properties) {
+            if let (Some(target), Value::Integer(key)) = (&property.references, &*value) {
+                let (target, key) = (self.class(target)?, *key);
+                if named.0.len() >= NAMED {
+                    named.0.clear();
+                }
+                let guid = match named.0.entry((target.id, key)) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(unknown) => *unknown.insert(self.named(target, key, i64::MAX)?),
+                };
+                *value = guid.map_or(Value::Dangling(key), Value::Reference);
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn named(&self, class: &Class, key: i64, at: i64) -> Result<Option<Guid>> {
         // What is there now is asked for most, and needs no history.
         if at == i64::MAX
@@ -346,10 +389,36 @@ pub(crate) fn event_before(pos: i64, previous: Option<i64>) -> Result<Option<i64
     }
 }
 
-type VersionColumns = (Option<i64>, u64, Option<Vec<u8>>, i64, i64, Option<i64>);
+/// What is read of an object beside its row.
+struct VersionColumns {
+    key: Option<i64>,
+    own: u64,
+    rest: Option<Vec<u8>>,
+    time: i64,
+    author: i64,
+    last: Option<i64>,
+    /// Of the event at `last`.
+    number: u64,
+    origin: Option<i64>,
+    object: Option<i64>,
+}
 
-fn version_columns(r: &Row<'_>) -> rusqlite::Result<VersionColumns> {
-    Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?))
+const VERSION_COLUMNS: usize = 9;
+
+impl VersionColumns {
+    fn read(r: &Row<'_>) -> rusqlite::Result<VersionColumns> {
+        Ok(VersionColumns {
+            key: r.get(0)?,
+            own: r.get(1)?,
+            rest: r.get(2)?,
+            time: r.get(3)?,
+            author: r.get(4)?,
+            last: r.get(5)?,
+            number: r.get::<_, Option<u64>>(6)?.unwrap_or(0),
+            origin: r.get(7)?,
+            object: r.get(8)?,
+        })
+    }
 }
 
 /// Content as JSON by property name, references as GUIDs: the form in records, requeue and merge notes, which outlives

@@ -458,8 +458,8 @@ impl Node {
     /// The local key of a living object.
     pub fn key_of(&self, class: &Class, guid: Guid) -> Result<Option<i64>> {
         let Some(id) = self.nodes.known_id(guid) else { return Ok(None) };
-        let sql = format!("SELECT key FROM {} WHERE object = ?1", class.objects());
-        Ok(self.conn.prepare_cached(&sql)?.query_row([id], |r| r.get(0)).optional()?)
+        let sql = class.texts.key.get_or_init(|| format!("SELECT key FROM {} WHERE object = ?1", class.objects()));
+        Ok(self.conn.prepare_cached(sql)?.query_row([id], |r| r.get(0)).optional()?)
     }
 
     /// The GUID of the object that has a local key, or else of the one that had it last.
@@ -485,8 +485,8 @@ impl Node {
 
     /// The GUID of the living object with a local key.
     pub fn guid_of(&self, class: &Class, key: i64) -> Result<Option<Guid>> {
-        let sql = format!("SELECT object FROM {} WHERE key = ?1", class.objects());
-        let id: Option<i64> = self.conn.prepare_cached(&sql)?.query_row([key], |r| r.get(0)).optional()?;
+        let sql = class.texts.object.get_or_init(|| format!("SELECT object FROM {} WHERE key = ?1", class.objects()));
+        let id: Option<i64> = self.conn.prepare_cached(sql)?.query_row([key], |r| r.get(0)).optional()?;
         id.map(|id| self.nodes.object(id)).transpose()
     }
 }

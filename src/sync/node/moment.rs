@@ -8,6 +8,7 @@ use crate::sync::data::schema::{Class, quote};
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::node::Node;
+use crate::sync::node::history::Named;
 use crate::words::grouped;
 
 /// The objects of a class after a commit.
@@ -90,12 +91,12 @@ impl Node {
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
         let mut rows = statement.query((since, limit))?;
-        let mut objects = Vec::new();
+        let (mut objects, mut named) = (Vec::new(), Named::default());
         while let Some(r) = rows.next()? {
             self.going_on("reading what was", objects.len(), None)?;
-            let values =
-                (0..class.properties.len()).map(|i| Ok(Value::from_sql(r.get_ref(2 + i)?))).collect::<Result<_>>()?;
-            let values = self.with_guids(class, values, i64::MAX)?;
+            let mut values = Vec::with_capacity(class.properties.len());
+            Value::read_row(r, 2, class.properties.len(), &mut values)?;
+            self.name_references(class, &mut values, &mut named)?;
             objects.push(MomentObject { guid: self.nodes.object(r.get(0)?)?, key: r.get(1)?, values });
         }
         Ok(objects)

@@ -1,16 +1,14 @@
 //! Comparing what nodes hold, by reading every row: digests per class, and which objects differ.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 use serde_json::json;
 
 use crate::sync::data::guid::Guid;
 use crate::sync::data::schema::{Class, quote};
 use crate::sync::data::value::Value;
-use crate::sync::decisions::decide::canonical;
-use crate::sync::error::Result;
+use crate::sync::error::{Error, Result};
 use crate::sync::node::Node;
+use crate::sync::node::history::Named;
 
 /// What one node holds of one class: a hash per object, in order of GUID.
 pub struct Contents {
@@ -46,29 +44,15 @@ impl Node {
             quote(&class.table),
             class.same_row("t", "o")
         );
-        let mut referred: HashMap<(usize, i64), Value> = HashMap::new();
-        let mut objects = Vec::new();
+        let mut named = Named::default();
+        let (mut objects, mut values) = (Vec::new(), Vec::new());
         let mut statement = self.conn.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
         while let Some(r) = rows.next()? {
-            let mut values = Vec::with_capacity(class.properties.len());
-            for (i, property) in class.properties.iter().enumerate() {
-                let value = Value::from_sql(r.get_ref(2 + i)?);
-                values.push(match (&property.references, &value) {
-                    (Some(_), Value::Integer(key)) => match referred.get(&(i, *key)) {
-                        Some(known) => known.clone(),
-                        None => {
-                            let mut row = vec![Value::Null; class.properties.len()];
-                            row[i] = value.clone();
-                            let found = self.with_guids(class, row, i64::MAX)?.swap_remove(i);
-                            referred.insert((i, *key), found.clone());
-                            found
-                        }
-                    },
-                    _ => value,
-                });
-            }
-            let hash = blake3::hash(&comparable(class, values));
+            values.clear();
+            Value::read_row(r, 2, class.properties.len(), &mut values)?;
+            self.name_references(class, &mut values, &mut named)?;
+            let hash = blake3::hash(&comparable(class, &values));
             let mut short = [0; 16];
             short.copy_from_slice(&hash.as_bytes()[..16]);
             objects.push((self.nodes.object(r.get(0)?)?, r.get(1)?, short));
@@ -81,20 +65,20 @@ impl Node {
 
 /// An object's content as bytes that are equal where the content is, also with a node that has not heard of a column yet that
 /// others have added: there it has the value that every state from before has.
-pub(crate) fn comparable(class: &Class, values: Vec<Value>) -> Vec<u8> {
-    let (mut first, mut added) = (Vec::new(), Vec::new());
+pub(crate) fn comparable(class: &Class, values: &[Value]) -> Vec<u8> {
+    let (mut bytes, mut added) = (Vec::with_capacity(128), Vec::new());
     for (property, value) in class.properties.iter().zip(values) {
         match &property.added {
-            None => first.push(value),
-            Some(before) if *before == value => {}
+            None => value.append_to(&mut bytes),
+            Some(before) if before == value => {}
             Some(_) => added.push((&property.name, value)),
         }
     }
-    let mut bytes = canonical(&Some(first));
     // Nodes may have added them in different orders.
     added.sort_by_key(|(name, _)| *name);
     for (name, value) in added {
-        bytes.extend_from_slice(&canonical(&Some(vec![Value::Text(name.clone()), value])));
+        Value::Text(name.clone()).append_to(&mut bytes);
+        value.append_to(&mut bytes);
     }
     bytes
 }
@@ -182,7 +166,13 @@ pub fn verify(nodes: &mut [Node]) -> Result<Verification> {
     };
     let mut classes = Vec::new();
     for class in first.classes().to_vec() {
-        let contents = nodes.iter_mut().map(|n| n.contents(&class.name)).collect::<Result<Vec<_>>>()?;
+        let name = class.name.as_str();
+        // Each has its own connection, so they are read side by side.
+        let contents: Vec<Contents> = std::thread::scope(|scope| {
+            let each: Vec<_> = nodes.iter_mut().map(|n| scope.spawn(move || n.contents(name))).collect();
+            let failed = || Err(Error::storage("a node could not be read"));
+            each.into_iter().map(|reading| reading.join().unwrap_or_else(|_| failed())).collect::<Result<_>>()
+        })?;
         let digests = nodes.iter().zip(&contents).map(|(n, c)| (n.info().name.clone(), json!(c.digest()))).collect();
         let mut differences = Contents::differences(&contents);
         for difference in differences.iter_mut().filter(|_| !class.has_numbers()) {

@@ -36,6 +36,7 @@
 //! A line with `c`, `o` and `n` only is a tie: an object that is not sent, because it came unchanged from the target, but
 //! shared a commit with one that is.
 
+mod lines;
 mod read;
 mod write;
 
@@ -50,6 +51,7 @@ use crate::sync::exchange::signature::PublicKey;
 use crate::sync::node::NodeInfo;
 use crate::sync::node::history::State;
 
+pub(crate) use lines::Lines;
 pub(crate) use read::{Entry, Whole, check_transactions, read_entry, read_through, repeated};
 pub use read::{read, read_header};
 pub use write::check_replaceable;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use serde_json::Value as Json;
 
@@ -61,11 +62,58 @@ pub fn read_header(file: &Path) -> Result<Header> {
 }
 
 /// Reads a set from a file line by line and checks that it is whole; that nothing comes twice, and the count of the commits,
-/// is left to `each`, which gets every object and tie as it stands in the file, too.
+/// is left to `each`, which gets every object and tie as it stands in the file, too. The next lines are read, by a thread of
+/// their own, while `each` is at work.
 pub(crate) fn read_through(file: &Path, each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>) -> Result<Whole> {
     let (mut input, bytes) = open(file)?;
-    let whole = read_lines(&mut input, bytes, each).map_err(|e| e.while_doing(file.display()))?;
-    Ok(whole)
+    let whole = std::thread::scope(|scope| {
+        let (sender, receiver) = sync_channel::<Lines>(1);
+        let reading = scope.spawn(move || {
+            let mut lines = Lines::default();
+            let whole = read_lines(&mut input, bytes, |header, entry, line| {
+                lines.add(header, entry, line);
+                if lines.are_enough() && sender.send(std::mem::take(&mut lines)).is_err() {
+                    return Err(damaged("nobody goes on with it"));
+                }
+                Ok(())
+            });
+            // Those before a damage, too: what is wrong with them is said first.
+            let _ = sender.send(lines);
+            whole
+        });
+        each_of(receiver, each)?;
+        reading.join().unwrap_or_else(|_| Err(damaged("it cannot be read")))
+    });
+    whole.map_err(|e| e.while_doing(file.display()))
+}
+
+/// Lines on their way from the one that reads to the one that goes on with them.
+#[derive(Default)]
+struct Lines {
+    header: Option<Header>,
+    entries: Vec<(Entry, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Lines {
+    fn add(&mut self, header: &Header, entry: Entry, line: &[u8]) {
+        self.header.get_or_insert_with(|| header.clone());
+        self.bytes += line.len();
+        self.entries.push((entry, line.to_vec()));
+    }
+
+    /// Few where they are long, so that they take little memory.
+    fn are_enough(&self) -> bool {
+        self.entries.len() >= 500 || self.bytes >= 1 << 18
+    }
+}
+
+fn each_of(lines: Receiver<Lines>, mut each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>) -> Result<()> {
+    for Lines { header, entries, .. } in lines {
+        let Some(header) = header else { continue };
+        entries.into_iter().try_for_each(|(entry, line)| each(&header, entry, &line))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn check_transactions(whole: &Whole, found: usize) -> Result<()> {
@@ -77,7 +125,7 @@ pub(crate) fn repeated(before: usize) -> Error {
 }
 
 /// The bytes of a set, unpacked where they are packed, and the size of the file.
-fn open(file: &Path) -> Result<(Box<dyn BufRead>, u64)> {
+fn open(file: &Path) -> Result<(Box<dyn BufRead + Send>, u64)> {
     let opened = File::open(file).and_then(|f| match f.metadata()? {
         found if found.is_dir() => Err(std::io::Error::other("it is a folder")),
         found => Ok((BufReader::with_capacity(1 << 16, f), found.len())),

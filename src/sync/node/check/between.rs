@@ -6,6 +6,7 @@ use crate::sync::data::schema::{Class, quote};
 use crate::sync::data::value::Value;
 use crate::sync::error::{ErrorKind, Result};
 use crate::sync::node::Node;
+use crate::sync::node::history::Named;
 use crate::sync::node::verify::{added_differently, comparable};
 
 /// `nodes`: each with whether its rows are as its journal says, so that they can be compared.
@@ -134,7 +135,7 @@ fn held(node: &Node, class: &Class) -> Result<Vec<Held>> {
             entries.iter().flat_map(|(n, number)| [n.0.to_be_bytes(), number.to_be_bytes()].concat()).collect();
         Ok((!bytes.is_empty()).then(|| short(&bytes)))
     };
-    let mut all = Vec::new();
+    let (mut all, mut values, mut named) = (Vec::new(), Vec::new(), Named::default());
     let sql = format!(
         "SELECT o.object, o.own, o.rest{} FROM {} o JOIN {} t ON {}",
         class.values_of("t", "o"),
@@ -147,10 +148,10 @@ fn held(node: &Node, class: &Class) -> Result<Vec<Held>> {
     while let Some(r) = rows.next()? {
         node.going_on("comparing", all.len(), None)?;
         let Some(version) = version(r.get(1)?, r.get(2)?)? else { continue };
-        let values =
-            (0..class.properties.len()).map(|i| Ok(Value::from_sql(r.get_ref(3 + i)?))).collect::<Result<_>>()?;
-        let values = node.with_guids(class, values, i64::MAX)?;
-        all.push((node.nodes.object(r.get(0)?)?, version, short(&comparable(class, values))));
+        values.clear();
+        Value::read_row(r, 3, class.properties.len(), &mut values)?;
+        node.name_references(class, &mut values, &mut named)?;
+        all.push((node.nodes.object(r.get(0)?)?, version, short(&comparable(class, &values))));
     }
     let mut statement = node.conn.prepare(&format!("SELECT object, own, rest FROM {}", class.tombstones()))?;
     let mut rows = statement.query([])?;
