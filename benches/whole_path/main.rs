@@ -7,6 +7,7 @@
 //! The **floor** is what people write by hand: the same rows in the same tables with a random UUID as text, unique, and no
 //! tracking at all; WAL, synchronous NORMAL, prepared statements, the engine's cache, one transaction for what is applied.
 
+mod floor;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -15,13 +16,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use floor::{ByHand, guid, meeting, net};
 use objsync::demo::install::{Installation, install};
 use objsync::demo::populate::Amounts;
 use objsync::sync::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rusqlite::Connection;
-use workload::{ByHand, Change, changes, guid, meeting, net, write};
+use workload::{Change, changes, write};
 
 /// What it costs to track, to prepare and to apply, as ratios to plain SQLite.
 #[derive(Parser)]
@@ -260,20 +262,8 @@ impl Run {
     /// Prepared at one, for the other: how long, and the file.
     fn prepare(&self, name: &str, compress: bool) -> (Duration, PathBuf) {
         let mut node = self.node(name);
-        let peer = node.peers().expect("peers")[0];
-        let id = node.next_set_id().expect("an id");
-        let file = self.dir.path().join("sets").join(format!("{name}-{id}"));
-        let since = Since::Sent;
-        let options = PrepareOptions {
-            id,
-            file: file.clone(),
-            since,
-            upto: None,
-            overwrite: false,
-            compress,
-            update_sync_time: true,
-        };
-        (timed(|| node.prepare(peer, &options)), file)
+        let file = self.dir.path().join("sets").join(format!("{name}-{compress}"));
+        (timed(|| prepare(&mut node, &file, compress)), file)
     }
 
     fn apply(&self, name: &str, file: &Path) -> Duration {
@@ -283,6 +273,14 @@ impl Run {
         assert_eq!(report.expect("a report").requeued, 0, "all of it can be applied");
         took
     }
+}
+
+/// A set of all that is new for the only peer.
+fn prepare(node: &mut Node, file: &Path, compress: bool) -> Result<Prepared> {
+    let (peer, id, since) = (node.peers()?[0], node.next_set_id()?, Since::Sent);
+    let file = file.to_owned();
+    let options = PrepareOptions { id, file, since, upto: None, overwrite: false, compress, update_sync_time: true };
+    node.prepare(peer, &options)
 }
 
 fn timed<T, E: std::fmt::Debug>(work: impl FnOnce() -> std::result::Result<T, E>) -> Duration {
@@ -451,11 +449,7 @@ fn memory_of(part: &str, dir: &Path) {
     let mut node = Node::open(&dir.join(format!("{name}.db"))).expect("a node");
     let file = dir.join("memory.syncset");
     if part == "prepare" {
-        let peer = node.peers().expect("peers")[0];
-        let since = Since::Sent;
-        let options =
-            PrepareOptions { id: 1, file, since, upto: None, overwrite: false, compress: true, update_sync_time: true };
-        node.prepare(peer, &options).expect("a set");
+        prepare(&mut node, &file, true).expect("a set");
     } else {
         node.apply(&file, ApplyOptions::default()).expect("a report");
     }

@@ -12,7 +12,6 @@
 mod screen;
 mod session;
 #[path = "../whole_path/workload.rs"]
-#[allow(dead_code, reason = "plain SQLite is the other bench's")]
 mod workload;
 
 use std::path::{Path, PathBuf};

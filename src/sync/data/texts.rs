@@ -2,49 +2,42 @@
 
 use std::sync::OnceLock;
 
-macro_rules! texts {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// SQL texts about one class, each put together where it is used first.
-        #[derive(Debug, Default)]
-        pub(crate) struct Texts {
-            $($(#[$doc])* pub(crate) $name: OnceLock<String>,)*
-        }
-    };
-}
+/// Put together where it is used first.
+type Text = OnceLock<String>;
 
-texts! {
+/// SQL texts about one class.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
     /// Version, key and row of an object that lives.
-    living,
+    pub(crate) living: Text,
     /// Version and key of one that was deleted.
-    buried,
+    pub(crate) buried: Text,
     /// What its version has seen.
-    vector,
+    pub(crate) vector: Text,
     /// The local key of an object.
-    key,
+    pub(crate) key: Text,
     /// The object with a local key.
-    object,
+    pub(crate) object: Text,
     /// Whether a row has a local key.
-    taken,
-    /// The highest local key of rows and deleted objects.
-    highest_key,
+    pub(crate) taken: Text,
     /// The deleted object that had a local key last.
-    last_with_key,
+    pub(crate) last_with_key: Text,
     /// The event that replaces a row.
-    event_over_row,
+    pub(crate) event_over_row: Text,
     /// The event that replaces a tombstone.
-    event_over_tombstone,
-    insert_row,
-    update_row,
-    delete_row,
+    pub(crate) event_over_tombstone: Text,
+    pub(crate) insert_row: Text,
+    pub(crate) update_row: Text,
+    pub(crate) delete_row: Text,
     /// The version of an object that was not there.
-    new_object,
+    pub(crate) new_object: Text,
     /// The version of an object whose row is written.
-    put_object,
+    pub(crate) put_object: Text,
     /// The version of one whose row stays as it is.
-    put_version,
-    put_tombstone,
-    forget_object,
-    forget_tombstone,
+    pub(crate) put_version: Text,
+    pub(crate) put_tombstone: Text,
+    pub(crate) forget_object: Text,
+    pub(crate) forget_tombstone: Text,
 }
 
 // A class is copied to be changed, and then its texts are others.

@@ -86,8 +86,7 @@ impl Node {
         let (pending, indexes): (Vec<Pending>, Vec<usize>) = some.into_iter().unzip();
         let Parts { queue, units, unit, number, given, options, .. } = *parts;
         for p in &pending {
-            let held = options.hold.is_some_and(|hold| hold(&self.classes[p.class].name, p.guid).is_some());
-            if held || self.identity_of_another(p, given)?.is_some() {
+            if self.held(p, options).is_some() || self.identity_of_another(p, given)?.is_some() {
                 return Err(does_not_fit());
             }
         }

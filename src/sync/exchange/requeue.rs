@@ -83,9 +83,7 @@ impl Pending {
         let class = class.ok_or_else(|| Error::storage(format!("class {} is not known here", theirs.name)))?;
         let mut state = object.state;
         // The sender's columns may stand in another order, and some may be missing.
-        let alike =
-            theirs.properties.iter().map(|p| &p.name).eq(node.classes[class].properties.iter().map(|p| &p.name));
-        if let Some(values) = state.content.as_mut().filter(|_| !alike) {
+        if let Some(values) = &mut state.content {
             let ours = &node.classes[class].properties;
             let place = |name: &str| theirs.properties.iter().position(|p| p.name == name);
             let value = |p: &Property| match place(&p.name) {

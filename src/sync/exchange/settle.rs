@@ -217,11 +217,7 @@ impl Node {
         let mut reasons: HashMap<usize, Blocked> = HashMap::new();
         let mut held: HashSet<usize> = HashSet::new();
         for (u, unit) in all.iter().enumerate() {
-            let hold = |&i: &usize| {
-                let text = options.hold?(&self.classes[pending[i].class].name, pending[i].guid)?;
-                Some((i, Obstacle { cause: Cause::Held, text }))
-            };
-            let mut blocked = unit.iter().find_map(hold);
+            let mut blocked = unit.iter().find_map(|&i| Some((i, self.held(&pending[i], options)?)));
             for &i in unit {
                 if blocked.is_none() {
                     blocked = self.identity_of_another(&pending[i], given)?.map(|obstacle| (i, obstacle));
@@ -300,6 +296,12 @@ impl Node {
             }
         }
         Ok((done, reasons))
+    }
+
+    /// What the application says against touching an object now.
+    pub(crate) fn held(&self, p: &Pending, options: ApplyOptions<'_>) -> Option<Obstacle> {
+        let text = options.hold?(&self.classes[p.class].name, p.guid)?;
+        Some(Obstacle { cause: Cause::Held, text })
     }
 
     /// Why an object that is not here cannot come: its identity is here already, in another class. A file and its copy, or its

@@ -1,6 +1,5 @@
 //! Trying units: their events, rows and versions are written in a savepoint, which is taken back where a constraint refuses.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
@@ -36,8 +35,6 @@ pub(crate) struct Settling<'a> {
     /// Local keys given to objects that are about to be inserted, each with the place of its class.
     pub(crate) keys: HashMap<Guid, (usize, i64)>,
     pub(crate) taken: HashMap<usize, BTreeSet<i64>>,
-    /// The highest local key of each class that any row had, or any deleted object, before these are inserted.
-    highest: HashMap<usize, i64>,
     /// Local keys of living objects that were referred to, by class (its small number) and GUID.
     pub(crate) here: HashMap<(i64, Guid), i64>,
     /// Of states that were taken as they came: the local key, and the journal position of their event.
@@ -355,7 +352,6 @@ impl<'a> Settling<'a> {
             taken_over: HashMap::new(),
             keys: HashMap::new(),
             taken: HashMap::new(),
-            highest: HashMap::new(),
             rules: node.classes.iter().map(|c| options.rule.unwrap_or_else(|| rules.of(&c.name))).collect(),
             later: None,
             whole: HashSet::new(),
@@ -374,7 +370,6 @@ impl<'a> Settling<'a> {
     pub(crate) fn arrive(&mut self, all: &[Unit], active: &[usize]) {
         self.keys.clear();
         self.taken.clear();
-        self.highest.clear();
         self.here.clear();
         let places = active.iter().flat_map(|&u| all[u].iter().copied());
         self.arriving =
@@ -387,14 +382,7 @@ impl<'a> Settling<'a> {
             return Ok(*key);
         }
         let taken = self.taken.entry(class).or_default();
-        let highest = match self.highest.entry(class) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(unknown) => *unknown.insert(node.highest_key(&node.classes[class])?),
-        };
-        let key = match wanted.filter(|wanted| *wanted > highest && !taken.contains(wanted)) {
-            Some(free) if node.classes[class].has_numbers() => free,
-            _ => node.free_key(&node.classes[class], guid, wanted, taken)?,
-        };
+        let key = node.free_key(&node.classes[class], guid, wanted, taken)?;
         taken.insert(key);
         self.keys.insert(guid, (class, key));
         Ok(key)

@@ -396,16 +396,6 @@ impl Node {
         ))
     }
 
-    /// The highest local number that a row has, or a deleted object had.
-    pub(crate) fn highest_key(&self, class: &Class) -> Result<i64> {
-        let Key::Number(key) = &class.key else { return Ok(i64::MAX) };
-        let sql = class.texts.highest_key.get_or_init(|| {
-            let (table, key, tombstones) = (quote(&class.table), quote(key), class.tombstones());
-            format!("SELECT max((SELECT coalesce(max({key}), 0) FROM {table}), (SELECT coalesce(max(key), 0) FROM {tombstones}))")
-        });
-        Ok(self.conn.prepare_cached(sql)?.query_row([], |r| r.get(0))?)
-    }
-
     /// Whether rows still refer by `key` to a deleted object: given to another one, the key would turn them to that one.
     fn still_means_another(&self, class: &Class, guid: Guid, key: i64) -> Result<bool> {
         let sql = class.texts.last_with_key.get_or_init(|| {

@@ -67,9 +67,9 @@ pub fn read_header(file: &Path) -> Result<Header> {
 pub(crate) fn read_through(file: &Path, each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>) -> Result<Whole> {
     let (mut input, bytes) = open(file)?;
     let whole = std::thread::scope(|scope| {
-        let (sender, receiver) = sync_channel::<Lines>(1);
+        let (sender, receiver) = sync_channel::<Ahead>(1);
         let reading = scope.spawn(move || {
-            let mut lines = Lines::default();
+            let mut lines = Ahead::default();
             let whole = read_lines(&mut input, bytes, |header, entry, line| {
                 lines.add(header, entry, line);
                 if lines.are_enough() && sender.send(std::mem::take(&mut lines)).is_err() {
@@ -87,15 +87,15 @@ pub(crate) fn read_through(file: &Path, each: impl FnMut(&Header, Entry, &[u8]) 
     whole.map_err(|e| e.while_doing(file.display()))
 }
 
-/// Lines on their way from the one that reads to the one that goes on with them.
+/// Ahead on their way from the one that reads to the one that goes on with them.
 #[derive(Default)]
-struct Lines {
+struct Ahead {
     header: Option<Header>,
     entries: Vec<(Entry, Vec<u8>)>,
     bytes: usize,
 }
 
-impl Lines {
+impl Ahead {
     fn add(&mut self, header: &Header, entry: Entry, line: &[u8]) {
         self.header.get_or_insert_with(|| header.clone());
         self.bytes += line.len();
@@ -108,8 +108,8 @@ impl Lines {
     }
 }
 
-fn each_of(lines: Receiver<Lines>, mut each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>) -> Result<()> {
-    for Lines { header, entries, .. } in lines {
+fn each_of(lines: Receiver<Ahead>, mut each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>) -> Result<()> {
+    for Ahead { header, entries, .. } in lines {
         let Some(header) = header else { continue };
         entries.into_iter().try_for_each(|(entry, line)| each(&header, entry, &line))?;
     }
