@@ -7,8 +7,9 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use common::{TestClock, required, skip};
 use objsync::sync::*;
@@ -64,7 +65,7 @@ fn values(content: &Json) -> Vec<Value> {
 
 impl Player {
     fn new(count: u64) -> Player {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = common::folder();
         let clock = TestClock::new();
         let mut nodes = BTreeMap::new();
         for i in 0..count {
@@ -75,7 +76,9 @@ impl Player {
             let role = if i == 0 { Role::Master } else { Role::Client };
             let info = NodeInfo { guid: node_id(&name), name: name.clone(), role };
             let class = ClassSpec { name: "Thing".into(), table: "things".into(), journaled: true };
-            nodes.insert(name, Node::create(&file, info, &[class]).unwrap().with_clock(clock.clock()));
+            let node = Node::create(&file, info, &[class]).unwrap().with_clock(clock.clock());
+            node.connection().execute_batch("PRAGMA synchronous = OFF").unwrap();
+            nodes.insert(name, node);
         }
         Player { dir, clock, nodes, blocked: BTreeMap::new() }
     }
@@ -323,37 +326,92 @@ fn kept_histories_are_decided_alike() {
     }
 }
 
-/// A history written by the model now, if model and python3 are at hand.
-fn written_by_model(seed: u64, nodes: u64, rule: &str, failures: &[&str]) -> Option<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/model/trace.py");
-    if !script.is_file() {
-        return None;
+/// The model, ready to write histories: python starts once, and each history gets a copy of that process.
+struct Model {
+    process: Child,
+    said: BufReader<ChildStdout>,
+}
+
+/// Reads arguments of `trace.py`, a JSON list a line; after each history stands `end`, or `unsortable` for one of those that the
+/// script cannot write: it sorts what waits, and two waiting states of one object have no order.
+const WRITER: &str = r#"
+import json, os, sys
+sys.path.insert(0, sys.argv[1])
+import trace
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        sys.argv[1:] = json.loads(line)
+        try:
+            trace.main()
+            print("end", flush=True)
+        except TypeError as error:
+            if "not supported between instances of 'dict' and 'dict'" not in str(error):
+                raise
+            print("unsortable", flush=True)
+        os._exit(0)
+    if os.waitpid(child, 0)[1] != 0:
+        sys.exit("the model could not write " + line)
+"#;
+
+impl Model {
+    /// `None`: the model or python3 is not here.
+    fn start() -> Option<Model> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/model");
+        if !folder.join("trace.py").is_file() {
+            return None;
+        }
+        let mut process = Command::new("python3")
+            .args(["-c", WRITER])
+            .arg(folder)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .ok()?;
+        let said = BufReader::new(process.stdout.take().unwrap());
+        Some(Model { process, said })
     }
-    let output = Command::new("python3")
-        .arg(&script)
-        .args([&seed.to_string(), &nodes.to_string(), rule])
-        .args(failures)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .ok()?;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    // The script cannot sort two waiting states of one object; such histories are passed over.
-    if errors.contains("'<' not supported between instances of 'dict' and 'dict'") {
-        return Some(String::new());
+
+    /// A history; `None`: one of those that cannot be written.
+    fn writes(&mut self, seed: u64, nodes: u64, rule: &str, failures: &[&str]) -> Option<String> {
+        let mut asked = vec![seed.to_string(), nodes.to_string(), rule.to_owned()];
+        asked.extend(failures.iter().map(|f| (*f).to_owned()));
+        writeln!(self.process.stdin.as_mut().unwrap(), "{}", json!(asked)).unwrap();
+        let mut trace = String::new();
+        loop {
+            let start = trace.len();
+            assert!(self.said.read_line(&mut trace).unwrap() > 0, "the model stopped at {asked:?}");
+            match trace[start..].trim_end() {
+                "end" => {
+                    trace.truncate(start);
+                    return Some(trace);
+                }
+                "unsortable" => return None,
+                _ => {}
+            }
+        }
     }
-    assert!(output.status.success(), "{errors}");
-    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        // At the end of its input it stops by itself.
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
 }
 
 #[test]
 fn kept_histories_are_the_models() {
+    let Some(mut model) = Model::start() else {
+        return skip(
+            "model",
+            "python3 or the model (../shared/model) is not here, so kept histories were not compared",
+        );
+    };
     for (seed, nodes, rule, failures) in KEPT {
-        let Some(now) = written_by_model(*seed, *nodes, rule, failures) else {
-            return skip(
-                "model",
-                "python3 or the model (../shared/model) is not here, so kept histories were not compared",
-            );
-        };
+        let now = model.writes(*seed, *nodes, rule, failures).unwrap();
         let file = file_of(*seed, *nodes, rule, failures);
         if std::env::var_os("OBJSYNC_WRITE_TRACES").is_some() {
             std::fs::write(&file, &now).unwrap();
@@ -375,20 +433,21 @@ fn fresh_histories_are_decided_alike() {
     ];
     let histories =
         std::env::var("OBJSYNC_HISTORIES").map_or(if required("model") { 84 } else { 6 }, |n| n.parse().unwrap());
-    // Whether it was played; `None`: there is no model.
-    let one = |seed: u64| {
+    // Whether it was played.
+    let one = |model: &mut Model, seed: u64| {
         let rule = RULES[seed as usize % 6];
         let (nodes, failures) = (2 + seed % 3, mixes[seed as usize / 6 % 7]);
-        let trace = written_by_model(1000 + seed, nodes, rule, failures)?;
-        if !trace.is_empty() {
-            play(&format!("seed {}, {nodes} nodes, {rule}, {failures:?}", 1000 + seed), nodes, &trace);
-        }
-        Some(u64::from(!trace.is_empty()))
+        let Some(trace) = model.writes(1000 + seed, nodes, rule, failures) else { return false };
+        play(&format!("seed {}, {nodes} nodes, {rule}, {failures:?}", 1000 + seed), nodes, &trace);
+        true
     };
-    let halves = std::thread::scope(|scope| {
-        let half = |first| (first..histories).step_by(2).map(one).sum::<Option<u64>>();
-        [0, 1].map(|first| scope.spawn(move || half(first))).map(|half| half.join().unwrap())
-    });
+    // Each half of the seeds by a thread of its own; `None`: there is no model.
+    let half = |first| {
+        let mut model = Model::start()?;
+        Some((first..histories).step_by(2).filter(|seed| one(&mut model, *seed)).count() as u64)
+    };
+    let halves =
+        std::thread::scope(|scope| [0, 1].map(|first| scope.spawn(move || half(first))).map(|h| h.join().unwrap()));
     let [Some(a), Some(b)] = halves else {
         return skip("model", "python3 or the model (../shared/model) is not here, so no fresh histories were played");
     };

@@ -21,6 +21,13 @@ pub fn skip(what: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "\n*** SKIPPED ({what}): {why} ***\n");
 }
 
+/// A folder for a history's files, in memory where the machine has such a place: what is on disk is not the question here.
+pub fn folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let folder = tempfile::Builder::new().prefix("objsync-").tempdir_in(memory);
+    folder.or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A clock that stands where the test puts it, microseconds.
 #[derive(Clone)]
 pub struct TestClock(pub Arc<AtomicI64>);

@@ -64,7 +64,7 @@ fn identity(n: u64) -> u64 {
 
 impl Folder {
     fn new() -> Folder {
-        let dir = crate::play::folder();
+        let dir = crate::common::folder();
         let file = dir.path().join("master.db");
         let tables = "
             CREATE TABLE tags (id INTEGER PRIMARY KEY, note TEXT, hand INTEGER);

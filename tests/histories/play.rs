@@ -238,13 +238,6 @@ pub fn play_kept(kind: Kind) -> usize {
     files.len()
 }
 
-/// A folder for a history's files, in memory where the machine has such a place: what is on disk is not the question here.
-pub fn folder() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    let folder = tempfile::Builder::new().prefix("objsync-").tempdir_in(memory);
-    folder.or_else(|_| tempfile::tempdir()).unwrap()
-}
-
 /// How a node stands, in all that is the same wherever and whenever a history is played: less its keys, which are drawn by
 /// chance, what is signed by them, and places of files.
 pub fn stands(node: &Node) -> BTreeMap<String, Vec<String>> {

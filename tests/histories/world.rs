@@ -86,7 +86,7 @@ impl World {
     pub fn new(count: usize) -> World {
         let time = Arc::new(AtomicI64::new(4_000_000_000_000_000));
         let ahead = Arc::new(AtomicI64::new(0));
-        let dir = crate::play::folder();
+        let dir = crate::common::folder();
         let file = dir.path().join("HUB.db");
         Connection::open(&file).unwrap().execute_batch(SCHEMA).unwrap();
         let mut specs: Vec<ClassSpec> = JOURNALED
@@ -405,17 +405,14 @@ fn another_program(node: &Node) -> Connection {
 
 /// Every object of a table that this node ever heard of.
 fn guids(node: &Node, table: &str) -> Vec<Guid> {
-    let conn = node.connection();
-    let sql = format!("SELECT object FROM objsync_object_{table} UNION SELECT object FROM objsync_tombstone_{table}");
-    let mut statement = conn.prepare(&sql).unwrap();
-    let ids: Vec<i64> = statement.query_map([], |r| r.get(0)).unwrap().map(|r| r.unwrap()).collect();
-    ids.into_iter()
-        .map(|id| {
-            let sql = "SELECT guid FROM objsync_node WHERE n = ?1";
-            let guid: i64 = conn.query_row(sql, [id >> 40], |r| r.get(0)).unwrap();
-            Guid { node: NodeId(guid as u64), serial: (id & ((1 << 40) - 1)) as u64 }
-        })
-        .collect()
+    let sql = format!(
+        "SELECT n.guid, object & (1 << 40) - 1
+         FROM (SELECT object FROM objsync_object_{table} UNION SELECT object FROM objsync_tombstone_{table})
+         JOIN objsync_node n ON n.n = object >> 40"
+    );
+    let mut statement = node.connection().prepare_cached(&sql).unwrap();
+    let guid = |r: &rusqlite::Row<'_>| Ok(Guid { node: NodeId(r.get::<_, i64>(0)? as u64), serial: r.get(1)? });
+    statement.query_map([], guid).unwrap().map(|r| r.unwrap()).collect()
 }
 
 /// Identities are exactly the keys, and every reference names something.
@@ -430,14 +427,15 @@ pub fn check_sound(node: &Node) {
             "SELECT (SELECT count(*) FROM {table}) - (SELECT count(*) FROM {table} t JOIN objsync_object_{table} o ON {same}),
              (SELECT count(*) FROM objsync_object_{table}) - (SELECT count(*) FROM {table})"
         );
-        let odd: (i64, i64) = node.connection().query_row(&sql, [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+        let mut statement = node.connection().prepare_cached(&sql).unwrap();
+        let odd: (i64, i64) = statement.query_row([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
         assert_eq!(odd, (0, 0), "{table} at {}", node.info().name);
     }
     let total = "SELECT iif(EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'order_in'), n - (SELECT count(*) FROM orders), 0) FROM total";
-    let total: i64 = node.connection().query_row(total, [], |r| r.get(0)).unwrap();
+    let total: i64 = node.connection().prepare_cached(total).unwrap().query_row([], |r| r.get(0)).unwrap();
     assert_eq!(total, 0, "the user's triggers follow at {}", node.info().name);
     let sql = "SELECT \"table\" || ' ' || coalesce(rowid, '') || ' to ' || parent FROM pragma_foreign_key_check";
-    let mut statement = node.connection().prepare(sql).unwrap();
+    let mut statement = node.connection().prepare_cached(sql).unwrap();
     let broken: Vec<String> = statement.query_map([], |r| r.get(0)).unwrap().map(|r| r.unwrap()).collect();
     assert!(broken.is_empty(), "references at {} that name nothing: {broken:?}", node.info().name);
 }

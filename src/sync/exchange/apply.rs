@@ -161,6 +161,8 @@ impl Node {
             let away = node.only_users_triggers()?;
             let done = work(node)?;
             node.put_triggers_back(away)?;
+            // What is known of the tables is right still: nobody else could change them meanwhile.
+            node.schema_version = node.schema_version_now()?;
             Ok(done)
         });
         self.set_triggers(true)?;

@@ -105,7 +105,7 @@ pub struct Node {
     pub(crate) was_at: Option<String>,
     /// Triggers of the user's that write to classes.
     writing_triggers: BTreeSet<String>,
-    schema_version: i64,
+    pub(crate) schema_version: i64,
     pub(crate) progress: Progress,
     /// While a set is applied: its source, if it has not heard of everything that this node has purged.
     pub(crate) behind: Option<NodeId>,
@@ -167,13 +167,16 @@ impl Node {
     /// Follows what other programs may have changed: the nodes known, and the tables. Called before every operation.
     pub(crate) fn refresh(&mut self) -> Result<()> {
         self.nodes = Registry::read(&self.conn)?;
-        let version: i64 = self.conn.query_row("PRAGMA schema_version", [], |r| r.get(0))?;
-        if version != self.schema_version {
+        if self.schema_version_now()? != self.schema_version {
             self.classes = self.follow_tables()?;
             self.writing_triggers = self.triggers_that_write_classes()?;
-            self.schema_version = self.conn.query_row("PRAGMA schema_version", [], |r| r.get(0))?;
+            self.schema_version = self.schema_version_now()?;
         }
         self.follow_taken_keys()
+    }
+
+    pub(crate) fn schema_version_now(&self) -> Result<i64> {
+        Ok(self.conn.prepare_cached("PRAGMA schema_version")?.query_row([], |r| r.get(0))?)
     }
 
     /// Takes another source of time, for tests.

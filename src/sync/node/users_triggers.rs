@@ -57,6 +57,11 @@ impl Node {
     /// Names of the triggers that write to a class when a class is written to, be it by way of other triggers: SQLite tells
     /// who asks for what when it compiles a statement.
     pub(crate) fn triggers_that_write_classes(&mut self) -> Result<BTreeSet<String>> {
+        let sql = "SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name NOT LIKE 'objsync\\_%' ESCAPE '\\')";
+        // To compile every write, with ours, is most of what it takes to open a file.
+        if !self.conn.query_row(sql, [], |r| r.get(0))? {
+            return Ok(BTreeSet::new());
+        }
         let found: Arc<Mutex<BTreeSet<String>>> = Arc::default();
         let tables: Vec<String> = self.classes.iter().map(|c| c.table.clone()).collect();
         let seen = found.clone();
