@@ -156,24 +156,7 @@ impl Value {
 
     /// Bytes that are the same for equal values only, also one after the other; shorter lived than any stored form.
     pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
-        let mut long = |tag: u8, content: &[u8]| {
-            bytes.push(tag);
-            bytes.extend_from_slice(&(content.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(content);
-        };
         match self {
-            Value::Text(text) => long(0, text.as_bytes()),
-            Value::RawText(raw) => long(1, raw),
-            Value::Blob(blob) => long(2, blob),
-            Value::Null => bytes.push(3),
-            Value::Integer(i) => {
-                bytes.push(4);
-                bytes.extend_from_slice(&i.to_le_bytes());
-            }
-            Value::Real(r) => {
-                bytes.push(5);
-                bytes.extend_from_slice(&r.to_bits().to_le_bytes());
-            }
             Value::Reference(guid) => {
                 bytes.push(6);
                 bytes.extend_from_slice(&guid.node.0.to_le_bytes());
@@ -183,6 +166,19 @@ impl Value {
                 bytes.push(7);
                 bytes.extend_from_slice(&key.to_le_bytes());
             }
+            value => append_stored(value.stored(), bytes),
+        }
+    }
+
+    /// As SQLite stores it; a reference is stored as a local key, which is not known here: NULL.
+    fn stored(&self) -> ValueRef<'_> {
+        match self {
+            Value::Null | Value::Reference(_) => ValueRef::Null,
+            Value::Integer(i) | Value::Dangling(i) => ValueRef::Integer(*i),
+            Value::Real(r) => ValueRef::Real(*r),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::RawText(bytes) => ValueRef::Text(bytes),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
         }
     }
 
@@ -204,19 +200,34 @@ impl Value {
 /// Binds a value that is no reference; references are turned into local keys before.
 impl ToSql for Value {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Value::Null => ValueRef::Null,
-            Value::Integer(i) | Value::Dangling(i) => ValueRef::Integer(*i),
-            Value::Real(r) => ValueRef::Real(*r),
-            Value::Text(text) => ValueRef::Text(text.as_bytes()),
-            Value::RawText(bytes) => ValueRef::Text(bytes),
-            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        match self {
             Value::Reference(guid) => {
-                return Err(rusqlite::Error::ToSqlConversionFailure(
-                    format!("reference {guid} has no key here").into(),
-                ));
+                Err(rusqlite::Error::ToSqlConversionFailure(format!("reference {guid} has no key here").into()))
             }
-        }))
+            value => Ok(ToSqlOutput::Borrowed(value.stored())),
+        }
+    }
+}
+
+/// What [`Value::append_to`] appends for a value that is no reference, as SQLite has it.
+pub(crate) fn append_stored(value: ValueRef<'_>, bytes: &mut Vec<u8>) {
+    let mut long = |tag: u8, content: &[u8]| {
+        bytes.push(tag);
+        bytes.extend_from_slice(&(content.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(content);
+    };
+    match value {
+        ValueRef::Text(text) => long(0, text),
+        ValueRef::Blob(blob) => long(2, blob),
+        ValueRef::Null => bytes.push(3),
+        ValueRef::Integer(i) => {
+            bytes.push(4);
+            bytes.extend_from_slice(&i.to_le_bytes());
+        }
+        ValueRef::Real(r) => {
+            bytes.push(5);
+            bytes.extend_from_slice(&r.to_bits().to_le_bytes());
+        }
     }
 }
 

@@ -99,7 +99,7 @@ impl Node {
             let target = Target { file: &options.file, compress: options.compress, overwrite: options.overwrite };
             let mut lines = Lines::new(Writer::new(&target, &header)?);
             let echo = node.nodes.number(peer)?;
-            let (mut echoes, mut named) = (false, Named::default());
+            let (mut echoes, mut named) = (false, Named::among(usize::MAX));
             node.filed_in(start, end, |outgoing| {
                 echoes |= outgoing.origin == Some(echo);
                 if outgoing.origin != Some(echo)

@@ -347,7 +347,7 @@ impl Node {
 
     /// What is here of each now.
     pub(crate) fn before(&self, pending: &[Pending], given: &Given) -> Result<Vec<Option<Rc<Filed>>>> {
-        let mut named = Named::default();
+        let mut named = Named::among(pending.len());
         let each = pending.iter().map(|p| match p.fresh && given.is_new(self, p.guid)? {
             true => Ok(None),
             false => Ok(self.current_among(&self.classes[p.class], p.guid, &mut named)?.map(Rc::new)),

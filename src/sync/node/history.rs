@@ -3,9 +3,6 @@
 //! Each event keeps what it replaced, and points to the object's event before. So the state as of any commit is the
 //! before-image of the first event after it, or, where there is none, the current state.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
 use rusqlite::{OptionalExtension, Row};
 use serde_json::{Map, Value as Json};
 
@@ -46,12 +43,20 @@ pub struct Filed {
     pub(crate) pos: Option<i64>,
 }
 
-/// Which objects local keys of classes (by their small numbers) mean, while nothing is written.
+/// Which objects local keys of classes mean, while nothing is written: what was asked lately, each answer in a place that its
+/// key gives it, so that this has a bounded size and asking takes no time.
 #[derive(Default)]
-pub(crate) struct Named(HashMap<(i64, i64), Option<Guid>>);
+pub(crate) struct Named(Vec<Option<((i64, i64), Option<Guid>)>>);
 
-/// So many are kept in mind: where a reference is to another object each time, that serves nothing.
-const NAMED: usize = 50_000;
+/// At most so many answers are kept in mind.
+const NAMED: usize = 1 << 14;
+
+impl Named {
+    /// For where that many objects are read. By default nothing is kept in mind.
+    pub(crate) fn among(objects: usize) -> Named {
+        Named(vec![None; objects.min(NAMED)])
+    }
+}
 
 struct Event {
     object: i64,
@@ -306,18 +311,31 @@ impl Node {
     pub(crate) fn name_references(&self, class: &Class, values: &mut [Value], named: &mut Named) -> Result<()> {
         for (value, property) in values.iter_mut().zip(&class.properties) {
             if let (Some(target), Value::Integer(key)) = (&property.references, &*value) {
-                let (target, key) = (self.class(target)?, *key);
-                if named.0.len() >= NAMED {
-                    named.0.clear();
-                }
-                let guid = match named.0.entry((target.id, key)) {
-                    Entry::Occupied(known) => *known.get(),
-                    Entry::Vacant(unknown) => *unknown.insert(self.named(target, key, i64::MAX)?),
+                let key = *key;
+                *value = match self.named_now(self.class(target)?, key, named)? {
+                    Some(guid) => Value::Reference(guid),
+                    None => Value::Dangling(key),
                 };
-                *value = guid.map_or(Value::Dangling(key), Value::Reference);
             }
         }
         Ok(())
+    }
+
+    /// What a local key means now.
+    pub(crate) fn named_now(&self, class: &Class, key: i64, named: &mut Named) -> Result<Option<Guid>> {
+        let asked = (class.id, key);
+        // Keys of one class are mostly near each other; another class begins elsewhere.
+        let place = (class.id as usize).wrapping_mul(NAMED / 8).wrapping_add(key as usize) % named.0.len().max(1);
+        if let Some(Some((known, guid))) = named.0.get(place)
+            && *known == asked
+        {
+            return Ok(*guid);
+        }
+        let guid = self.named(class, key, i64::MAX)?;
+        if let Some(kept) = named.0.get_mut(place) {
+            *kept = Some((asked, guid));
+        }
+        Ok(guid)
     }
 
     pub(crate) fn named(&self, class: &Class, key: i64, at: i64) -> Result<Option<Guid>> {

@@ -91,7 +91,7 @@ impl Node {
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
         let mut rows = statement.query((since, limit))?;
-        let (mut objects, mut named) = (Vec::new(), Named::default());
+        let (mut objects, mut named) = (Vec::new(), Named::among(usize::MAX));
         while let Some(r) = rows.next()? {
             self.going_on("reading what was", objects.len(), None)?;
             let mut values = Vec::with_capacity(class.properties.len());

@@ -1,11 +1,13 @@
 //! Comparing what nodes hold, by reading every row: digests per class, and which objects differ.
 
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::sync::data::guid::Guid;
-use crate::sync::data::schema::{Class, quote};
-use crate::sync::data::value::Value;
+use crate::sync::data::schema::{Class, Property, quote};
+use crate::sync::data::value::{Value, append_stored};
 use crate::sync::error::{Error, Result};
 use crate::sync::node::Node;
 use crate::sync::node::history::Named;
@@ -44,18 +46,11 @@ impl Node {
             quote(&class.table),
             class.same_row("t", "o")
         );
-        let mut named = Named::default();
-        let (mut objects, mut values) = (Vec::new(), Vec::new());
+        let (mut objects, mut comparing) = (Vec::new(), Comparing::new(self, class)?);
         let mut statement = self.conn.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
         while let Some(r) = rows.next()? {
-            values.clear();
-            Value::read_row(r, 2, class.properties.len(), &mut values)?;
-            self.name_references(class, &mut values, &mut named)?;
-            let hash = blake3::hash(&comparable(class, &values));
-            let mut short = [0; 16];
-            short.copy_from_slice(&hash.as_bytes()[..16]);
-            objects.push((self.nodes.object(r.get(0)?)?, r.get(1)?, short));
+            objects.push((self.nodes.object(r.get(0)?)?, r.get(1)?, comparing.hash(r, 2)?));
             self.going_on("comparing", objects.len(), None)?;
         }
         objects.sort_unstable_by_key(|(guid, ..)| *guid);
@@ -63,24 +58,61 @@ impl Node {
     }
 }
 
-/// An object's content as bytes that are equal where the content is, also with a node that has not heard of a column yet that
-/// others have added: there it has the value that every state from before has.
-pub(crate) fn comparable(class: &Class, values: &[Value]) -> Vec<u8> {
-    let (mut bytes, mut added) = (Vec::with_capacity(128), Vec::new());
-    for (property, value) in class.properties.iter().zip(values) {
-        match &property.added {
-            None => value.append_to(&mut bytes),
-            Some(before) if before == value => {}
-            Some(_) => added.push((&property.name, value)),
+/// Hashes rows of a class, equal where the content is, also with a node that has not heard of a column yet that others have
+/// added: there it has the value that every state from before has.
+pub(crate) struct Comparing<'a> {
+    node: &'a Node,
+    properties: Vec<(&'a Property, Option<&'a Class>)>,
+    named: Named,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Comparing<'a> {
+    pub(crate) fn new(node: &'a Node, class: &'a Class) -> Result<Comparing<'a>> {
+        let with_target = |p: &'a Property| Ok((p, p.references.as_deref().map(|name| node.class(name)).transpose()?));
+        let properties = class.properties.iter().map(with_target).collect::<Result<_>>()?;
+        Ok(Comparing { node, properties, named: Named::among(usize::MAX), bytes: Vec::new() })
+    }
+
+    /// Of the columns from `first` on, one a property.
+    pub(crate) fn hash(&mut self, row: &Row<'_>, first: usize) -> Result<[u8; 16]> {
+        self.bytes.clear();
+        let mut added = Vec::new();
+        for (i, (property, target)) in self.properties.iter().enumerate() {
+            let stored = row.get_ref(first + i)?;
+            let reference = match (target, stored) {
+                (Some(target), ValueRef::Integer(key)) => {
+                    let named = self.node.named_now(target, key, &mut self.named)?;
+                    Some(named.map_or(Value::Dangling(key), Value::Reference))
+                }
+                _ => None,
+            };
+            match (&property.added, reference) {
+                (None, None) => append_stored(stored, &mut self.bytes),
+                (None, Some(reference)) => reference.append_to(&mut self.bytes),
+                (Some(before), reference) => {
+                    let value = reference.unwrap_or_else(|| Value::from_sql(stored));
+                    if value != *before {
+                        added.push((&property.name, value));
+                    }
+                }
+            }
         }
+        // Nodes may have added them in different orders.
+        added.sort_by_key(|(name, _)| *name);
+        for (name, value) in added {
+            append_stored(ValueRef::Text(name.as_bytes()), &mut self.bytes);
+            value.append_to(&mut self.bytes);
+        }
+        Ok(short_hash(&self.bytes))
     }
-    // Nodes may have added them in different orders.
-    added.sort_by_key(|(name, _)| *name);
-    for (name, value) in added {
-        Value::Text(name.clone()).append_to(&mut bytes);
-        value.append_to(&mut bytes);
-    }
-    bytes
+}
+
+/// The first half of a hash: enough to tell apart what is not made to deceive.
+pub(crate) fn short_hash(bytes: &[u8]) -> [u8; 16] {
+    let mut short = [0; 16];
+    short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+    short
 }
 
 impl Contents {

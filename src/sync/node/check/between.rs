@@ -3,11 +3,9 @@
 use super::{Flaw, FlawKind, Flaws};
 use crate::sync::data::guid::Guid;
 use crate::sync::data::schema::{Class, quote};
-use crate::sync::data::value::Value;
 use crate::sync::error::{ErrorKind, Result};
 use crate::sync::node::Node;
-use crate::sync::node::history::Named;
-use crate::sync::node::verify::{added_differently, comparable};
+use crate::sync::node::verify::{Comparing, added_differently, short_hash};
 
 /// `nodes`: each with whether its rows are as its journal says, so that they can be compared.
 pub(super) fn check(nodes: &[(Node, bool)], flaws: &mut Flaws) -> Result<()> {
@@ -122,20 +120,15 @@ fn contents(class: &Class, nodes: &[&Node], flaws: &mut Flaws) -> Result<()> {
 }
 
 fn held(node: &Node, class: &Class) -> Result<Vec<Held>> {
-    let short = |bytes: &[u8]| {
-        let mut short = [0; 16];
-        short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
-        short
-    };
     let version = |own: u64, rest: Option<Vec<u8>>| -> Result<Option<[u8; 16]>> {
         let mut vector = node.nodes.decode(rest.as_deref().unwrap_or_default())?;
         vector.set(node.info.guid, own);
         let entries = vector.entries();
         let bytes: Vec<u8> =
             entries.iter().flat_map(|(n, number)| [n.0.to_be_bytes(), number.to_be_bytes()].concat()).collect();
-        Ok((!bytes.is_empty()).then(|| short(&bytes)))
+        Ok((!bytes.is_empty()).then(|| short_hash(&bytes)))
     };
-    let (mut all, mut values, mut named) = (Vec::new(), Vec::new(), Named::default());
+    let (mut all, mut comparing) = (Vec::new(), Comparing::new(node, class)?);
     let sql = format!(
         "SELECT o.object, o.own, o.rest{} FROM {} o JOIN {} t ON {}",
         class.values_of("t", "o"),
@@ -148,10 +141,7 @@ fn held(node: &Node, class: &Class) -> Result<Vec<Held>> {
     while let Some(r) = rows.next()? {
         node.going_on("comparing", all.len(), None)?;
         let Some(version) = version(r.get(1)?, r.get(2)?)? else { continue };
-        values.clear();
-        Value::read_row(r, 3, class.properties.len(), &mut values)?;
-        node.name_references(class, &mut values, &mut named)?;
-        all.push((node.nodes.object(r.get(0)?)?, version, short(&comparable(class, &values))));
+        all.push((node.nodes.object(r.get(0)?)?, version, comparing.hash(r, 3)?));
     }
     let mut statement = node.conn.prepare(&format!("SELECT object, own, rest FROM {}", class.tombstones()))?;
     let mut rows = statement.query([])?;
