@@ -10,6 +10,8 @@ type Text = OnceLock<String>;
 pub(crate) struct Texts {
     /// Version, key and row of an object that lives.
     pub(crate) living: Text,
+    /// The same of all that are in states filed in a range.
+    pub(crate) in_order: Text,
     /// Version and key of one that was deleted.
     pub(crate) buried: Text,
     /// What its version has seen.

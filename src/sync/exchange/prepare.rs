@@ -1,19 +1,19 @@
 //! Preparing a set: the net state of every object filed in a range of commits, less what came unchanged from the peer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
-use rusqlite::OptionalExtension;
+use rusqlite::{CachedStatement, OptionalExtension};
 use serde::Serialize;
 
 use crate::sync::data::guid::{Guid, NodeId};
-use crate::sync::data::schema::Key;
+use crate::sync::data::schema::{Class, Key};
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::sync_times::{Since, SyncTimes};
 use crate::sync::exchange::syncset::{Change, Header, Lines, SetObject, Target, Tie, Writer};
 use crate::sync::exchange::told::Point;
-use crate::sync::node::history::{Named, event_before};
+use crate::sync::node::history::{Filed, InOrder, Named, event_before};
 use crate::sync::node::{Node, NodeInfo};
 
 /// What to prepare, and where to.
@@ -67,6 +67,9 @@ pub struct ToSend {
     pub transactions: usize,
 }
 
+/// Of so many classes the objects are read in the order of the journal, which means to go through it for each of them.
+const IN_ORDER: usize = 8;
+
 /// An object filed in a range.
 struct Outgoing {
     class: i64,
@@ -99,17 +102,7 @@ impl Node {
             let target = Target { file: &options.file, compress: options.compress, overwrite: options.overwrite };
             let mut lines = Lines::new(Writer::new(&target, &header)?);
             let echo = node.nodes.number(peer)?;
-            let (mut echoes, mut named) = (false, Named::among(usize::MAX));
-            node.filed_in(start, end, |outgoing| {
-                echoes |= outgoing.origin == Some(echo);
-                if outgoing.origin != Some(echo)
-                    && let Some(object) = node.set_object(&header, outgoing, end, &mut named)?
-                {
-                    lines.object(object)?;
-                }
-                Ok(())
-            })?;
-            if echoes {
+            if node.write_objects(&header, echo, &mut lines)? {
                 node.filed_in(start, end, |outgoing| {
                     if outgoing.origin == Some(echo) && node.is_tied(&outgoing)? {
                         let (class, guid) = (node.place(&header, outgoing.class)?, node.nodes.object(outgoing.object)?);
@@ -163,6 +156,34 @@ impl Node {
         })?;
         placed.stays();
         Ok(prepared)
+    }
+
+    /// Writes the objects of a set in the order in which they were filed last; says whether there are some that came from the
+    /// peer, which are left out.
+    fn write_objects(&self, header: &Header, echo: i64, lines: &mut Lines) -> Result<bool> {
+        let range = (self.first_pos_after(header.start)?, self.first_pos_after(header.end)?);
+        let (mut echoes, mut named) = (false, Named::among(usize::MAX));
+        let classes: Vec<&Class> = self.classes.iter().filter(|c| c.journaled).take(IN_ORDER).collect();
+        let mut statements =
+            classes.iter().map(|class| self.living_in_order(class)).collect::<Result<Vec<CachedStatement<'_>>>>()?;
+        let each = classes.iter().zip(&mut statements);
+        let mut in_order: HashMap<i64, InOrder<'_>> = each
+            .map(|(class, statement)| Ok((class.id, InOrder::new(class, statement, range)?)))
+            .collect::<Result<_>>()?;
+        self.filed_in(header.start, header.end, |outgoing| {
+            if outgoing.origin == Some(echo) {
+                echoes = true;
+                return Ok(());
+            }
+            let present = in_order.get_mut(&outgoing.class);
+            let present =
+                present.map(|p| p.filed_at(self, outgoing.last_pos, outgoing.object, &mut named)).transpose()?;
+            if let Some(object) = self.set_object(header, outgoing, present.flatten(), &mut named)? {
+                lines.object(object)?;
+            }
+            Ok(())
+        })?;
+        Ok(echoes)
     }
 
     fn check_unused(&self, options: &PrepareOptions) -> Result<()> {
@@ -380,16 +401,18 @@ impl Node {
         Ok(events)
     }
 
+    /// `present`: the state that it is in, if that is at hand.
     fn set_object(
         &self,
         header: &Header,
         outgoing: Outgoing,
-        end: u64,
+        present: Option<Filed>,
         named: &mut Named,
     ) -> Result<Option<SetObject>> {
         let (class, guid) = (self.class_by_id(outgoing.class)?, self.nodes.object(outgoing.object)?);
-        let Some(current) = self.current_among(class, guid, named)? else { return Ok(None) };
-        let Some(filed) = self.as_of(class, guid, current, end)? else { return Ok(None) };
+        let present = present.map_or_else(|| self.current_among(class, guid, named), |present| Ok(Some(present)))?;
+        let Some(present) = present else { return Ok(None) };
+        let Some(filed) = self.as_of(class, guid, present, header.end)? else { return Ok(None) };
         let change = match (&filed.state.content, outgoing.before) {
             (None, _) => Change::Deleted,
             (Some(_), 1) => Change::Changed,

@@ -3,7 +3,8 @@
 //! Each event keeps what it replaced, and points to the object's event before. So the state as of any commit is the
 //! before-image of the first event after it, or, where there is none, the current state.
 
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
+use rusqlite::{CachedStatement, OptionalExtension, Row, Rows};
 use serde_json::{Map, Value as Json};
 
 use crate::sync::data::guid::{Guid, NodeId};
@@ -46,7 +47,10 @@ pub struct Filed {
 /// Which objects local keys of classes mean, while nothing is written: what was asked lately, each answer in a place that its
 /// key gives it, so that this has a bounded size and asking takes no time.
 #[derive(Default)]
-pub(crate) struct Named(Vec<Option<((i64, i64), Option<Guid>)>>);
+pub(crate) struct Named(Vec<Option<Answer>>);
+
+/// A class, a key, and the object that they mean.
+type Answer = ((i64, i64), Option<Guid>);
 
 /// At most so many answers are kept in mind.
 const NAMED: usize = 1 << 14;
@@ -80,35 +84,50 @@ impl Node {
     /// The same where many are read and nothing is written meanwhile, with what was found out about others on the way.
     pub(crate) fn current_among(&self, class: &Class, guid: Guid, named: &mut Named) -> Result<Option<Filed>> {
         let Some(id) = self.nodes.known_id(guid) else { return Ok(None) };
-        let version = "SELECT o.key, o.own, o.rest, o.time, o.author, o.last, j.number, j.origin, j.object";
         let event = "LEFT JOIN objsync_journal j ON j.pos = o.last WHERE o.object = ?1";
         let sql = class.texts.living.get_or_init(|| {
             let (values, objects) = (class.values_of("t", "o"), class.objects());
             let (table, same) = (quote(&class.table), class.same_row("t", "o"));
-            format!("{version}{values} FROM {objects} o JOIN {table} t ON {same} {event}")
+            format!("{VERSION}{values} FROM {objects} o JOIN {table} t ON {same} {event}")
         });
-        let found = self
-            .conn
-            .prepare_cached(sql)?
-            .query_row([id], |r| {
-                let mut values = Vec::with_capacity(class.properties.len());
-                Value::read_row(r, VERSION_COLUMNS, class.properties.len(), &mut values)?;
-                Ok((VersionColumns::read(r)?, Some(values)))
-            })
-            .optional()?;
-        let found = match found {
-            Some(found) => Some(found),
-            None => {
-                let sql = class.texts.buried.get_or_init(|| format!("{version} FROM {} o {event}", class.tombstones()));
-                self.conn.prepare_cached(sql)?.query_row([id], |r| Ok((VersionColumns::read(r)?, None))).optional()?
-            }
-        };
-        let Some((v, mut content)) = found else { return Ok(None) };
-        content.iter_mut().try_for_each(|values| self.name_references(class, values, named))?;
+        let mut living = self.conn.prepare_cached(sql)?;
+        let mut rows = living.query([id])?;
+        if let Some(r) = rows.next()? {
+            return self.living(class, id, r, named).map(Some);
+        }
+        let sql = class.texts.buried.get_or_init(|| format!("{VERSION} FROM {} o {event}", class.tombstones()));
+        let buried = self.conn.prepare_cached(sql)?.query_row([id], VersionColumns::read).optional()?;
+        buried.map(|version| self.filed(id, version, None)).transpose()
+    }
+
+    /// From a row of what is read of a living object: [`VERSION`] and its values.
+    fn living(&self, class: &Class, id: i64, r: &Row<'_>, named: &mut Named) -> Result<Filed> {
+        let mut values = Vec::with_capacity(class.properties.len());
+        Value::read_row(r, VERSION_COLUMNS, class.properties.len(), &mut values)?;
+        self.name_references(class, &mut values, named)?;
+        self.filed(id, VersionColumns::read(r)?, Some(values))
+    }
+
+    fn filed(&self, id: i64, v: VersionColumns, content: Content) -> Result<Filed> {
         // What stood last when an object was deleted whose class is not journaled, may be of another.
         let origin = v.origin.filter(|_| v.object == Some(id));
         let state = self.state(content, v.own, v.rest.as_deref(), v.time, v.author)?;
-        Ok(Some(Filed { state, key: v.key, number: v.number, origin: self.origin(origin)?, pos: v.last }))
+        Ok(Filed { state, key: v.key, number: v.number, origin: self.origin(origin)?, pos: v.last })
+    }
+
+    /// A statement for [`InOrder`].
+    pub(crate) fn living_in_order(&self, class: &Class) -> Result<CachedStatement<'_>> {
+        let sql = class.texts.in_order.get_or_init(|| {
+            let (values, objects) = (class.values_of("t", "o"), class.objects());
+            let (table, same) = (quote(&class.table), class.same_row("t", "o"));
+            // In this order, which is that of the journal.
+            format!(
+                "{VERSION}{values} FROM objsync_journal j CROSS JOIN {objects} o CROSS JOIN {table} t
+                 WHERE j.pos >= ?1 AND j.pos < ?2 AND j.class = {} AND o.object = j.object AND o.last = j.pos AND {same}",
+                class.id
+            )
+        });
+        Ok(self.conn.prepare_cached(sql)?)
     }
 
     /// What the state an object is in has seen, deleted ones too.
@@ -396,6 +415,32 @@ impl Node {
     }
 }
 
+/// The states that living objects of a class are in, in the order in which they were filed, while nothing is written: one
+/// statement for all of them takes half of the time of one for each.
+pub(crate) struct InOrder<'a> {
+    class: &'a Class,
+    rows: Rows<'a>,
+    /// Where the state at hand was filed.
+    at: i64,
+}
+
+impl<'a> InOrder<'a> {
+    /// Those filed at journal positions from `first` on and before `last`; the statement is of [`Node::living_in_order`].
+    pub(crate) fn new(class: &'a Class, statement: &'a mut CachedStatement<'_>, range: (i64, i64)) -> Result<Self> {
+        Ok(InOrder { class, rows: statement.query(range)?, at: i64::MIN })
+    }
+
+    /// The state that was filed at a position, none before one asked for earlier; `None` where no object is in it any more.
+    pub(crate) fn filed_at(&mut self, node: &Node, pos: i64, id: i64, named: &mut Named) -> Result<Option<Filed>> {
+        while self.at < pos {
+            self.rows.advance()?;
+            self.at = self.rows.get().map_or(Ok(i64::MAX), |r| r.get(LAST))?;
+        }
+        let row = self.rows.get().filter(|_| self.at == pos);
+        row.map(|r| node.living(self.class, id, r, named)).transpose()
+    }
+}
+
 /// Where the event before one stands, which must be before it: following a damaged journal would have no end.
 pub(crate) fn event_before(pos: i64, previous: Option<i64>) -> Result<Option<i64>> {
     match previous {
@@ -421,7 +466,9 @@ struct VersionColumns {
     object: Option<i64>,
 }
 
+const VERSION: &str = "SELECT o.key, o.own, o.rest, o.time, o.author, o.last, j.number, j.origin, j.object";
 const VERSION_COLUMNS: usize = 9;
+const LAST: usize = 5;
 
 impl VersionColumns {
     fn read(r: &Row<'_>) -> rusqlite::Result<VersionColumns> {
@@ -431,7 +478,7 @@ impl VersionColumns {
             rest: r.get(2)?,
             time: r.get(3)?,
             author: r.get(4)?,
-            last: r.get(5)?,
+            last: r.get(LAST)?,
             number: r.get::<_, Option<u64>>(6)?.unwrap_or(0),
             origin: r.get(7)?,
             object: r.get(8)?,
