@@ -32,7 +32,8 @@ fn done(output: &Output) {
 fn failed(output: &Output, what: &str) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{what}: {said}");
-    assert!(said.contains("nothing was changed") || said.contains("nothing counts as sent"), "{what}: {said}");
+    let says = ["nothing was changed", "nothing else was changed", "nothing counts as sent"];
+    assert!(says.iter().any(|says| said.contains(says)), "{what}: {said}");
 }
 
 /// A demo environment with something to send at both sides.
@@ -83,7 +84,10 @@ fn stand(dir: &Path) -> Vec<String> {
     let of = |node: &mut Node| {
         let orders = node.contents("Order").unwrap().digest();
         let sets: Vec<(bool, i64)> = node.set_records(99).unwrap().iter().map(|s| (s.sent, s.id)).collect();
-        format!("{} {} {orders} {sets:?}", node.info().name, node.number().unwrap())
+        let told = |sql: &str| node.connection().query_row(sql, [], |r| r.get::<_, String>(0)).unwrap();
+        let events = told("SELECT count(*) || ' from ' || coalesce(min(pos), 0) FROM objsync_journal");
+        let rules = told("SELECT coalesce(group_concat(class || ' ' || rule), '') FROM objsync_rule");
+        format!("{} {} {orders} {sets:?}, {events}, {rules}", node.info().name, node.number().unwrap())
     };
     env.nodes.iter_mut().map(of).collect()
 }
@@ -101,12 +105,19 @@ fn a_disk_that_is_full_or_fails_at_any_call_leaves_everything_as_it_was() {
         "prepare --node MASTER --to CLIENT --id 2",
         "apply sets/syncFromCLIENT-1.syncset --node MASTER",
         "take-back 1 --node MASTER",
+        "rules set ask --class Order",
+        "sync",
+        "purge --node MASTER",
     ];
-    // Once full, a disk stays full. Messages are written, too: of these calls one fails.
+    // Once full, a disk stays full; one that fails may recover, or not. Messages are written, too: of these calls one fails.
     let database = "pwrite64,pwritev,ftruncate,fallocate,fsync,fdatasync";
-    let faults =
-        [(database, "ENOSPC", "+"), (database, "EIO", ""), ("write,rename,renameat,renameat2,linkat", "ENOSPC", "")];
-    let (mut broken, mut refused) = (0, 0);
+    let faults = [
+        (database, "ENOSPC", "+"),
+        (database, "EIO", ""),
+        (database, "EIO", "+"),
+        ("write,rename,renameat,renameat2,linkat", "ENOSPC", ""),
+    ];
+    let (mut broken, mut refused, mut later) = (0, 0, 0);
     for words in commands {
         let before = files(&dir);
         let stood = stand(&dir);
@@ -145,15 +156,22 @@ fn a_disk_that_is_full_or_fails_at_any_call_leaves_everything_as_it_was() {
                 }
                 refused += 1;
                 failed(&output, &what);
-                assert_eq!(left, stood, "{what}: {said}");
+                // Some are several transactions, at both nodes, and those that were finished stay.
+                if said.contains("nothing else was changed") || said.contains("exchanged before stay") {
+                    later += 1;
+                    assert!(["sync", "rules set ask --class Order"].contains(&words), "{what}: {said}");
+                    assert_ne!(left, stood, "{what}: {said}");
+                } else {
+                    assert_eq!(left, stood, "{what}: {said}");
+                }
                 done(&program(&dir, words).current_dir(&dir).output().unwrap());
             }
         }
         put_back(&dir, &before);
         done(&program(&dir, words).current_dir(&dir).output().unwrap());
     }
-    println!("{broken} times a call failed; {refused} times the command said so");
-    assert!(refused > 50, "{refused} of {broken}: was anything broken?");
+    println!("{broken} times a call failed; {refused} times the command said so, {later} of them with a part done");
+    assert!(refused > 100 && later > 10, "{refused} of {broken}: was anything broken?");
 }
 
 #[test]

@@ -28,9 +28,7 @@ pub(crate) fn rules(env: &mut Environment, command: Option<RulesCommand>, out: O
             env.nodes[place].class(class)?;
         }
     }
-    for place in places {
-        env.nodes[place].set_rule(class.as_deref(), rule)?;
-    }
+    env.at_each(&places, |node| node.set_rule(class.as_deref(), rule))?;
     let value = json!({"nodes": chosen_json(&chosen(env)?)});
     let caution = rule.map(Rule::caution).filter(|c| !c.is_empty());
     let lines = chosen_lines(&chosen(env)?);

@@ -28,8 +28,12 @@ pub(crate) fn classes(env: &mut Environment, command: Option<ClassesCommand>, ou
     let mut done = Vec::new();
     for place in places {
         for class in &classes {
-            let switched = env.nodes[place].journal_class(class, on)?;
-            done.push((env.nodes[place].info().name.clone(), switched));
+            let node = &mut env.nodes[place];
+            let switched = node.journal_class(class, on).map_err(|e| match done.len() {
+                0 => e,
+                before => e.after(format!("{} before it stay switched", count(before, "class"))),
+            })?;
+            done.push((node.info().name.clone(), switched));
         }
     }
     let value: Vec<_> = done.iter().map(|(node, s)| json!({"node": node, "switched": s})).collect();
@@ -77,24 +81,21 @@ pub(crate) fn keys(
         Some(name) => vec![env.index(name)?],
         None => (0..env.nodes.len()).collect(),
     };
-    for &place in &places {
-        let node = &mut env.nodes[place];
-        match &command {
-            None => {}
-            Some(KeysCommand::Require) => node.require_signed(true)?,
-            Some(KeysCommand::AcceptAny) => node.require_signed(false)?,
-            Some(KeysCommand::Trust { peer, key }) => {
-                let key: PublicKey = key.parse()?;
-                let guid = match peer.parse::<NodeId>() {
-                    Ok(guid) => guid,
-                    // Where several nodes are meant, the peer itself is not.
-                    Err(_) if places.len() > 1 && node.info().name.eq_ignore_ascii_case(peer) => continue,
-                    Err(_) => node.peer(peer)?.guid,
-                };
-                node.trust(guid, key)?;
-            }
+    env.at_each(&places, |node| match &command {
+        None => Ok(()),
+        Some(KeysCommand::Require) => node.require_signed(true),
+        Some(KeysCommand::AcceptAny) => node.require_signed(false),
+        Some(KeysCommand::Trust { peer, key }) => {
+            let key: PublicKey = key.parse()?;
+            let guid = match peer.parse::<NodeId>() {
+                Ok(guid) => guid,
+                // Where several nodes are meant, the peer itself is not.
+                Err(_) if places.len() > 1 && node.info().name.eq_ignore_ascii_case(peer) => return Ok(()),
+                Err(_) => node.peer(peer)?.guid,
+            };
+            node.trust(guid, key)
         }
-    }
+    })?;
     let nodes = places.iter().map(|&place| {
         let node = &env.nodes[place];
         Ok((node.info().clone(), node.requires_signed()?, node.known_keys()?))
@@ -129,15 +130,16 @@ pub(crate) fn retire(env: &mut Environment, peer: &str, node: Option<String>, ou
     let mut found = Vec::new();
     for place in places {
         match env.nodes[place].peer(peer) {
-            Ok(info) => found.push((place, info)),
+            Ok(_) => found.push(place),
             Err(e) if found.is_empty() => return Err(e),
             Err(_) => {}
         }
     }
-    for (place, info) in &found {
-        env.nodes[*place].retire(info.guid)?;
-    }
-    let names: Vec<String> = found.iter().map(|(place, _)| env.nodes[*place].info().name.clone()).collect();
+    env.at_each(&found, |node| {
+        let info = node.peer(peer)?;
+        node.retire(info.guid)
+    })?;
+    let names: Vec<String> = found.iter().map(|place| env.nodes[*place].info().name.clone()).collect();
     out.done(&json!({"retired": peer, "at": names}), || {
         vec![
             format!(

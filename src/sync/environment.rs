@@ -280,16 +280,10 @@ impl Environment {
             let exchanged = reports.len();
             // A decision made at one end has still to be told at the other.
             for &(source, target) in directions {
-                let exchanged_so_far = reports.len();
-                let stopped = |e: Error| match (e.kind(), exchanged_so_far) {
-                    (ErrorKind::Cancelled, done @ 1..) => {
-                        let what = format!(
-                            "cancelled; {} exchanged before stay, nothing else was changed",
-                            count(done, "set")
-                        );
-                        Error::new(ErrorKind::Cancelled, what)
-                    }
-                    _ => e,
+                let before = reports.len();
+                let stopped = |e: Error| match before {
+                    0 => e,
+                    done => e.after(format!("{} exchanged before stay", count(done, "set"))),
                 };
                 // What keeps two nodes apart keeps nobody else from exchanging.
                 let apart = refused.iter().any(|(pair, _)| *pair == (source, target));
@@ -339,16 +333,29 @@ impl Environment {
             &PrepareOptions { id, file, since, upto: None, overwrite: false, compress: false, update_sync_time: true },
         )?;
         let applied = self.nodes[target].apply(&prepared.file, ApplyOptions { rule, ..ApplyOptions::default() });
-        applied.map_err(|e| match e.kind() {
-            ErrorKind::Cancelled => {
-                let what = format!(
-                    "cancelled; set {} from {} is prepared and not applied, nothing else was changed",
-                    prepared.id, prepared.source
-                );
-                Error::new(ErrorKind::Cancelled, what).hint("the next synchronization carries the same again")
+        applied.map_err(|e| {
+            let error = e.after(format!("set {} from {} is prepared and not applied", prepared.id, prepared.source));
+            match error.kind() {
+                ErrorKind::Cancelled => error.hint("the next synchronization carries the same again"),
+                _ => error,
             }
-            _ => e,
         })
+    }
+
+    /// Does something at several nodes, at each in a transaction of its own; where it fails at one, says where it is done.
+    pub fn at_each<T>(&mut self, places: &[usize], mut work: impl FnMut(&mut Node) -> Result<T>) -> Result<Vec<T>> {
+        let mut done = Vec::new();
+        for &place in places {
+            done.push(work(&mut self.nodes[place]).map_err(|e| match done.len() {
+                0 => e,
+                before => {
+                    let names: Vec<&str> =
+                        places[..before].iter().map(|place| self.nodes[*place].info().name.as_str()).collect();
+                    e.after(format!("it is done at {}", names.join(", ")))
+                }
+            })?);
+        }
+        Ok(done)
     }
 
     /// Makes a new client from the file of a node, level with it at once: nothing to send. Its file lies beside the others.

@@ -126,6 +126,16 @@ impl Error {
         self
     }
 
+    /// Says what was finished before and stays, where what was asked for is several transactions.
+    pub(crate) fn after(mut self, done: impl fmt::Display) -> Self {
+        let nothing = ["nothing was changed", "nothing else was changed"];
+        self.message = match nothing.into_iter().find(|nothing| self.message.contains(nothing)) {
+            Some(nothing) => self.message.replacen(nothing, &format!("{done}, nothing else was changed"), 1),
+            None => format!("{}; {done}", self.message),
+        };
+        self
+    }
+
     /// Says what was being done.
     pub(crate) fn while_doing(mut self, what: impl fmt::Display) -> Self {
         // Whoever stopped it knows.

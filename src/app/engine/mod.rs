@@ -226,9 +226,8 @@ impl Engine {
             Action::SyncBoth => self.sync_both(),
             Action::Verify => self.verify(),
             Action::SetRule { class, rule } => {
-                for node in &mut self.env.nodes {
-                    node.set_rule(class.as_deref(), rule)?;
-                }
+                let all: Vec<usize> = (0..self.env.nodes.len()).collect();
+                self.env.at_each(&all, |node| node.set_rule(class.as_deref(), rule))?;
                 let rules = self.env.nodes[0].rules()?;
                 let rule = class.as_deref().map_or(rules.default, |class| rules.of(class));
                 let about = class.map_or_else(String::new, |class| format!(" for {class}"));
