@@ -45,8 +45,10 @@ fn classes_are_journaled_and_an_order_that_waited_goes_through() {
     demo.json(&["sync"]);
     assert_eq!(demo.status()["nodes"][0]["requeued"], 1);
     demo.json(&["classes", "journal", "Customer", "--node", "CLIENT"]);
-    demo.run(&["sync"])
-        .fails(3, &["Customer is not journaled here", "classes journal Customer --node MASTER", "nothing else was changed"]);
+    demo.run(&["sync"]).fails(
+        3,
+        &["Customer is not journaled here", "classes journal Customer --node MASTER", "nothing else was changed"],
+    );
     let done = demo.json(&["classes", "journal", "customer"]);
     assert_eq!((&done[0]["switched"]["baseline"], &done[1]["switched"]["baseline"]), (&json!(5), &json!(0)));
     demo.json(&["sync"]);
@@ -158,8 +160,10 @@ fn keys_are_listed_and_only_known_ones_taken() {
     demo.run(&["keys", "trust", "NOBODY", &key, "--node", "MASTER"]).fails(2, &["knows no peer"]);
     demo.json(&["keys", "trust", "CLIENT", keys[0]["known"][0]["key"].as_str().unwrap(), "--node", "MASTER"]);
     demo.json(&["random-order", "--node", "CLIENT", "--seed", "2"]);
-    demo.run(&["sync"])
-        .fails(3, &["MASTER knows CLIENT by", "somebody else made it", "is prepared and not applied", "keys trust CLIENT"]);
+    demo.run(&["sync"]).fails(
+        3,
+        &["MASTER knows CLIENT by", "somebody else made it", "is prepared and not applied", "keys trust CLIENT"],
+    );
     demo.json(&["keys", "accept-any"]);
     demo.run(&["sync"]).fails(3, &["somebody else made it"]);
     demo.json(&["keys", "trust", "CLIENT", keys[1]["known"][1]["key"].as_str().unwrap(), "--node", "MASTER"]);

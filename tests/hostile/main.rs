@@ -1,9 +1,9 @@
 //! Hostile input: whatever a set's file, a request or a database holds, the answer is in words. Nothing panics, nothing hangs, memory
 //! stays bounded, and what is refused changed nothing.
 //!
-//! `mutate.rs` changes real sets, which `worlds.rs` makes, byte by byte and by what they mean; `sets.rs` reads, previews and applies
-//! each at a real node. `bombs.rs` has sets that unpack to much more than they are, `databases.rs` damages nodes' files,
-//! `requests.rs` sends bodies to a server.
+//! `mutate.rs` changes real sets, which `worlds.rs` makes, byte by byte and by what they mean; `sets.rs` hands each to `judge.rs`,
+//! which reads, previews and applies it at a real node (as `tests/fuzz` does). `bombs.rs` has sets that unpack to much more than
+//! they are, `databases.rs` damages nodes' files, `requests.rs` sends bodies to a server.
 //!
 //! Everything is drawn from a seed: OBJSYNC_SEED=2 draws anew, OBJSYNC_MUTANTS=1000000 draws that many sets (and of databases and
 //! requests in proportion). A set that fails is made as simple as it can be while it still fails, and written to target/tmp: kept
@@ -14,6 +14,7 @@ mod common;
 
 mod bombs;
 mod databases;
+mod judge;
 mod mutate;
 #[cfg(feature = "rest")]
 mod requests;

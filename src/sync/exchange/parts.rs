@@ -9,7 +9,6 @@ use std::mem::take;
 use crate::sync::data::guid::Guid;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::exchange::apply::ApplyOptions;
-use crate::sync::exchange::given::Given;
 use crate::sync::exchange::report::Report;
 use crate::sync::exchange::requeue::Pending;
 use crate::sync::exchange::settle::BATCH;
@@ -24,7 +23,6 @@ impl Node {
         &mut self,
         queue: &mut Queue<'_>,
         (units, unit): (&Units, usize),
-        given: &Given,
         options: ApplyOptions<'_>,
         report: &mut Report,
     ) -> Result<bool> {
@@ -34,7 +32,7 @@ impl Node {
         }
         let as_it_was = report.clone();
         self.conn.execute_batch("SAVEPOINT parts")?;
-        let fits = match self.apply_in_parts(queue, (units, unit), given, options, report) {
+        let fits = match self.apply_in_parts(queue, (units, unit), options, report) {
             Err(error) if error.kind() != ErrorKind::Constraint => return Err(error),
             result => result.is_ok(),
         };
@@ -52,14 +50,13 @@ impl Node {
         &mut self,
         queue: &Queue<'_>,
         (units, unit): (&Units, usize),
-        given: &Given,
         options: ApplyOptions<'_>,
         report: &mut Report,
     ) -> Result<()> {
         let number = self.number()? + 1;
         self.conn.execute("UPDATE objsync_state SET number = ?1", [number])?;
         let size = options.batch.unwrap_or(BATCH);
-        let mut parts = Parts { queue, units, unit, number, given, options, keys: HashMap::new() };
+        let mut parts = Parts { queue, units, unit, number, options, keys: HashMap::new() };
         // Deletions come last: before-images of the others name objects by keys that are still theirs.
         let (mut deletions, mut places) = (Vec::new(), units.of(unit));
         while places.len() > 0 {
@@ -84,13 +81,13 @@ impl Node {
     /// Applies some states of a unit, each with its index.
     fn apply_part(&mut self, parts: &mut Parts<'_>, some: Vec<(Pending, usize)>, report: &mut Report) -> Result<()> {
         let (pending, indexes): (Vec<Pending>, Vec<usize>) = some.into_iter().unzip();
-        let Parts { queue, units, unit, number, given, options, .. } = *parts;
+        let Parts { queue, units, unit, number, options, .. } = *parts;
         for p in &pending {
-            if self.held(p, options).is_some() || self.identity_of_another(p, given)?.is_some() {
+            if self.held(p, options).is_some() || self.identity_of_another(p, &queue.given)?.is_some() {
                 return Err(does_not_fit());
             }
         }
-        let before = self.before(&pending, given)?;
+        let before = self.before(&pending, &queue.given)?;
         let mut settling = Settling::of(self, &pending, &before, options)?;
         let comes = |place: &usize| pending[*place].state.content.is_some();
         settling.arriving = (0..pending.len()).filter(comes).map(|place| (pending[place].guid, place)).collect();
@@ -130,7 +127,6 @@ struct Parts<'a> {
     units: &'a Units,
     unit: usize,
     number: u64,
-    given: &'a Given,
     options: ApplyOptions<'a>,
     /// Local keys kept for objects that come later and are referred to already, each with the place of its class.
     keys: HashMap<Guid, (usize, i64)>,

@@ -37,8 +37,7 @@ impl Node {
         report: &mut Report,
     ) -> Result<()> {
         let rivals = self.rivals(queue)?;
-        let given = Given::default();
-        self.finish_what_is_known(queue, &rivals, &given, report)?;
+        self.finish_what_is_known(queue, &rivals, report)?;
         self.going_on("finding what belongs together", 0, None)?;
         let units = self.units_of(queue, &rivals)?;
         let size = options.batch.unwrap_or(BATCH);
@@ -57,11 +56,11 @@ impl Node {
                 }
                 batches += 1;
                 if units.of(todo[start]).len() > size
-                    && self.settle_in_parts(queue, (&units, todo[start]), &given, options, report)?
+                    && self.settle_in_parts(queue, (&units, todo[start]), options, report)?
                 {
                     continue;
                 }
-                left.extend(self.settle_batch(queue, &units, &todo[start..at], &given, options, report)?);
+                left.extend(self.settle_batch(queue, &units, &todo[start..at], options, report)?);
             }
             todo = left;
             if batches < 2 {
@@ -72,7 +71,7 @@ impl Node {
                 let (together, apart) = self.without_dangling(queue, &units, &todo)?;
                 let objects: usize = together.iter().map(|u| units.of(*u).len()).sum();
                 todo = match objects <= TOGETHER {
-                    true => self.settle_batch(queue, &units, &together, &given, options, report)?,
+                    true => self.settle_batch(queue, &units, &together, options, report)?,
                     false => together,
                 };
                 todo.extend(apart);
@@ -90,19 +89,18 @@ impl Node {
         &mut self,
         queue: &mut Queue<'_>,
         rivals: &[Vec<usize>],
-        given: &Given,
         report: &mut Report,
     ) -> Result<()> {
         let rival: HashMap<usize, &Vec<usize>> = rivals.iter().map(|indexes| (indexes[0], indexes)).collect();
         let later: HashSet<usize> = rivals.iter().flat_map(|indexes| indexes[1..].iter().copied()).collect();
-        let news = self.news_in_set(queue, given)?;
+        let news = self.news_in_set(queue)?;
         let total = queue.finished.len();
         let is_news = |index: &usize| news[*index] && !rival.contains_key(index);
         for index in (0..total).filter(|index| !later.contains(index) && !is_news(index)) {
             let alone = vec![index];
             let indexes = rival.get(&index).copied().unwrap_or(&alone);
             let pending = self.load(queue, indexes.iter().copied())?;
-            for ((&index, p), why) in indexes.iter().zip(&pending).zip(self.no_news(&pending, given)?) {
+            for ((&index, p), why) in indexes.iter().zip(&pending).zip(self.no_news(&pending, &queue.given)?) {
                 let Some(why) = why else { continue };
                 queue.finished[index] = true;
                 if index < queue.waiting {
@@ -121,7 +119,6 @@ impl Node {
         queue: &mut Queue<'_>,
         units: &Units,
         batch: &[usize],
-        given: &Given,
         options: ApplyOptions<'_>,
         report: &mut Report,
     ) -> Result<Vec<usize>> {
@@ -130,8 +127,8 @@ impl Node {
         let pending = self.load(queue, indexes.iter().copied())?;
         let place = |index: usize| indexes.binary_search(&index).unwrap_or_default();
         let all: Vec<Unit> = batch.iter().map(|u| units.of(*u).map(place).collect()).collect();
-        let before = self.before(&pending, given)?;
-        let (mut done, reasons) = self.try_batch(&pending, &all, &before, given, options)?;
+        let before = self.before(&pending, &queue.given)?;
+        let (mut done, reasons) = self.try_batch(&pending, &all, &before, &queue.given, options)?;
         let mut left = Vec::new();
         for (u, unit) in all.iter().enumerate() {
             match done.remove(&u) {

@@ -61,6 +61,7 @@ pub(crate) struct Queue<'a> {
     pub(crate) waiting: usize,
     /// States with which nothing is left to do.
     pub(crate) finished: Vec<bool>,
+    pub(crate) given: Given,
 }
 
 fn blob(guid: Guid) -> [u8; 16] {
@@ -173,7 +174,12 @@ impl Node {
                 .execute((r.get::<_, i64>(0)?.saturating_add(BEFORE_COMMITS), blob(self.nodes.object(r.get(1)?)?)))?;
         }
         let fresh = set.map_or(0, |set| set.objects);
-        Ok(Queue { header: set.map(|set| &set.header), waiting, finished: vec![false; waiting + fresh] })
+        Ok(Queue {
+            header: set.map(|set| &set.header),
+            waiting,
+            finished: vec![false; waiting + fresh],
+            given: Given::default(),
+        })
     }
 
     /// Leaves the set in the spool out: only what waits is judged.
@@ -184,7 +190,7 @@ impl Node {
 
     /// Of each state, whether it is one of the set at hand that is news without a closer look: its object cannot be here, or its
     /// version has more of the sender than the one here, and no more of this node.
-    pub(crate) fn news_in_set(&self, queue: &Queue<'_>, given: &Given) -> Result<Vec<bool>> {
+    pub(crate) fn news_in_set(&self, queue: &Queue<'_>) -> Result<Vec<bool>> {
         let mut news = vec![false; queue.finished.len()];
         let Some(header) = queue.header else { return Ok(news) };
         let classes = header.classes.iter().map(|class| self.class(&class.name)).collect::<Result<Vec<_>>>()?;
@@ -193,7 +199,7 @@ impl Node {
         let mut rows = places.query([])?;
         while let Some(r) = rows.next()? {
             let guid = guid_of(r.get(1)?);
-            news[queue.index(r.get(0)?)] = given.is_new(self, guid)?
+            news[queue.index(r.get(0)?)] = queue.given.is_new(self, guid)?
                 || self.vector_of(classes[r.get::<_, usize>(2)?], guid)?.is_some_and(|ours| {
                     let (own, source): (u64, u64) = (r.get(3).unwrap_or(u64::MAX), r.get(4).unwrap_or(0));
                     source > ours.get(header.source.guid) && own <= ours.get(self.info.guid)
