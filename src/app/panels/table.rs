@@ -146,8 +146,8 @@ pub fn show(
             let Some(line) = state.line(side, row.index()) else { return };
             let selected = state.selection.guids.contains(&line.guid);
             let index = row.index();
-            Painting { state, snapshot, side, shape: &shape, line, selected, clip, index }.row(&mut row, out);
-            if difference(line).is_some() || state.flash.contains_key(&(side, line.guid)) || is_told(line) {
+            Painting { state, snapshot, side, shape: &shape, line: &line, selected, clip, index }.row(&mut row, out);
+            if difference(&line).is_some() || state.flash.contains_key(&(side, line.guid)) || is_told(&line) {
                 marked = marked.union(row.response().rect.intersect(clip));
             }
         });
@@ -234,7 +234,7 @@ fn placed(response: &Response, row: usize, column: usize) {
 
 impl Painting<'_> {
     fn row(&self, row: &mut TableRow<'_, '_>, out: &mut Vec<Command>) {
-        let order = self.line.orders[self.side].as_deref();
+        let order = self.line.orders[self.side].as_ref();
         let side_name = self.state.side_name(self.side);
         let (_, response) = row.col(|ui| self.mark(ui));
         let mut picks = vec![(response, None)];
