@@ -3,12 +3,14 @@
 //! Both panes are drawn from one list of lines, so the same object stands at the same height on both sides. A pure
 //! function of snapshot and question; the window keeps the answer until either changes.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use super::snapshot::{Column, Difference, Snapshot, difference, grouped_decimal, unknown};
 use super::view::{Line, SideIndex};
-use crate::demo::model::Order;
+use crate::demo::model::{Decimal, Order};
 
 /// What the legend lets through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -203,8 +205,10 @@ struct Filter {
     needle: String,
     /// Whether it occurs in the name of each employee, customer and item.
     named: [HashMap<i64, bool>; 3],
-    /// It may occur in a number.
-    of_number: bool,
+    /// If it may occur in a number: its digits and points.
+    digits: Option<String>,
+    /// Where numbers are written.
+    written: RefCell<String>,
 }
 
 impl Filter {
@@ -215,7 +219,8 @@ impl Filter {
             choices.map(|c| (c.key, c.name.to_lowercase().contains(&needle))).collect()
         });
         let of_number = needle.chars().all(|c| c.is_ascii_digit() || ".,-−".contains(c));
-        Filter { side, needle, named, of_number }
+        let digits = of_number.then(|| needle.replace([',', '-', '−'], ""));
+        Filter { side, needle, named, digits, written: RefCell::default() }
     }
 
     fn lets_through(&self, line: &Line) -> bool {
@@ -227,7 +232,7 @@ impl Filter {
         let named = || {
             (0..3).any(|kind| self.named[kind].get(&keys[kind]).copied().unwrap_or_else(|| self.unknown(keys[kind])))
         };
-        named() || self.in_date(&order.date_order) || (self.of_number && self.in_numbers(order))
+        named() || self.in_date(&order.date_order) || self.in_numbers(order)
     }
 
     /// A key that nobody has is shown as such.
@@ -243,7 +248,16 @@ impl Filter {
 
     /// Numbers match as shown and as typed without separators.
     fn in_numbers(&self, order: &Order) -> bool {
-        let needle = self.needle.as_str();
+        let (needle, Some(digits)) = (self.needle.as_str(), &self.digits) else { return false };
+        // All the ways of writing them take long, and few orders have the digits at all.
+        let mut written = self.written.borrow_mut();
+        written.clear();
+        let parts = |n: Decimal| (n.hundredths().unsigned_abs() / 100, n.hundredths().unsigned_abs() % 100);
+        let ((quantity, its_cents), (price, cents)) = (parts(order.quantity), parts(order.price));
+        let _ = write!(written, "{} {quantity}.{its_cents:02} {price}.{cents:02}", order.order_num);
+        if !written.contains(digits) {
+            return false;
+        }
         order.order_num.to_string().contains(needle)
             || order.quantity.to_string() == needle
             || order.price.to_string().starts_with(needle)
@@ -256,7 +270,6 @@ impl Filter {
 mod tests {
     use super::*;
     use crate::app::view::{Mark, View};
-    use crate::demo::model::Decimal;
     use crate::sync::{Guid, NodeId};
 
     fn line(serial: u64, numbers: [Option<i64>; 2], quantity: i64) -> Line {
