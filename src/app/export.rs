@@ -10,7 +10,7 @@ pub fn copied(state: &State, side: SideIndex) -> String {
     let Some(snapshot) = &state.snapshot else { return String::new() };
     let chosen: std::collections::HashSet<_> = state.selection.guids.iter().collect();
     let rows = (0..state.rows[side].len()).filter_map(|row| state.line(side, row)).filter(|l| chosen.contains(&l.guid));
-    let orders = rows.filter_map(|line| line.orders[side].as_deref());
+    let orders = rows.filter_map(|mut line| line.orders[side].take());
     // A tab or a line's end inside a value would begin another one.
     let clean = |text: String| text.replace(['\t', '\n', '\r'], " ");
     written(snapshot, side, orders, ["\t", "\n"], clean)
@@ -19,22 +19,24 @@ pub fn copied(state: &State, side: SideIndex) -> String {
 /// The orders that a side's table shows now, as RFC 4180 has it; made when it is written.
 pub fn csv(state: &State, side: SideIndex) -> Option<Text> {
     let (snapshot, rows) = (state.snapshot.clone()?, state.rows[side].clone());
-    let lines =
-        rows.iter().filter(|row| snapshot.view.lines.get(**row).is_some_and(|l| l.orders[side].is_some())).count();
+    let lines = rows
+        .iter()
+        .filter(|row| snapshot.view.lines.get(**row as usize).is_some_and(|l| l.orders[side].is_some()))
+        .count();
     Some(Text::new(lines + 1, move || {
         let quoted = |text: String| match text.contains([',', '"', '\n', '\r']) {
             true => format!("\"{}\"", text.replace('"', "\"\"")),
             false => text,
         };
-        let orders = rows.iter().filter_map(|row| snapshot.view.lines.get(*row)?.orders[side].as_deref());
+        let orders = rows.iter().filter_map(|row| snapshot.view.lines.get(*row as usize)?.orders[side].take());
         written(&snapshot, side, orders, [",", "\r\n"], quoted)
     }))
 }
 
-fn written<'a>(
+fn written(
     snapshot: &Snapshot,
     side: SideIndex,
-    orders: impl Iterator<Item = &'a Order>,
+    orders: impl Iterator<Item = Order>,
     [separator, end]: [&str; 2],
     value: impl Fn(String) -> String,
 ) -> String {
@@ -46,7 +48,7 @@ fn written<'a>(
             order.order_num.to_string(),
             snapshot.name(side, 0, order.employee),
             snapshot.name(side, 1, order.customer),
-            order.date_order.clone(),
+            order.date_order.to_string(),
             snapshot.name(side, 2, order.item),
             order.quantity.to_string(),
             order.price.to_string(),

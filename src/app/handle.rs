@@ -156,7 +156,7 @@ impl App {
     fn file_edit(&mut self, next: bool) {
         let (Some(editor), Some(snapshot)) = (&self.state.editor, &self.state.snapshot) else { return };
         let (side, guid, number, column) = (editor.side, editor.guid, editor.number, editor.column);
-        let order = snapshot.line(guid).and_then(|l| l.orders[side].clone());
+        let order = snapshot.line(guid).and_then(|mut l| l.orders[side].take());
         let changes = if editor.is_touched() { editor.draft(snapshot) } else { Ok(OrderDraft::default()) };
         // A wrong text is filed under no circumstances; the editor stays open with its reason.
         let (Ok(mut changes), Some(order)) = (changes, order) else { return };
@@ -419,8 +419,8 @@ fn decide(state: &mut State, change: impl FnOnce(&mut Draft)) {
 
 fn start_edit(state: &mut State, side: SideIndex, guid: Guid, column: Column) {
     let Some(snapshot) = &state.snapshot else { return };
-    let Some(order) = snapshot.line(guid).and_then(|l| l.orders[side].as_ref()) else { return };
-    state.editor = Some(Editor::new(snapshot, side, guid, order, column));
+    let Some(order) = snapshot.line(guid).and_then(|mut l| l.orders[side].take()) else { return };
+    state.editor = Some(Editor::new(snapshot, side, guid, &order, column));
     state.tabs[side] = PaneTab::Orders;
     select(state, side, guid, Some(column), Pick::One);
     state.look_at = Some(guid);

@@ -10,7 +10,7 @@ use super::others::Others;
 use super::selection::set_conflict;
 use super::state::{Activity, ConflictPick, DockTab, Flight, PaneTab, Report, State, Travel, Verified};
 use super::tour::Tour;
-use super::view::{Action, Detail, Done, Failure, Filed, Line, MomentView, Question, SideIndex};
+use super::view::{Action, Detail, Done, Failure, Filed, MomentView, Question, SideIndex};
 use super::worker::Finished;
 use crate::demo::scenario::Act;
 use crate::sync::Guid;
@@ -330,10 +330,8 @@ impl State {
         {
             self.conflict = Some(ConflictPick::Record(side, record));
         }
-        let numbered = tour.order().and_then(|(side, number)| {
-            let is_it = |line: &&Line| line.orders[side].as_ref().is_some_and(|o| o.order_num == number);
-            self.snapshot.as_ref()?.view.lines.iter().find(is_it).map(|line| line.guid)
-        });
+        let numbered =
+            tour.order().and_then(|(side, number)| self.snapshot.as_ref()?.view.lines.numbered(side, number));
         self.look_at = numbered.or(changed).or(self.look_at);
     }
 

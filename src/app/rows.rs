@@ -3,12 +3,14 @@
 //! Both panes are drawn from one list of lines, so the same object stands at the same height on both sides. A pure
 //! function of snapshot and question; the window keeps the answer until either changes.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::Arc;
 
 use super::snapshot::{Column, Difference, Snapshot, difference, grouped_decimal, unknown};
 use super::view::{Line, SideIndex};
-use crate::demo::model::Order;
-use crate::sync::Guid;
+use crate::demo::model::{Decimal, Order};
 
 /// What the legend lets through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,17 +117,19 @@ impl Default for Query {
     }
 }
 
-/// The lines each pane shows, as places in [`View::lines`](super::view::View::lines).
-pub fn rows(snapshot: &Snapshot, query: &Query) -> [Vec<usize>; 2] {
+/// The lines a pane shows, as places in [`View::lines`](super::view::View::lines).
+pub type Rows = Arc<[u32]>;
+
+/// What each pane shows; side by side it is the same.
+pub fn rows(snapshot: &Snapshot, query: &Query) -> [Rows; 2] {
     let filters = [0, 1].map(|side| Filter::new(snapshot, side, &query.filters[side]));
     let answer = |wanted: &dyn Fn(&Line) -> bool, sort: Sort| {
         let order = Keys::new(snapshot, sort);
-        let lines = snapshot.view.lines.iter().enumerate();
+        let lines = (0..).zip(snapshot.view.lines.iter());
         let shown = lines.filter(|(_, line)| query.show.lets_through(snapshot, line) && wanted(line));
-        let mut keys: Vec<Key> = shown.map(|(place, line)| order.of(place, line)).collect();
-        // The place comes last: no two are equal, and the order does not depend on where a line happens to be.
+        let mut keys: Vec<Key> = shown.map(|(place, line)| order.of(place, &line)).collect();
         keys.sort_unstable();
-        keys.into_iter().map(|key| key.place as usize).collect::<Vec<usize>>()
+        keys.into_iter().map(|key| key.place).collect::<Rows>()
     };
     if query.side_by_side {
         let rows = answer(&|line| filters.iter().all(|filter| filter.lets_through(line)), query.sort);
@@ -143,9 +147,9 @@ struct Key {
     value: i64,
     /// The highest first.
     number: std::cmp::Reverse<i64>,
-    /// Equal numbers can be two objects, one at either side: MASTER's first, then always in the same order.
-    side: SideIndex,
-    guid: Guid,
+    /// Equal numbers can be two objects, one at either side: MASTER's first.
+    side: u8,
+    /// The lines are in the order of their GUIDs, so this is always the same.
     place: u32,
 }
 
@@ -168,10 +172,10 @@ impl Keys {
         Keys { sort, ranks }
     }
 
-    fn of(&self, place: usize, line: &Line) -> Key {
+    fn of(&self, place: u32, line: &Line) -> Key {
         let side = [self.sort.side, 1 - self.sort.side].into_iter().find(|s| line.orders[*s].is_some());
         let side = side.unwrap_or_default();
-        let order = line.orders[side].as_deref();
+        let order = line.orders[side].as_ref();
         let ranked = |key: i64| self.ranks.as_ref().and_then(|r| r[side].get(&key).copied()).unwrap_or(i64::MAX);
         let number = order.map_or(0, |o| o.order_num);
         let value = order.map_or(0, |o| match self.sort.column {
@@ -184,7 +188,7 @@ impl Keys {
             Some(Column::Price) => o.price.hundredths(),
         });
         let value = if self.sort.descending { -value } else { value };
-        Key { value, number: std::cmp::Reverse(number), side, guid: line.guid, place: place as u32 }
+        Key { value, number: std::cmp::Reverse(number), side: side as u8, place }
     }
 }
 
@@ -201,8 +205,10 @@ struct Filter {
     needle: String,
     /// Whether it occurs in the name of each employee, customer and item.
     named: [HashMap<i64, bool>; 3],
-    /// It may occur in a number.
-    of_number: bool,
+    /// If it may occur in a number: its digits and points.
+    digits: Option<String>,
+    /// Where numbers are written.
+    written: RefCell<String>,
 }
 
 impl Filter {
@@ -213,7 +219,8 @@ impl Filter {
             choices.map(|c| (c.key, c.name.to_lowercase().contains(&needle))).collect()
         });
         let of_number = needle.chars().all(|c| c.is_ascii_digit() || ".,-−".contains(c));
-        Filter { side, needle, named, of_number }
+        let digits = of_number.then(|| needle.replace([',', '-', '−'], ""));
+        Filter { side, needle, named, digits, written: RefCell::default() }
     }
 
     fn lets_through(&self, line: &Line) -> bool {
@@ -225,7 +232,7 @@ impl Filter {
         let named = || {
             (0..3).any(|kind| self.named[kind].get(&keys[kind]).copied().unwrap_or_else(|| self.unknown(keys[kind])))
         };
-        named() || self.in_date(&order.date_order) || (self.of_number && self.in_numbers(order))
+        named() || self.in_date(&order.date_order) || self.in_numbers(order)
     }
 
     /// A key that nobody has is shown as such.
@@ -241,7 +248,16 @@ impl Filter {
 
     /// Numbers match as shown and as typed without separators.
     fn in_numbers(&self, order: &Order) -> bool {
-        let needle = self.needle.as_str();
+        let (needle, Some(digits)) = (self.needle.as_str(), &self.digits) else { return false };
+        // All the ways of writing them take long, and few orders have the digits at all.
+        let mut written = self.written.borrow_mut();
+        written.clear();
+        let parts = |n: Decimal| (n.hundredths().unsigned_abs() / 100, n.hundredths().unsigned_abs() % 100);
+        let ((quantity, its_cents), (price, cents)) = (parts(order.quantity), parts(order.price));
+        let _ = write!(written, "{} {quantity}.{its_cents:02} {price}.{cents:02}", order.order_num);
+        if !written.contains(digits) {
+            return false;
+        }
         order.order_num.to_string().contains(needle)
             || order.quantity.to_string() == needle
             || order.price.to_string().starts_with(needle)
@@ -254,7 +270,7 @@ impl Filter {
 mod tests {
     use super::*;
     use crate::app::view::{Mark, View};
-    use crate::demo::model::Decimal;
+    use crate::sync::{Guid, NodeId};
 
     fn line(serial: u64, numbers: [Option<i64>; 2], quantity: i64) -> Line {
         let orders = numbers.map(|n| {
@@ -269,8 +285,7 @@ mod tests {
             })
         });
         let marks = numbers.map(|n| if n.is_some() && numbers.contains(&None) { Mark::New } else { Mark::None });
-        let orders = orders.map(|o| o.map(std::sync::Arc::new));
-        Line::new(Guid { node: crate::sync::NodeId(1), serial }, orders, marks, [false; 6])
+        Line::new(Guid { node: NodeId(1), serial }, orders, marks, [false; 6])
     }
 
     fn shown(query: &Query) -> [Vec<u64>; 2] {
@@ -282,7 +297,8 @@ mod tests {
             line(5, [Some(8), Some(8)], 40),
         ];
         let snapshot = Snapshot::new(View { lines: lines.into_iter().collect(), ..View::default() }.into());
-        rows(&snapshot, query).map(|r| r.into_iter().map(|i| snapshot.view.lines[i].guid.serial).collect())
+        let serial = |row: &u32| snapshot.view.lines.get(*row as usize).unwrap().guid.serial;
+        rows(&snapshot, query).map(|rows| rows.iter().map(serial).collect())
     }
 
     #[test]

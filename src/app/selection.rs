@@ -3,7 +3,7 @@
 use super::command::{Pick, Step};
 use super::snapshot::{COLUMNS, Column};
 use super::state::{ConflictPick, DockTab, State};
-use super::view::{ConflictView, Line, SideIndex};
+use super::view::{ConflictView, SideIndex};
 use crate::sync::{Guid, RecordState};
 
 /// Selects an order; the dock follows if there is something to say about it.
@@ -30,7 +30,7 @@ pub fn select(state: &mut State, side: SideIndex, guid: Guid, column: Option<Col
     // The dock follows, if there is something to say about this object.
     if let Some(snapshot) = &state.snapshot {
         let record = snapshot.view.conflicts.iter().find(|c| c.guid == guid);
-        let ahead = snapshot.line(guid).is_some_and(Line::conflict).then_some(ConflictPick::Ahead(guid));
+        let ahead = snapshot.line(guid).is_some_and(|line| line.conflict()).then_some(ConflictPick::Ahead(guid));
         if let Some(pick) = ahead.or(record.map(|c| ConflictPick::Record(c.side, c.record))) {
             set_conflict(state, pick);
         }

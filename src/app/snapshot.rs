@@ -173,7 +173,11 @@ impl Snapshot {
                 .map(|choices| choices.iter().map(|c| (c.key, c.name.clone())).collect::<HashMap<_, _>>())
         });
         let mut counts = Counts { all: view.lines.len(), ..Counts::default() };
-        for kind in view.lines.iter().filter_map(difference) {
+        let (mut highest, mut ahead) = (0, Vec::new());
+        for line in view.lines.iter() {
+            let numbers = || line.orders.iter().flatten().map(|o| o.order_num);
+            highest = numbers().fold(highest, i64::max);
+            let Some(kind) = difference(&line) else { continue };
             counts.differ += 1;
             match kind {
                 Difference::New => counts.new += 1,
@@ -183,20 +187,22 @@ impl Snapshot {
                 Difference::Combine => counts.combine += 1,
                 Difference::Other => {}
             }
+            if line.conflict() {
+                ahead.push((numbers().next(), line.guid));
+            }
         }
+        // In the order of the tables, the latest first.
+        ahead.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+        let ahead = ahead.into_iter().map(|(_, guid)| guid).collect();
+        let lines_of = |guids: &HashSet<Guid>| guids.iter().filter(|guid| view.lines.place(**guid).is_some()).count();
         counts.waiting = view.sides.iter().map(|s| s.requeued.len()).sum();
         let waits: HashSet<Guid> = view.sides.iter().flat_map(|s| s.requeued.iter().map(|r| r.guid)).collect();
-        counts.waiting_lines = view.lines.iter().filter(|l| waits.contains(&l.guid)).count();
+        counts.waiting_lines = lines_of(&waits);
         let open = || view.conflicts.iter().filter(|c| c.state == RecordState::Open);
         counts.to_decide = open().count();
         let to_decide: HashSet<Guid> = open().map(|c| c.guid).collect();
-        counts.to_decide_lines = view.lines.iter().filter(|l| to_decide.contains(&l.guid)).count();
-        let numbers = view.lines.iter().flat_map(|l| l.orders.iter().flatten()).map(|o| o.order_num);
-        let digits = numbers.max().unwrap_or(0).to_string().len();
-        // In the order of the tables, the latest first.
-        let mut ahead: Vec<&Line> = view.lines.iter().filter(|l| l.conflict()).collect();
-        ahead.sort_by_key(|l| std::cmp::Reverse(l.orders.iter().flatten().map(|o| o.order_num).next()));
-        let ahead = ahead.into_iter().map(|l| l.guid).collect();
+        counts.to_decide_lines = lines_of(&to_decide);
+        let digits = highest.to_string().len();
         let longest = [0, 1, 2].map(|kind| {
             let shown = names.iter().flat_map(|side| side[kind].values());
             let shown = shown.map(|name| if kind == 0 { short_name(name) } else { name.clone() });
@@ -210,7 +216,7 @@ impl Snapshot {
     pub fn orders_of(&self, side: SideIndex, kind: usize, key: i64) -> usize {
         let counted = self.orders_of[side][kind].get_or_init(|| {
             let mut counted = HashMap::new();
-            for order in self.view.lines.iter().filter_map(|line| line.orders[side].as_ref()) {
+            for order in self.view.lines.iter().filter_map(|mut line| line.orders[side].take()) {
                 *counted.entry([order.employee, order.customer, order.item][kind]).or_default() += 1;
             }
             counted
@@ -219,7 +225,7 @@ impl Snapshot {
     }
 
     /// The line of an object.
-    pub fn line(&self, guid: Guid) -> Option<&Line> {
+    pub fn line(&self, guid: Guid) -> Option<Line> {
         self.view.lines.of(guid)
     }
 
@@ -237,7 +243,7 @@ impl Snapshot {
     pub fn has(&self, pick: ConflictPick) -> bool {
         match pick {
             ConflictPick::Record(side, record) => self.record(side, record).is_some(),
-            ConflictPick::Ahead(guid) => self.line(guid).is_some_and(Line::conflict),
+            ConflictPick::Ahead(guid) => self.line(guid).is_some_and(|line| line.conflict()),
         }
     }
 
@@ -268,7 +274,7 @@ impl Snapshot {
             Column::Employee => self.name(side, 0, order.employee),
             Column::Customer => self.name(side, 1, order.customer),
             Column::Item => self.name(side, 2, order.item),
-            Column::Date => order.date_order.clone(),
+            Column::Date => order.date_order.to_string(),
             Column::Quantity => grouped_decimal(order.quantity, false),
             Column::Price => grouped_decimal(order.price, true),
         }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use super::rows::{Query, rows};
+use super::rows::{Query, Rows, rows};
 use super::snapshot::Snapshot;
 use super::view::View;
 
@@ -17,7 +17,7 @@ pub struct Sorted {
     /// The question.
     pub query: Query,
     /// The answer.
-    pub rows: [Vec<usize>; 2],
+    pub rows: [Rows; 2],
 }
 
 type Question = (Snapshot, Query);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::decision::Draft;
 use super::dialogs::Dialog;
 use super::edit::Editor;
-use super::rows::{Query, rows};
+use super::rows::{Query, Rows, rows};
 use super::settings::Settings;
 use super::snapshot::{COLUMNS, Column, Snapshot};
 use super::sorter::Sorted;
@@ -74,7 +74,7 @@ pub struct State {
     /// The rows are old ones: the sorter is at work.
     pub sorting: bool,
     /// The answer to the query for each pane, indices into the view's lines.
-    pub rows: [Vec<usize>; 2],
+    pub rows: [Rows; 2],
     /// What each pane lists.
     pub tabs: [PaneTab; 2],
     /// The selected order.
@@ -271,7 +271,7 @@ impl State {
         }
     }
 
-    fn show_rows(&mut self, rows: [Vec<usize>; 2]) {
+    fn show_rows(&mut self, rows: [Rows; 2]) {
         let Some(snapshot) = &self.snapshot else { return };
         self.rows = rows;
         if self.selection.guids.is_empty() && self.selection.cursor.is_none() {
@@ -287,9 +287,10 @@ impl State {
         }
         // Side by side both panes have the same rows.
         let panes = if self.query.side_by_side { 1 } else { 2 };
-        for row in self.rows[..panes].iter().flatten() {
-            if noted[*row] == Noted::Selected {
-                noted[*row] = Noted::Seen;
+        for row in self.rows[..panes].iter().flat_map(|rows| rows.iter()) {
+            let noted = &mut noted[*row as usize];
+            if *noted == Noted::Selected {
+                *noted = Noted::Seen;
             }
         }
         let seen = |guid: &Guid| snapshot.place(*guid).is_some_and(|place| noted[place] == Noted::Seen);
@@ -375,16 +376,16 @@ impl State {
     }
 
     /// The line at a place in a side's table.
-    pub fn line(&self, side: SideIndex, row: usize) -> Option<&Line> {
+    pub fn line(&self, side: SideIndex, row: usize) -> Option<Line> {
         let snapshot = self.snapshot.as_ref()?;
-        snapshot.view.lines.get(*self.rows[side].get(row)?)
+        snapshot.view.lines.get(*self.rows[side].get(row)? as usize)
     }
 
     /// Where in the table an object stands.
     pub fn row_of(&self, side: SideIndex, guid: Guid) -> Option<usize> {
         // Not by looking at each line: they lie anywhere, and a million of them would take several frames.
         let place = self.snapshot.as_ref()?.place(guid)?;
-        self.rows[side].iter().position(|row| *row == place)
+        self.rows[side].iter().position(|row| *row as usize == place)
     }
 
     /// The tour is offered now.
@@ -416,10 +417,10 @@ impl State {
     }
 
     /// The order under the cursor, at the pane last clicked.
-    pub fn current(&self, side: SideIndex) -> Option<(Guid, &Order)> {
+    pub fn current(&self, side: SideIndex) -> Option<(Guid, Order)> {
         let guid = self.selection.cursor?;
-        let line = self.snapshot.as_ref()?.line(guid)?;
-        Some((guid, line.orders[side].as_ref()?))
+        let mut line = self.snapshot.as_ref()?.line(guid)?;
+        Some((guid, line.orders[side].take()?))
     }
 
     /// Whether any order that a side has is selected.
@@ -431,8 +432,9 @@ impl State {
     /// Numbers of the selected orders at a side.
     pub fn selected_numbers(&self, side: SideIndex) -> Vec<i64> {
         let Some(snapshot) = &self.snapshot else { return Vec::new() };
-        let orders = self.selection.guids.iter().filter_map(|g| snapshot.line(*g)?.orders[side].as_ref());
-        orders.map(|o| o.order_num).collect()
+        let orders =
+            self.selection.guids.iter().filter_map(|g| snapshot.line(*g)?.orders[side].as_ref().map(|o| o.order_num));
+        orders.collect()
     }
 
     /// A side's name.

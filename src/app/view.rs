@@ -5,7 +5,6 @@
 //! view made by hand.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::lines::Lines;
 use crate::demo::model::Order;
@@ -23,7 +22,7 @@ pub struct View {
     pub dir: PathBuf,
     /// MASTER and CLIENT.
     pub sides: [Side; 2],
-    /// Every order of either side, one line an object, unsorted.
+    /// Every order of either side, one line an object, by GUID.
     pub lines: Lines,
     /// Nothing to send and nothing waiting, from versions.
     pub equal: bool,
@@ -206,21 +205,21 @@ pub struct Line {
     /// Identity, the same on both sides.
     pub guid: Guid,
     /// The order at MASTER and at CLIENT; `None` where it is not (yet) or no longer there.
-    pub orders: [Option<Arc<Order>>; 2],
+    pub orders: [Option<Order>; 2],
     /// What each side has done that the other has not seen.
     pub marks: [Mark; 2],
     /// Which columns differ between the sides, in the order employee, customer, date, item, quantity, price.
     /// References are compared by GUID. All false where one side lacks the order.
     pub differs: [bool; 6],
     /// Where both sides changed it: what both started from, references as MASTER's keys; `None` where that is not known.
-    pub common: Option<Arc<Order>>,
+    pub common: Option<Box<Order>>,
     /// Where both sides changed it: which columns each side changed since then. Without `common`, those that differ.
     pub changed: [[bool; 6]; 2],
 }
 
 impl Line {
     /// A line without a conflict.
-    pub fn new(guid: Guid, orders: [Option<Arc<Order>>; 2], marks: [Mark; 2], differs: [bool; 6]) -> Self {
+    pub fn new(guid: Guid, orders: [Option<Order>; 2], marks: [Mark; 2], differs: [bool; 6]) -> Self {
         Line { guid, orders, marks, differs, common: None, changed: [differs; 2] }
     }
 

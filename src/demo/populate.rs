@@ -192,7 +192,7 @@ impl Parts {
             order_num: 0,
             employee: *pick(rng, &self.employees),
             customer: *pick(rng, &self.customers),
-            date_order: date.format(DATE_FORMAT).to_string(),
+            date_order: date.format(DATE_FORMAT).to_string().into(),
             item: *pick(rng, &self.items),
             quantity: Decimal::whole(rng.random_range(1..=1000)),
             price: Decimal::from_hundredths(rng.random_range(100..=999_900)),

@@ -4,7 +4,8 @@ use rusqlite::types::{Value as SqlValue, ValueRef};
 use rusqlite::{OptionalExtension, Row};
 
 use crate::demo::model::{Decimal, Order};
-use crate::sync::{Error, ErrorKind, Node, Result};
+use crate::demo::tables::ORDER;
+use crate::sync::{Error, ErrorKind, Guid, Node, Result};
 
 const ORDER_COLUMNS: &str = "order_num, employee, customer, date_order, item, quantity, price";
 
@@ -26,13 +27,14 @@ pub fn orders(node: &Node, limit: usize) -> Result<Vec<Order>> {
     rows(node, &sql, limit, read_order)
 }
 
-/// Every order, one after the other.
-pub fn each_order(node: &Node, mut work: impl FnMut(Order)) -> Result<()> {
-    let sql = format!("SELECT {ORDER_COLUMNS} FROM orders");
+/// Every order and which object it is, one after the other.
+pub fn each_order(node: &Node, mut work: impl FnMut(Guid, Order)) -> Result<()> {
+    let objects = node.class(ORDER)?.objects();
+    let sql = format!("SELECT {ORDER_COLUMNS}, x.object FROM orders JOIN {objects} x ON x.key = order_num");
     let mut statement = node.connection().prepare_cached(&sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        work(read_order(row)?);
+        work(node.nodes.object(row.get(7)?)?, read_order(row)?);
     }
     Ok(())
 }
@@ -42,7 +44,7 @@ fn read_order(r: &Row<'_>) -> rusqlite::Result<Order> {
         order_num: r.get(0)?,
         employee: r.get(1)?,
         customer: r.get(2)?,
-        date_order: r.get(3)?,
+        date_order: r.get_ref(3)?.as_str()?.into(),
         item: r.get(4)?,
         quantity: decimal(r.get_ref(5)?),
         price: decimal(r.get_ref(6)?),

@@ -281,7 +281,7 @@ async fn one(State(app): State<App>, At(at): At, Path(order): Path<String>) -> R
             employee: guid("Employee", found.employee)?,
             customer: guid("Customer", found.customer)?,
             item: guid("Item", found.item)?,
-            date_order: found.date_order,
+            date_order: found.date_order.into(),
             quantity: found.quantity,
             price: found.price,
         })
@@ -336,7 +336,7 @@ async fn orders_top(State(app): State<App>, At(at): At, Path(limit): Path<String
             id: o.order_num,
             order_num: o.order_num,
             employee: o.employee,
-            date_order: o.date_order,
+            date_order: o.date_order.into(),
             customer: o.customer,
             item: o.item,
             price: o.price,

@@ -53,7 +53,7 @@ impl Demo {
     }
 }
 
-fn line(view: &View, side: usize, number: i64) -> &Line {
+fn line(view: &View, side: usize, number: i64) -> Line {
     view.lines.iter().find(|l| l.orders[side].as_ref().is_some_and(|o| o.order_num == number)).unwrap()
 }
 

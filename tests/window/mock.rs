@@ -153,7 +153,6 @@ impl MockBackend {
         let change = |line: &mut Line, side: usize, mark, quantity: i64, price: i64| {
             line.marks[side] = mark;
             if let Some(order) = &mut line.orders[side] {
-                let order = Arc::make_mut(order);
                 order.quantity = Decimal::whole(quantity);
                 order.price = Decimal::from_hundredths(price);
             }
@@ -163,7 +162,7 @@ impl MockBackend {
         change(&mut lines[at(7)], 0, Mark::Changed, 77, 124950);
         lines[at(11)].marks[1] = Mark::Changed;
         if let Some(order) = &mut lines[at(11)].orders[1] {
-            Arc::make_mut(order).employee = order.employee % 8 + 1;
+            order.employee = order.employee % 8 + 1;
         }
         lines[at(15)].marks = [Mark::Deleted, Mark::None];
         lines[at(15)].orders[0] = None;
@@ -369,7 +368,8 @@ impl MockBackend {
                 8 + self.roll(11),
                 self.roll(60),
                 self.roll(60)
-            ),
+            )
+            .into(),
             item: self.roll(8) + 1,
             quantity: Decimal::whole(self.roll(1000)),
             price: Decimal::from_hundredths(100 + self.roll(999_000)),
@@ -379,7 +379,7 @@ impl MockBackend {
     fn push(&mut self, orders: [Option<Order>; 2], marks: [Mark; 2]) -> Guid {
         self.serial += 1;
         let guid = Guid { node: NodeId(1), serial: self.serial };
-        self.lines.push(Line::new(guid, orders.map(|o| o.map(Arc::new)), marks, [false; 6]));
+        self.lines.push(Line::new(guid, orders, marks, [false; 6]));
         guid
     }
 
@@ -434,8 +434,7 @@ impl MockBackend {
             let conflict = line.marks[source] == Mark::Conflict;
             match (conflict, line.orders[source].clone()) {
                 (true, _) => line.orders[0] = line.orders[1].clone(),
-                (false, Some(order)) => {
-                    let mut order = (*order).clone();
+                (false, Some(mut order)) => {
                     match &line.orders[target] {
                         Some(old) => order.order_num = old.order_num,
                         None => {
@@ -443,7 +442,7 @@ impl MockBackend {
                             number += 1;
                         }
                     }
-                    line.orders[target] = Some(Arc::new(order));
+                    line.orders[target] = Some(order);
                 }
                 (false, None) => line.orders[target] = None,
             }
@@ -490,7 +489,7 @@ impl MockBackend {
             Action::EditOrder { side, number, changes } => {
                 if let Some(line) = self.find(side, number) {
                     if let Some(order) = &mut line.orders[side] {
-                        amend(Arc::make_mut(order), changes);
+                        amend(order, changes);
                     }
                     if line.marks[side] == Mark::None {
                         line.marks[side] = Mark::Changed;
@@ -714,7 +713,8 @@ impl MockBackend {
                     let order = line.orders[side].as_ref()?;
                     let [employee, customer, item] = names.clone();
                     let quantity = order.quantity.to_string();
-                    let texts = [employee, customer, order.date_order.clone(), item, quantity, order.price.to_string()];
+                    let texts =
+                        [employee, customer, order.date_order.to_string(), item, quantity, order.price.to_string()];
                     let since = std::array::from_fn(|i| i == 4 && line.marks[side] == Mark::Changed);
                     Some(MomentRow { guid: line.guid, number: order.order_num, texts, since, gone: false })
                 });
@@ -763,7 +763,7 @@ fn amend(order: &mut Order, d: OrderDraft) {
     order.item = d.item.unwrap_or(order.item);
     order.quantity = d.quantity.unwrap_or(order.quantity);
     order.price = d.price.unwrap_or(order.price);
-    order.date_order = d.date_order.unwrap_or_else(|| order.date_order.clone());
+    order.date_order = d.date_order.map_or_else(|| order.date_order.clone(), Into::into);
 }
 
 impl Backend for MockBackend {

@@ -203,9 +203,9 @@ fn a_real_change_is_seen() {
     // One digit of one quantity.
     let state = window.state_mut();
     let mut view = (*state.snapshot.as_ref().unwrap().view).clone();
-    let number = |l: &&Line| l.orders[0].as_ref().is_some_and(|o| o.order_num == 23);
-    let mut line = view.lines.iter().find(number).unwrap().clone();
-    let order = std::sync::Arc::make_mut(line.orders[0].as_mut().unwrap());
+    let number = |l: &Line| l.orders[0].as_ref().is_some_and(|o| o.order_num == 23);
+    let mut line = view.lines.iter().find(number).unwrap();
+    let order = line.orders[0].as_mut().unwrap();
     order.quantity = objsync::demo::model::Decimal::from_hundredths(order.quantity.hundredths() ^ 100);
     view.lines.put(line);
     state.show_view(view.into());

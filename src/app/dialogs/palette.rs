@@ -47,10 +47,8 @@ fn orders(state: &State, text: &str) -> Vec<(Command, String)> {
         return Vec::new();
     };
     let has = |side: usize| {
-        let of = |line: &&crate::app::view::Line| line.orders[side].as_ref().is_some_and(|o| o.order_num == number);
-        let line = snapshot.view.lines.iter().find(of)?;
-        let label = format!("Go to order {number} at {}", state.side_name(side));
-        Some((Command::Reveal(side, line.guid), label))
+        let guid = snapshot.view.lines.numbered(side, number)?;
+        Some((Command::Reveal(side, guid), format!("Go to order {number} at {}", state.side_name(side))))
     };
     (0..2).filter_map(has).collect()
 }

@@ -4,9 +4,7 @@
 //! Where that cannot be told (another program has taken a set back, altered a table, or written past the triggers), all is read
 //! again. The invariant: after every view, number and sum of what is kept are those of the tables.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use rusqlite::types::ValueRef;
 
@@ -76,22 +74,27 @@ pub(super) struct Kept {
 impl Kept {
     /// A line in place of its object's, which may be gone.
     fn put(&mut self, guid: Guid, line: Option<Line>) {
-        for (orders, sign) in [(self.lines.of(guid), -1), (line.as_ref(), 1)].map(|(l, s)| (l.map(|l| &l.orders), s)) {
-            for (total, order) in self.totals.iter_mut().zip(orders.into_iter().flatten()) {
-                if let Some(order) = order {
-                    *total = (total.0 + sign, total.1 + sign * order.order_num);
-                }
-            }
-        }
-        let same =
-            |l: &Line| l.marks == [Mark::None; 2] && !l.differs.contains(&true) && l.orders.iter().all(Option::is_some);
-        match line.as_ref().is_none_or(same) {
+        match line.as_ref().is_none_or(is_same) {
             true => self.special.remove(&guid),
             false => self.special.insert(guid),
         };
-        match line {
+        if let Some(line) = &line {
+            self.count(&line.orders, 1);
+        }
+        let before = match line {
             Some(line) => self.lines.put(line),
             None => self.lines.remove(guid),
+        };
+        if let Some(before) = before {
+            self.count(&before.orders, -1);
+        }
+    }
+
+    fn count(&mut self, orders: &[Option<Order>; 2], sign: i64) {
+        for (total, order) in self.totals.iter_mut().zip(orders) {
+            if let Some(order) = order {
+                *total = (total.0 + sign, total.1 + sign * order.order_num);
+            }
         }
     }
 }
@@ -116,26 +119,27 @@ impl Engine {
         let (mut kept, news) = match self.kept.take() {
             Some(kept) => match self.news(&kept, &referred)? {
                 Some(news) => (Kept { looked, referred, ..kept }, news),
-                None => self.all(looked, referred)?,
+                None => (self.all(looked, referred)?, HashSet::new()),
             },
-            None => self.all(looked, referred)?,
+            None => (self.all(looked, referred)?, HashSet::new()),
         };
-        self.refresh(&mut kept, news, ahead, rule)?;
+        self.refresh(&mut kept, &news, ahead, rule)?;
         if !self.agrees(&kept)? {
             // Something was written past the journal.
-            let Kept { looked, referred, .. } = kept;
-            let (mut anew, news) = self.all(looked, referred)?;
-            self.refresh(&mut anew, news, ahead, rule)?;
-            kept = anew;
+            let Kept { looked, referred, lines, special, .. } = kept;
+            drop((lines, special));
+            kept = self.all(looked, referred)?;
+            self.refresh(&mut kept, &HashSet::new(), ahead, rule)?;
         }
-        let combined = kept.special.iter().filter(|guid| kept.lines.of(**guid).is_some_and(Line::combines)).copied();
+        let combined =
+            kept.special.iter().filter(|guid| kept.lines.of(**guid).is_some_and(|line| line.combines())).copied();
         let answer = (kept.lines.clone(), combined.collect());
         self.kept = Some(kept);
         Ok(answer)
     }
 
-    /// What was filed since what is kept was read, as it is now; `None`: all is to be read again.
-    fn news(&self, kept: &Kept, referred: &[Referred; 2]) -> Result<Option<Rows>> {
+    /// What was filed since what is kept was read; `None`: all is to be read again.
+    fn news(&self, kept: &Kept, referred: &[Referred; 2]) -> Result<Option<HashSet<Guid>>> {
         let nodes = [&self.env.nodes[0], &self.env.nodes[1]];
         if nodes.map(|n| n.info().guid) != kept.nodes || !(0..2).all(|i| referred[i].means_the_same(&kept.referred[i]))
         {
@@ -148,52 +152,39 @@ impl Engine {
                 None => return Ok(None),
             }
         }
-        let both = |guid: Guid| -> Result<(Guid, [Option<Arc<Order>>; 2])> {
-            Ok((guid, [order_of(nodes[0], guid)?, order_of(nodes[1], guid)?]))
-        };
-        filed.into_iter().map(both).collect::<Result<Rows>>().map(Some)
+        Ok(Some(filed))
     }
 
-    /// Nothing is kept; everything is news.
-    fn all(&self, looked: [Looked; 2], referred: [Referred; 2]) -> Result<(Kept, Rows)> {
-        let mut rows = Rows::new();
-        for side in [0, 1] {
-            let node = &self.env.nodes[side];
-            let keys: HashMap<i64, Guid> = node.keys(node.class(ORDER)?)?.into_iter().collect();
-            query::each_order(node, |order| {
-                let Some(guid) = keys.get(&order.order_num) else { return };
-                let row = rows.entry(*guid).or_default();
-                // The same twice is kept once: of a million orders nearly all are.
-                row[side] = match &row[0] {
-                    Some(there) if side == 1 && **there == order => Some(there.clone()),
-                    _ => Some(Arc::new(order)),
-                };
-            })?;
-        }
+    /// Everything as it is now, without what is still to be told of it.
+    fn all(&self, looked: [Looked; 2], referred: [Referred; 2]) -> Result<Kept> {
         let nodes = [0, 1].map(|side| self.env.nodes[side].info().guid);
-        let kept = Kept {
-            nodes,
-            looked,
-            referred,
-            lines: Lines::default(),
-            special: HashSet::new(),
-            totals: Default::default(),
-        };
-        Ok((kept, rows))
+        let (lines, special) = (Lines::default(), HashSet::new());
+        let mut kept = Kept { nodes, looked, referred, lines, special, totals: Default::default() };
+        let nothing = [HashSet::new(), HashSet::new()];
+        query::each_order(&self.env.nodes[0], |guid, order| {
+            // Until the other side is read it looks new, and nearly none is: that is not worth noting.
+            let line = Line::new(guid, [Some(order), None], [Mark::New, Mark::None], [false; 6]);
+            kept.count(&line.orders, 1);
+            kept.lines.put(line);
+        })?;
+        query::each_order(&self.env.nodes[1], |guid, order| {
+            let there = kept.lines.of(guid).and_then(|mut line| line.orders[0].take());
+            kept.put(guid, line(guid, [there, Some(order)], &kept.referred, &nothing));
+        })?;
+        let alone = kept.lines.iter().filter(|line| line.orders[1].is_none());
+        kept.special.extend(alone.map(|line| line.guid));
+        Ok(kept)
     }
 
     /// Makes the lines of what is news, and again of what is not the same at both sides.
-    fn refresh(&self, kept: &mut Kept, mut news: Rows, ahead: &[HashSet<Guid>; 2], rule: Rule) -> Result<()> {
-        let again: Vec<Guid> = kept.special.iter().chain(ahead.iter().flatten()).copied().collect();
+    fn refresh(&self, kept: &mut Kept, news: &HashSet<Guid>, ahead: &[HashSet<Guid>; 2], rule: Rule) -> Result<()> {
+        let mut again: HashSet<Guid> = ahead.iter().flatten().copied().collect();
+        again.extend(kept.special.iter().chain(news));
         for guid in again {
-            if let Entry::Vacant(place) = news.entry(guid) {
-                place.insert(match kept.lines.of(guid) {
-                    Some(line) => line.orders.clone(),
-                    None => [order_of(&self.env.nodes[0], guid)?, order_of(&self.env.nodes[1], guid)?],
-                });
-            }
-        }
-        for (guid, orders) in news {
+            let orders = match kept.lines.of(guid) {
+                Some(line) if !news.contains(&guid) => line.orders,
+                _ => [order_of(&self.env.nodes[0], guid)?, order_of(&self.env.nodes[1], guid)?],
+            };
             let mut made = line(guid, orders, &kept.referred, ahead);
             if let Some(line) = made.as_mut().filter(|l| l.marks != [Mark::None; 2]) {
                 self.finish(line, &kept.referred, rule)?;
@@ -256,7 +247,7 @@ impl Engine {
             order_num: 0,
             employee: key("employee", "Employee")?,
             customer: key("customer", "Customer")?,
-            date_order: value("date_order").shown(),
+            date_order: value("date_order").shown().into(),
             item: key("item", "Item")?,
             quantity: number("quantity"),
             price: number("price"),
@@ -266,18 +257,15 @@ impl Engine {
                 line.changed[side] = differences([&common, order], [&referred[0], &referred[side]]);
             }
         }
-        line.common = Some(Arc::new(common));
+        line.common = Some(Box::new(common));
         Ok(())
     }
 }
 
-/// Orders by object, of both sides.
-type Rows = HashMap<Guid, [Option<Arc<Order>>; 2]>;
-
-fn order_of(node: &Node, guid: Guid) -> Result<Option<Arc<Order>>> {
+fn order_of(node: &Node, guid: Guid) -> Result<Option<Order>> {
     let Some(number) = node.key_of(node.class(ORDER)?, guid)? else { return Ok(None) };
     match query::order(node, number) {
-        Ok(order) => Ok(Some(Arc::new(order))),
+        Ok(order) => Ok(Some(order)),
         Err(e) if e.kind() == ErrorKind::Constraint => Ok(None),
         Err(e) => Err(e),
     }
@@ -296,6 +284,11 @@ fn differences([a, b]: [&Order; 2], [x, y]: [&Referred; 2]) -> [bool; 6] {
     ]
 }
 
+/// Both sides have the same order, and neither has anything to tell.
+fn is_same(line: &Line) -> bool {
+    line.marks == [Mark::None; 2] && !line.differs.contains(&true) && line.orders.iter().all(Option::is_some)
+}
+
 /// Both sides changed the order, but no property to different values.
 fn will_be_combined(line: &Line) -> bool {
     let clash = |i: usize| line.differs[i] && line.changed[0][i] && line.changed[1][i];
@@ -303,18 +296,7 @@ fn will_be_combined(line: &Line) -> bool {
 }
 
 /// `None` where neither side has the order any more and nothing is to be told.
-fn line(
-    guid: Guid,
-    mut orders: [Option<Arc<Order>>; 2],
-    referred: &[Referred; 2],
-    ahead: &[HashSet<Guid>; 2],
-) -> Option<Line> {
-    if let [Some(a), Some(b)] = &orders
-        && a == b
-        && !Arc::ptr_eq(a, b)
-    {
-        orders = [Some(a.clone()), Some(a.clone())];
-    }
+fn line(guid: Guid, orders: [Option<Order>; 2], referred: &[Referred; 2], ahead: &[HashSet<Guid>; 2]) -> Option<Line> {
     if orders.iter().all(Option::is_none) {
         return None;
     }

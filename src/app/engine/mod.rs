@@ -59,6 +59,9 @@ pub struct Engine {
     serving: Serving,
 }
 
+/// SQLite's `cache_size` while a view is read, 2 MB: most is read once, from end to end, and keeping it is of no use.
+const CACHE_OF_A_VIEW: i64 = -2048;
+
 /// Changes when another program writes to a file, or puts another file in its place.
 type FileState = (Option<i64>, Option<(u64, u64)>);
 
@@ -130,6 +133,16 @@ impl Engine {
     fn file_states(&self) -> HashMap<PathBuf, FileState> {
         let state = |n: &Node| (n.path().to_owned(), (n.data_version().ok(), identity(n.path())));
         self.env.nodes.iter().map(state).collect()
+    }
+
+    /// Sets how much of each file SQLite keeps in memory, as its `cache_size`; what that was.
+    fn cache(&self, size: i64) -> Result<i64> {
+        let mut before = size;
+        for node in &self.env.nodes {
+            before = node.connection().pragma_query_value(None, "cache_size", |r| r.get(0))?;
+            node.connection().pragma_update(None, "cache_size", size)?;
+        }
+        Ok(before)
     }
 
     fn name(&self, side: SideIndex) -> String {
@@ -361,7 +374,10 @@ impl Backend for Engine {
         self.files = self.env.files().len();
         self.seen = self.file_states();
         let rest = self.serving.follow(self.env.dir());
-        let view = self.look().map_err(failure)?;
+        let usual = self.cache(CACHE_OF_A_VIEW).map_err(failure)?;
+        let view = self.look();
+        self.cache(usual).map_err(failure)?;
+        let view = view.map_err(failure)?;
         let cards = view.lanes.iter().flat_map(|lane| &lane.prepared);
         self.cards = cards.map(|card| (card.file.clone(), modified(&card.file))).collect();
         Ok(View { rest, ..view })

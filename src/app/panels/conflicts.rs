@@ -79,7 +79,7 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Comma
         }
         Some(ConflictPick::Ahead(guid)) => page(ui, "conflict", |ui| {
             if let Some(line) = snapshot.line(guid) {
-                foretold(ui, state, snapshot, line);
+                foretold(ui, state, snapshot, &line);
             }
         }),
         None => {}
@@ -89,7 +89,7 @@ pub fn show(ui: &mut Ui, state: &State, snapshot: &Snapshot, out: &mut Vec<Comma
 /// What an entry says, to be looked through.
 fn said(snapshot: &Snapshot, pick: ConflictPick) -> String {
     match pick {
-        ConflictPick::Ahead(guid) => snapshot.line(guid).map(|line| ahead_title(snapshot, line)).unwrap_or_default(),
+        ConflictPick::Ahead(guid) => snapshot.line(guid).map(|line| ahead_title(snapshot, &line)).unwrap_or_default(),
         ConflictPick::Record(side, record) => snapshot
             .record(side, record)
             .map(|r| format!("{} {} {} {} {}", r.title, r.kind, r.set, r.chosen, r.rule))
@@ -105,8 +105,8 @@ fn listed(ui: &mut Ui, snapshot: &Snapshot, pick: ConflictPick, chosen: bool) ->
             let Some(line) = snapshot.line(guid) else { return false };
             let words = if line.combines() { "⊕ will be combined" } else { "! will conflict" };
             let tag = (words, t.conflict, t.conflict_fill);
-            let below = format!("{} · no set applied yet", ahead_kind(snapshot, line));
-            entry(ui, chosen, &ahead_title(snapshot, line), tag, &below, t.text)
+            let below = format!("{} · no set applied yet", ahead_kind(snapshot, &line));
+            entry(ui, chosen, &ahead_title(snapshot, &line), tag, &below, t.text)
         }
         ConflictPick::Record(side, record) => {
             let Some(record) = snapshot.record(side, record) else { return false };

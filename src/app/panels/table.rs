@@ -3,7 +3,8 @@
 //! Only visible rows are laid out; text is painted straight into its cell, since most frames of most cells change nothing.
 
 use eframe::egui::{
-    self, Align, CornerRadius, Layout, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    self, Align, Color32, CornerRadius, Layout, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2,
+    vec2,
 };
 use egui_extras::{Column as TableColumn, TableBuilder, TableRow};
 
@@ -11,7 +12,7 @@ use super::{Scrolling, cell_editor};
 use crate::app::command::{Command, Pick};
 use crate::app::snapshot::{COLUMNS, Column, Snapshot, difference, short_name};
 use crate::app::state::{FLASH_SECONDS, State};
-use crate::app::theme::{ROW, TEXT, Tokens, blend, medium, regular, semibold};
+use crate::app::theme::{ROW, TEXT, Tokens, blend, medium, regular, semibold, tabular};
 use crate::app::tour::Spot;
 use crate::app::view::{Line, Mark, SideIndex};
 use crate::app::widgets::{Cell, menu_entry, note_spot, paint, row_mark};
@@ -47,9 +48,9 @@ impl Shape {
         };
         let font = regular(text);
         let (digit, names) = ui.fonts_mut(|fonts| {
-            let digit = ('0'..='9').map(|d| fonts.glyph_width(&font, d)).fold(0.0, f32::max);
+            let ten = fonts.layout_no_wrap("0123456789".to_owned(), tabular(&font), Color32::PLACEHOLDER).size().x;
             let mut wide = |name: &str| name.chars().map(|c| fonts.glyph_width(&font, c)).sum::<f32>();
-            (digit, snapshot.longest.each_ref().map(|name| (wide(name) + 2.0 * pad + 2.0).clamp(64.0, LONGEST)))
+            (ten / 10.0, snapshot.longest.each_ref().map(|name| (wide(name) + 2.0 * pad + 2.0).clamp(64.0, LONGEST)))
         });
         // Numbers and dates have what they need: one that is cut in two says something wrong.
         let figures = |n: f32| n * digit + 2.0 * pad;
@@ -146,8 +147,8 @@ pub fn show(
             let Some(line) = state.line(side, row.index()) else { return };
             let selected = state.selection.guids.contains(&line.guid);
             let index = row.index();
-            Painting { state, snapshot, side, shape: &shape, line, selected, clip, index }.row(&mut row, out);
-            if difference(line).is_some() || state.flash.contains_key(&(side, line.guid)) || is_told(line) {
+            Painting { state, snapshot, side, shape: &shape, line: &line, selected, clip, index }.row(&mut row, out);
+            if difference(&line).is_some() || state.flash.contains_key(&(side, line.guid)) || is_told(&line) {
                 marked = marked.union(row.response().rect.intersect(clip));
             }
         });
@@ -234,7 +235,7 @@ fn placed(response: &Response, row: usize, column: usize) {
 
 impl Painting<'_> {
     fn row(&self, row: &mut TableRow<'_, '_>, out: &mut Vec<Command>) {
-        let order = self.line.orders[self.side].as_deref();
+        let order = self.line.orders[self.side].as_ref();
         let side_name = self.state.side_name(self.side);
         let (_, response) = row.col(|ui| self.mark(ui));
         let mut picks = vec![(response, None)];

@@ -18,7 +18,7 @@ use crate::words::grouped;
 /// A row of the list: an order as it was, or the place of one that was not there.
 enum Row<'a> {
     Was(&'a MomentRow),
-    Absent(&'a Line),
+    Absent(Box<Line>),
 }
 
 /// The pane's list while a side is shown as it was. Where rows stand side by side, those of the past do, too.
@@ -55,7 +55,7 @@ pub fn show(
             || row.texts.iter().any(|text| text.to_lowercase().contains(&needle))
     };
     let aligned = state.query.side_by_side;
-    let in_line = if aligned { state.rows[side].as_slice() } else { &[] };
+    let in_line: &[u32] = if aligned { &state.rows[side] } else { &[] };
     // What no side has any more stands at the end, so that it moves nothing.
     let others = view.rows.iter().filter(|row| !aligned || snapshot.place(row.guid).is_none()).filter(found);
     let others: Vec<&MomentRow> = others.collect();
@@ -68,9 +68,9 @@ pub fn show(
     }
     let at = |place: usize| match in_line.get(place) {
         None => others.get(place - in_line.len()).map(|row| Row::Was(row)),
-        Some(line) => snapshot.view.lines.get(*line).map(|line| match travel.places.get(&line.guid) {
+        Some(line) => snapshot.view.lines.get(*line as usize).map(|line| match travel.places.get(&line.guid) {
             Some(row) => Row::Was(&view.rows[*row]),
-            None => Row::Absent(line),
+            None => Row::Absent(line.into()),
         }),
     };
     let mut area = ScrollArea::vertical().id_salt(("as it was", side)).auto_shrink(false);
@@ -82,7 +82,7 @@ pub fn show(
         for place in shown {
             match at(place) {
                 Some(Row::Was(row)) => line(ui, state, side, row, &shape, out),
-                Some(Row::Absent(line)) => absent(ui, state, side, line, view, &shape, out),
+                Some(Row::Absent(line)) => absent(ui, state, side, &line, view, &shape, out),
                 None => {}
             }
         }

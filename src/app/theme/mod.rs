@@ -8,7 +8,7 @@ mod tokens;
 
 use eframe::egui::{self, Color32, CornerRadius, FontFamily, FontId, Stroke, TextStyle, Theme};
 
-pub use fonts::{MEDIUM, SEMIBOLD, medium, mono, regular, semibold};
+pub use fonts::{MEDIUM, SEMIBOLD, medium, mono, regular, semibold, tabular};
 pub use tokens::Tokens;
 
 /// Text size in tables and labels, points.
