@@ -95,7 +95,7 @@ impl Observers {
                 let came = all.iter().filter(|s| s.content == new.content && s.vector.leq(&new.vector));
                 let knowing = came.into_iter().any(|theirs| {
                     let ancestors = ancestors(all, &old.vector, &theirs.vector);
-                    let unchanged = |a: &&State| a.content == old.content;
+                    let unchanged = |a: &&State| a.content == old.content && a.stamp == old.stamp;
                     old.vector.leq(&theirs.vector) || (!ancestors.is_empty() && ancestors.iter().all(unchanged))
                 });
                 assert!(
@@ -143,10 +143,12 @@ impl Observers {
         let [ours, theirs] = [&record.ours, &record.theirs].map(vector);
         assert!(!ours.leq(&theirs) && !theirs.leq(&ours), "needless: {record:?}");
         let all = self.seen[at].get(&guid).map(Vec::as_slice).unwrap_or_default();
-        let known: Vec<Json> =
-            ancestors(all, &ours, &theirs).iter().map(|s| json_of(&record.class, &s.content)).collect();
+        let ancestors = ancestors(all, &ours, &theirs);
+        let known: Vec<Json> = ancestors.iter().map(|s| json_of(&record.class, &s.content)).collect();
         for side in [&record.ours, &record.theirs] {
-            let unchanged = !known.is_empty() && known.iter().all(|a| *a == side.content);
+            // What says the same as before, and says it anew, has changed.
+            let same = |(a, said): (&&State, &Json)| *said == side.content && a.stamp.time == side.time;
+            let unchanged = !known.is_empty() && ancestors.iter().zip(&known).all(same);
             let unchanged = unchanged && !self.discarded.contains(&(at, guid)) && !self.purged.contains(&at);
             assert!(!unchanged, "needless, one side changed nothing: {record:?} {known:?}");
         }

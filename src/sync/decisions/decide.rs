@@ -37,7 +37,7 @@ pub enum Chosen {
 /// Why it stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Because {
-    /// The other side equals every common ancestor: it changed nothing. No conflict.
+    /// The other side is what every common ancestor is: it changed nothing. No conflict.
     OtherUnchanged,
     /// The rule prefers the role of its author.
     Role,

@@ -64,7 +64,17 @@ impl Node {
         if state.vector.leq(&ours.vector) {
             return Ok(None);
         }
-        let ancestors = self.common_ancestors(class, filed, guid, &state.vector)?;
+        let mut ancestors = self.common_ancestors(class, filed, guid, &state.vector)?;
+        // A side that says what was said before, and says it anew, has been something else in between, which may have been common
+        // to both and never came here. Then nothing that is known here tells what the sides have changed.
+        let anew = |side: &State| {
+            side.content.is_some()
+                && ancestors.iter().all(|a| a.content == side.content)
+                && ancestors.iter().any(|a| a.stamp != side.stamp)
+        };
+        if anew(ours) || anew(state) {
+            ancestors.clear();
+        }
         self.note_merged(class, guid, state)?;
         let mut vector = ours.vector.join(&state.vector);
         if ours.content == state.content {

@@ -1,0 +1,532 @@
+#!/usr/bin/env python3
+"""The executable model of the synchronization rules, with two of them mended, on histories in which values return.
+
+The model beside the project writes every value once. Where values are drawn from three, it loses some: a node that has seen
+0 and then 0 again takes it for unchanged, though somebody wrote 5 in between, which another has changed without having seen
+the second 0. So a side is unchanged only if its content also has the stamp of every common ancestor; and a combination of
+properties, whose single stamp cannot tell that, is always recorded.
+
+`python3 sync_model.py 300` plays that many random histories for every mix of rule, failure and way of exchanging, and
+checks them against what really happened (class Truth), which the nodes cannot see; `python3 sync_model.py 300 as-given` does it
+with the rules as they are there. All that is marked "mended" or "values return" differs from the model beside the project.
+  diverged / never quiet   all nodes end with the same objects, and then nothing is left to send
+  lost                     every property value ever written was overwritten knowingly, or stands in a record
+  silent                   no version is replaced by one whose author had not seen it, without a record
+  needless                 no record for two versions of which one was made on top of the other
+  half                     no node ever shows some objects of a transaction and not the others
+"""
+import copy
+import random
+import sys
+
+AS_GIVEN = sys.argv[2:] == ['as-given']
+
+# -- version vectors: node -> number of that node's last commit that is in this state of the object -------------------
+
+
+def leq(a, b):
+    return all(n <= b.get(node, 0) for node, n in a.items())
+
+
+def join(a, b):
+    return {node: max(a.get(node, 0), b.get(node, 0)) for node in a.keys() | b.keys()}
+
+
+class State:
+    """One state of one object: properties (None = deleted), vector, and the stamp of the content: (clock, author)."""
+
+    def __init__(self, content, vector, stamp, parents=(), writes=None):
+        self.content, self.vector, self.stamp = content, vector, stamp
+        self.parents, self.writes = tuple(parents), writes or {}     # for Truth only; not stored, not sent
+
+
+class Row:
+    def __init__(self, state, number, came_from):
+        self.state, self.number, self.came_from = state, number, came_from
+        self.past = []                      # (state, filed at, came from, replaced at), oldest first
+        self.merged = []                    # states of others that a merge here has taken into account
+
+    def replace(self, state, number, came_from):
+        self.past.append((self.state, self.number, self.came_from, number))
+        self.state, self.number, self.came_from = state, number, came_from
+
+    def as_of(self, number):
+        """(state, came from) after commit `number`, or None where the object did not exist."""
+        for state, filed, came_from, replaced in self.past:
+            if filed <= number < replaced:
+                return state, came_from
+        return (self.state, self.came_from) if self.number <= number else None
+
+    def common_ancestors(self, vector):
+        """Newest states below ours that a state with `vector` has seen; none of them below another."""
+        seen = [s for s in [p[0] for p in self.past] + self.merged if leq(s.vector, vector)]
+        return [s for s in seen if not any(s is not o and leq(s.vector, o.vector) and s.vector != o.vector for o in seen)]
+
+
+class Refused(Exception):
+    pass
+
+
+class Node:
+    def __init__(self, name, role, truth):
+        self.name, self.role, self.truth = name, role, truth
+        self.number = 0                     # last commit: every edit and every applied unit takes the next number
+        self.rows = {}                      # guid -> Row
+        self.commits = []                   # (number, {guids}): the journal
+        self.floor = 0                      # commits up to here are purged
+        self.sent, self.acked, self.received = {}, {}, {}   # peer -> commit number
+        self.lineage = []                   # [(node, number)]: this file was a copy of that node at that commit
+        self.waiting = []                   # (guid, State, peer): the requeue
+        self.bonds = []                     # {guids} filed together at their origin, for what waits
+        self.blocked = set()                # guids that cannot be applied now (a missing reference, say)
+        self.records = 0
+
+    # -- filing ---------------------------------------------------------------------------------
+    def edit(self, changes, clock):
+        """changes: guid -> {property: value} or None to delete. One commit."""
+        self.number += 1
+        for guid, change in changes.items():
+            row = self.rows.get(guid)
+            old = row.state if row else None
+            content = None if change is None else {**((old.content if old else None) or {}), **change}
+            vector = join(old.vector if old else {}, {self.name: self.number})
+            state = State(content, vector, (clock, self.role, self.name), [old] if old else self.truth.states_of(self, guid))
+            self.truth.edited(guid, old, state)
+            self._file(guid, state, None)
+        self.commits.append((self.number, set(changes)))
+        self.truth.committed(self, set(changes))
+
+    def _file(self, guid, state, came_from):
+        if guid in self.rows:
+            self.rows[guid].replace(state, self.number, came_from)
+        else:
+            self.rows[guid] = Row(state, self.number, came_from)
+
+    # -- preparing a set ------------------------------------------------------------------------
+    def start_for(self, peer, from_acked=False):
+        return max((self.acked if from_acked else self.sent).get(peer.name, 0), self._level_with(peer))
+
+    def _level_with(self, peer):
+        """Up to which commit of ours the peer has everything, by descent alone (one file was copied from the other)."""
+        return peer._has_of(self.name, self.lineage, self.number, descent_only=True)
+
+    def prepare(self, peer, from_acked=False, upto=None):
+        """Net state of every object filed in (start, end], less what the peer itself sent us unchanged."""
+        start, end = self.start_for(peer, from_acked), self.number if upto is None else upto
+        if start < self.floor:
+            raise Refused('purged: the peer needs a fresh copy')
+        objects, order = {}, {}
+        commits = [(n, guids) for n, guids in self.commits if start < n <= end]
+        for number, guids in commits:
+            for guid in guids:
+                state, came_from = self.rows[guid].as_of(end)
+                if came_from != peer.name:
+                    objects[guid], order[guid] = state, number
+        self.sent[peer.name] = max(self.sent.get(peer.name, 0), end)
+        return dict(source=self.name, target=peer.name, lineage=list(self.lineage), number=self.number, start=start, end=end,
+                    received=dict(self.received), objects=objects, order=order, bonds=[g for _, g in commits])
+
+    # -- applying a set -------------------------------------------------------------------------
+    def _has_of(self, node, lineage, upto, descent_only=False):
+        """Up to which commit of `node` (a file with that lineage) this node has received everything."""
+        def coverage(name):
+            own = [self.number] if self.name == name else []
+            return max(own + [n for other, n in self.lineage if other == name] + [0 if descent_only else self.received.get(name, 0)])
+        return max([min(upto, coverage(node))] + [min(n, coverage(other)) for other, n in lineage])
+
+    def apply(self, syncset, rule):
+        """All or nothing. Raises Refused, nothing changed."""
+        source = syncset['source']
+        if syncset['target'] != self.name:
+            raise Refused('addressed to another node')
+        if any(state.vector.get(self.name, 0) > self.number for state in syncset['objects'].values()):
+            raise Refused('it knows commits of this node that this node has not made: this file was restored or copied')
+        have = self._has_of(source, syncset['lineage'], syncset['number'])
+        if syncset['start'] > have:
+            raise Refused('an earlier set is missing')
+        if syncset['end'] > have or not have:
+            for guid in sorted(syncset['objects'], key=lambda g: (syncset['order'][g], g)):
+                self.waiting.append((guid, syncset['objects'][guid], source))
+            self.bonds += [set(b) for b in syncset['bonds']]
+        self.received[source] = max(self.received.get(source, 0), have, syncset['end'])
+        self.acked[source] = max(self.acked.get(source, 0), syncset['received'].get(self.name, 0))
+        self.settle(rule)
+
+    def settle(self, rule):
+        """Apply everything that waits and can be applied, unit by unit; a unit is what commits tie together."""
+        def known(guid, state):
+            row = self.rows.get(guid)
+            return row is not None and leq(state.vector, row.state.vector)
+        pending = [w for w in self.waiting if not known(w[0], w[1])]
+        pending = [w for i, w in enumerate(pending) if not any(
+            w[0] == o[0] and leq(w[1].vector, o[1].vector) and (w[1].vector != o[1].vector or j < i) for j, o in enumerate(pending) if j != i)]
+        unit = {w[0]: w[0] for w in pending}
+
+        def find(guid):
+            while unit[guid] != guid:
+                guid = unit[guid]
+            return guid
+        for bond in self.bonds:
+            tied = [g for g in bond if g in unit]
+            for guid in tied[1:]:
+                unit[find(guid)] = find(tied[0])
+        stuck = {find(guid) for guid, _, _ in pending if guid in self.blocked}
+        self.waiting = [w for w in pending if find(w[0]) in stuck]
+        self.bonds = [b for b in self.bonds if any(w[0] in b for w in self.waiting)]
+        units = {}
+        for w in pending:
+            if find(w[0]) not in stuck:
+                units.setdefault(find(w[0]), []).append(w)
+        for members in units.values():
+            self.number += 1
+            filed = {guid for guid, state, peer in members if self._merge(guid, state, peer, rule)}
+            self.commits.append((self.number, filed))
+
+    def _merge(self, guid, theirs, peer, rule):
+        row = self.rows.get(guid)
+        if row is None or leq(row.state.vector, theirs.vector):
+            if row is not None:
+                self.truth.replaced(row.state, theirs)
+            self._file(guid, theirs, peer)
+            return True
+        ours = row.state
+        if leq(theirs.vector, ours.vector):
+            return False
+        # Concurrent. The result has seen both; unless both say the same it is a new commit of this node.
+        both = join(ours.vector, theirs.vector)
+        stamp = max(ours.stamp, theirs.stamp)
+        ancestors = row.common_ancestors(theirs.vector)
+        row.merged.append(theirs)
+        if ours.content == theirs.content:
+            state = State(ours.content, both, stamp, [ours, theirs])
+            self.truth.merged(ours, theirs, state)
+            self._file(guid, state, None)
+            return True
+        content, stamp, recorded = decide(ancestors, ours, theirs, rule, self)
+        if recorded:
+            self.records += 1
+            self.truth.recorded(guid, ours, theirs, content)
+        elif ours.content is None or theirs.content is None:
+            self.truth.covers(ours, theirs)                     # deleted before, deleted again: net, nothing changed
+        state = State(content, join(both, {self.name: self.number}), stamp, [ours, theirs])
+        self.truth.merged(ours, theirs, state)
+        self._file(guid, state, None)
+        return True
+
+    # -- what people do -------------------------------------------------------------------------
+    def discard(self, rule=None):
+        """Give up what waits: a decision for ours, recorded, which travels like any other."""
+        if not self.waiting:
+            return
+        self.number += 1
+        filed = set()
+        for guid, theirs, _ in self.waiting:
+            row = self.rows.get(guid)
+            ours = row.state if row else State(None, {}, theirs.stamp)
+            if leq(theirs.vector, ours.vector):
+                continue
+            self.records += 1                                   # a record of its own kind: discarded
+            self.truth.covers(ours, theirs)
+            vector = join(join(ours.vector, theirs.vector), {self.name: self.number})
+            if row:
+                row.merged.append(theirs)
+            state = State(ours.content, vector, ours.stamp, [ours, theirs])
+            self.truth.merged(ours, theirs, state)
+            self._file(guid, state, None)
+            filed.add(guid)
+        self.commits.append((self.number, filed))
+        self.waiting, self.bonds = [], []
+
+    def purge(self, peers):
+        """Forget journal, history and tombstones that every other node has confirmed."""
+        floor = min([max(self.acked.get(p.name, 0), self._level_with(p)) for p in peers], default=0)
+        self.floor = max(self.floor, floor)
+        self.commits = [(n, guids) for n, guids in self.commits if n > self.floor]
+        for guid in list(self.rows):
+            row = self.rows[guid]
+            row.past = [p for p in row.past if p[3] > self.floor]
+            if row.state.content is None and row.number <= self.floor and not any(w[0] == guid for w in self.waiting):
+                self.truth.buried.append((guid, row.state))
+                del self.rows[guid]
+
+    def fresh_copy(self, name):
+        """A copied (or restored) file goes on as a new node; its sync times with others start from what descent proves."""
+        twin = copy.copy(self)
+        twin.name, twin.role, twin.lineage = name, 'client', [(self.name, self.number)] + self.lineage
+        twin.rows = {g: copy.copy(r) for g, r in self.rows.items()}
+        for row in twin.rows.values():
+            row.past, row.merged = list(row.past), list(row.merged)
+        twin.commits, twin.waiting, twin.bonds = list(self.commits), list(self.waiting), [set(b) for b in self.bonds]
+        twin.sent, twin.acked, twin.received, twin.blocked = dict(self.acked), dict(self.acked), dict(self.received), set()
+        twin.received[self.name] = self.number
+        return twin
+
+
+# -- deciding: a pure function -------------------------------------------------------------------------------------------
+
+def key_for(rule):
+    preferred = {'client wins': 'client', 'master wins': 'master'}.get(rule)
+    return lambda state: (state.stamp[1] == preferred, state.stamp, repr(state.content and sorted(state.content.items())))
+
+
+def decide(ancestors, ours, theirs, rule, node):
+    """(content, stamp, recorded?). A side is unchanged only where it equals every common ancestor; none known = changed."""
+    def unchanged(side):
+        # Mended: what says the same as before, and says it anew (another stamp), was something else in between, and what that was
+        # may have been common to both without ever coming here.
+        return bool(ancestors) and all(a.content == side.content and (AS_GIVEN or side.content is None or a.stamp == side.stamp)
+                                       for a in ancestors)
+    if unchanged(ours):
+        return theirs.content, theirs.stamp, False
+    if unchanged(theirs):
+        return ours.content, ours.stamp, False
+    if rule == 'merge properties' and ours.content is not None and theirs.content is not None:
+        content, recorded = {}, False
+        bases = [a.content or {} for a in ancestors]
+        later = max(ours, theirs, key=key_for('latest wins'))
+        for prop in sorted(ours.content.keys() | theirs.content.keys()):
+            a, b = ours.content.get(prop), theirs.content.get(prop)
+            if a == b or (bases and all(x.get(prop) == b for x in bases)):
+                content[prop] = a
+            elif bases and all(x.get(prop) == a for x in bases):
+                content[prop] = b
+            else:
+                content[prop], recorded = later.content.get(prop), True
+        return content, max(ours.stamp, theirs.stamp), recorded or not AS_GIVEN    # mended: every combination is recorded
+    if rule == 'keep ours':
+        winner = ours
+    elif rule == 'accept theirs':
+        winner = theirs
+    else:
+        winner = max(ours, theirs, key=key_for('latest wins' if rule == 'merge properties' else rule))
+    return winner.content, winner.stamp, True
+
+
+RULES = ['client wins', 'master wins', 'latest wins', 'merge properties', 'keep ours', 'accept theirs']
+
+
+# -- what really happened --------------------------------------------------------------------------------------------------
+
+class Truth:
+    def __init__(self):
+        self.cache = {}
+        self.written, self.over = set(), {}  # writes, and which writes each one (or the record about it) covers
+        self.buried = []                    # purged tombstones
+        self.silent = self.needless = self.half = 0
+        self.transactions = []              # [(guid, State)] of commits with several objects
+
+    def ancestors(self, state):
+        if id(state) not in self.cache:
+            found, todo = {id(state): state}, [state]
+            while todo:
+                for parent in todo.pop().parents:
+                    if id(parent) not in found:
+                        found[id(parent)] = parent
+                        todo.append(parent)
+            self.cache[id(state)] = (state, found)
+        return self.cache[id(state)][1]
+
+    def edited(self, guid, old, new):
+        """Every property value written, a deletion too, is a write; it knows the one it overwrites."""
+        before, after = (old.content if old else None) or {}, new.content or {}
+        new.writes = dict(old.writes) if old else {}
+        for prop in before.keys() | after.keys():
+            if before.get(prop) != after.get(prop) or new.content is None:
+                write = (guid, prop, len(self.written))
+                self.written.add(write)
+                self.over[write] = {new.writes[prop]} if prop in new.writes else set()
+                new.writes[prop] = write
+
+    def merged(self, ours, theirs, result):
+        """Which write each property of a merge result comes from."""
+        for prop in ours.writes.keys() | theirs.writes.keys():
+            a, b = ours.writes.get(prop), theirs.writes.get(prop)
+            from_ours = (result.content or {}).get(prop) == (ours.content or {}).get(prop) and (result.content is None) == (ours.content is None)
+            from_theirs = (result.content or {}).get(prop) == (theirs.content or {}).get(prop) and (result.content is None) == (theirs.content is None)
+            result.writes[prop] = (a or b) if from_ours else (b or a)
+            if from_ours and from_theirs and a and b and a != b:
+                self.over[a].add(b)         # both say the same
+                self.over[b].add(a)
+
+    def committed(self, node, guids):
+        if len(guids) > 1:
+            self.transactions.append([(g, node.rows[g].state) for g in guids])
+
+    def had_seen(self, new, old):
+        """Was `new` made with `old` in sight? Two nodes may join the same pair on their own: that is one version."""
+        seen = self.ancestors(new).values()
+        joined = len(old.parents) == 2 and old.vector == join(old.parents[0].vector, old.parents[1].vector)
+        return (any(s is old or (s.vector == old.vector and s.content == old.content) for s in seen)
+                or joined and all(self.had_seen(new, p) for p in old.parents))
+
+    def replaced(self, old, new):
+        if not self.had_seen(new, old) and old.content != new.content:
+            self.silent += 1
+
+    def recorded(self, guid, ours, theirs, content):
+        if self.had_seen(ours, theirs) or self.had_seen(theirs, ours):
+            self.needless += 1
+        self.covers(ours, theirs)
+
+    def covers(self, ours, theirs):
+        for prop in ours.writes.keys() | theirs.writes.keys():
+            pair = {ours.writes.get(prop), theirs.writes.get(prop)} - {None}
+            for write in pair:
+                self.over[write] |= pair - {write}
+
+    def look(self, node):
+        for transaction in self.transactions:
+            shown = {any(id(s) in self.ancestors(state) for state in self.states_of(node, g)) for g, s in transaction}
+            self.half += len(shown) > 1
+
+    def states_of(self, node, guid):
+        return [node.rows[guid].state] if guid in node.rows else [s for g, s in self.buried if g == guid]
+
+    def lost(self, survivors):
+        seen, todo = set(), [w for state in survivors for w in state.writes.values()]
+        while todo:
+            write = todo.pop()
+            if write not in seen:
+                seen.add(write)
+                todo += self.over[write]
+        return self.written - seen
+
+
+# -- random histories ------------------------------------------------------------------------------------------------------
+
+def play(seed, count, rule, failures, crossed, steps=60, objects=3):
+    rnd, truth = random.Random(seed), Truth()
+    nodes = [Node(f'N{i}', 'client' if i else 'master', truth) for i in range(count)]
+    gone, in_flight, serial, backups = set(), [], 0, {}
+
+    def deliver(target, syncset):
+        try:
+            target.apply(syncset, rule)
+        except Refused:
+            return False
+        if not failures.get('discard'):
+            truth.look(target)
+        return True
+    for clock in range(1, steps + 1):
+        node, dice = rnd.choice(nodes), rnd.random()
+        if dice < .45:
+            changes = {}
+            for guid in rnd.sample(range(objects), 1 if rnd.random() < .6 else 2):
+                row = node.rows.get(guid)
+                if row and row.state.content and rnd.random() < .15:
+                    changes[guid] = None
+                    continue
+                new = row is None or row.state.content is None
+                props = ['a', 'b'] if new or rnd.random() < .3 else [rnd.choice('ab')]
+                serial += 1
+                changes[guid] = {p: f'{p}{rnd.randrange(3)}' for p in props}  # values return
+            node.edit(changes, clock + (rnd.randint(-30, 30) if failures.get('clocks') else 0))
+        elif dice < .68:
+            peer = rnd.choice([n for n in nodes if n is not node])
+            from_acked = rnd.random() < .3
+            low = max(node.start_for(peer, from_acked), node.floor)
+            upto = rnd.randint(low, node.number) if rnd.random() < .3 and low <= node.number else None
+            try:
+                syncset = node.prepare(peer, from_acked, upto)
+            except Refused:
+                continue
+            if rnd.random() < .85:                              # else the file is lost
+                in_flight.append((peer.name, syncset))
+        elif dice < .92 and in_flight:
+            letter = in_flight[0] if rnd.random() < .8 else rnd.choice(in_flight)
+            target = next((n for n in nodes if n.name == letter[0]), None)
+            if rnd.random() < .05:
+                deliver(rnd.choice(nodes), letter[1])           # perhaps to the wrong node
+            if target is None:
+                in_flight.remove(letter)
+            elif deliver(target, letter[1]) and rnd.random() < .9:
+                in_flight.remove(letter)                        # else it is delivered again
+        elif dice < .94 and failures.get('purge'):
+            node.purge([n for n in nodes if n is not node])
+        elif dice < .955 and failures.get('copies') and len(nodes) < 5:
+            nodes.append(node.fresh_copy(f'C{clock}'))
+        elif dice < .97 and failures.get('restore'):
+            if rnd.random() < .5 or node.name not in backups:
+                backups[node.name] = node.fresh_copy('backup')  # a backup is a copy that sleeps
+            else:
+                twin = backups.pop(node.name)
+                twin.name, twin.role, twin.lineage[0] = f'R{clock}', node.role, (node.name, twin.lineage[0][1])
+                nodes[nodes.index(node)] = twin                 # the newer file is gone
+                gone.add(node.name)
+        elif failures.get('requeue'):
+            node.blocked = {rnd.randrange(objects)} if rnd.random() < .5 else set()
+            if failures.get('discard') and rnd.random() < .2:
+                node.discard()
+            node.settle(rule)
+    for node in nodes:
+        node.blocked = set()
+        node.settle(rule)
+    hub, traffic, refused_to_the_end = nodes[0], 0, False
+    for turn in range(14):                                      # quiet rounds through the hub
+        traffic = 0
+        for node in nodes[1:]:
+            pairs = ((node, hub), (hub, node))
+            ready = {}
+            for i, (source, target) in enumerate(pairs):
+                if crossed:
+                    try:
+                        ready[i] = source.prepare(target, from_acked=True)
+                    except Refused:                             # purged and not heard of yet: it must send first
+                        traffic += 1
+                        refused_to_the_end = turn == 13
+            for i, (source, target) in enumerate(pairs):
+                try:
+                    if not crossed:
+                        ready[i] = source.prepare(target, from_acked=True)
+                    if i in ready:
+                        traffic += len(ready[i]['objects'])
+                        target.apply(ready[i], rule)
+                except Refused as reason:
+                    if gone and 'purged' in str(reason):
+                        return None, truth                      # older than what the others purged: rightly refused
+                    return f'refused: {reason}', truth
+    if gone and refused_to_the_end:
+        return None, truth
+    final = [{g: r.state.content for g, r in n.rows.items() if r.state.content is not None} for n in nodes]
+    if any(state != final[0] for state in final):
+        return 'diverged', truth
+    if traffic:
+        return 'never quiet', truth
+    if not gone and truth.lost([r.state for r in hub.rows.values()] + [s for _, s in truth.buried]):
+        return 'lost', truth
+    return None, truth
+
+
+MIXES = {
+    'plain': {},
+    'requeue': {'requeue': 1},
+    'requeue, discard': {'requeue': 1, 'discard': 1},
+    'purge, clocks': {'purge': 1, 'clocks': 1},
+    'copies, restore': {'copies': 1, 'restore': 1},
+    'everything': {'requeue': 1, 'purge': 1, 'clocks': 1, 'copies': 1, 'restore': 1},
+}
+
+
+def main():
+    histories = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    failed = 0
+    for crossed in (False, True):
+        for rule in RULES:
+            if crossed and rule in ('keep ours', 'accept theirs'):
+                continue                                        # these promise nothing when sets cross for ever
+            for mix, failures in MIXES.items():
+                bad, first, silent, needless, half = {}, None, 0, 0, 0
+                for seed in range(histories):
+                    verdict, truth = play(seed, 2 + seed % 3, rule, failures, crossed)
+                    silent, needless, half = silent + truth.silent, needless + truth.needless, half + truth.half
+                    if verdict:
+                        bad[verdict] = bad.get(verdict, 0) + 1
+                        first = seed if first is None else first
+                failed += sum(bad.values()) + silent + needless + half
+                print(f'{"crossed" if crossed else "in turn":8}{rule:17}{mix:17} {histories} histories: '
+                      f'{bad or "0 bad"}{f" (seed {first})" if bad else ""}, silent {silent}, needless {needless}, half {half}', flush=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == '__main__':
+    main()
