@@ -256,6 +256,12 @@ fn what_nodes_say_about_each_other_is_held_against_them() {
         (SameNode, untouched("")),
         (Content, untouched("UPDATE orders SET amount = 4711 WHERE id = 1")),
         (Content, untouched("UPDATE words SET note = '?' WHERE word = 'blue'")),
+        // Rules decide by stamps.
+        (Content, untouched("UPDATE objsync_object_words SET time = time - 1000 WHERE k0 = 'blue'")),
+        (
+            Content,
+            untouched("UPDATE objsync_tombstone_orders SET author = (SELECT n FROM objsync_node WHERE name = 'SOUTH')"),
+        ),
         (Disagree, untouched("UPDATE objsync_sync_time SET acknowledged = (SELECT number FROM objsync_state)")),
         (Disagree, untouched("UPDATE objsync_node SET public = randomblob(32) WHERE name = 'SOUTH'")),
         (Disagree, untouched("INSERT INTO objsync_lineage SELECT n, 1, 1, 1 FROM objsync_node WHERE name = 'SOUTH'")),
@@ -269,6 +275,20 @@ fn what_nodes_say_about_each_other_is_held_against_them() {
         let between: BTreeSet<FlawKind> = checked.between.counts.keys().copied().collect();
         assert_eq!(between, BTreeSet::from([kind]), "{:?}", checked.between);
     }
+}
+
+/// Nothing is said to be right that nobody looked at.
+#[test]
+fn what_was_not_held_against_each_other_is_said() {
+    let files = Files::new();
+    assert_eq!(found(&[&files.north, &files.south]).notes, [] as [&str; 0]);
+    let alone = found(&[&files.north]);
+    assert_eq!(alone.notes, ["SOUTH, with which NORTH exchanges, is not among these files"]);
+    let behind = "DROP TRIGGER objsync_orders_update; UPDATE orders SET amount = 4711 WHERE id = 1";
+    let damaged = files.damaged("behind.db", |conn| conn.execute_batch(behind).unwrap());
+    let checked = found(&[&damaged, &files.south]);
+    assert!(checked.between.is_empty() && !checked.is_sound(), "{checked:?}");
+    assert_eq!(checked.notes, ["the rows of NORTH were not held against those of others: see above"]);
 }
 
 #[test]

@@ -185,6 +185,18 @@ fn triggers_of_the_users_run_where_they_belong() {
     whole(&pair.nodes[1]);
 }
 
+/// Ours are told by how their names begin, and SQLite's LIKE takes no notice of case.
+#[test]
+fn a_trigger_whose_name_is_nearly_ours_is_the_users() {
+    let schema = "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY, of INTEGER);
+                  CREATE TRIGGER Objsync_audit AFTER INSERT ON a BEGIN INSERT INTO b (of) VALUES (new.id); END";
+    let mut pair = Pair::new(schema, &["a", "b"]);
+    pair.sql(0, "INSERT INTO a VALUES (1)");
+    pair.send(0);
+    assert_eq!(pair.both("SELECT count(*) FROM b"), "Integer(1)");
+    pair.level();
+}
+
 #[test]
 fn a_trigger_that_refuses_makes_the_row_wait() {
     let mut pair = Pair::workshop();

@@ -77,6 +77,7 @@ fn lines(checked: &Checked) -> Vec<String> {
         lines.push(format!("between them: {}", found(&checked.between)));
         lines.extend(listed(&checked.between));
     }
+    lines.extend(checked.notes.iter().map(|note| format!("  {note}")));
     for file in &checked.unchecked {
         lines.push(format!("could not be checked: {}", file.why));
         lines.push(format!("      {}", file.todo));

@@ -45,6 +45,10 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         return inspect::show(None, which, object.as_deref(), out);
     }
     if let Command::Install { master, client, items, customers, employees, orders, seed, overwrite } = command {
+        if !place.db.is_empty() {
+            let what = "an environment is made in a folder, not in files that are named; nothing was changed";
+            return Err(Error::usage(what).hint("name its folder with --dir, or leave out --db"));
+        }
         let amounts = Amounts { items, customers, employees, orders };
         let dir = dir_or_default(place.dir.clone())?;
         let what = Installation { master, client, amounts, seed, overwrite };

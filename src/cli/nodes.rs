@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::args::{ClassesCommand, KeysCommand};
 use crate::cli::output::Output;
-use crate::sync::{Environment, Error, ErrorKind, KnownKey, Node, NodeId, PublicKey, Result};
+use crate::sync::{Environment, Error, ErrorKind, KnownKey, Node, NodeId, PublicKey, Result, Switched};
 use crate::words::{count, grouped};
 
 pub(crate) fn classes(env: &mut Environment, command: Option<ClassesCommand>, out: Output<'_>) -> Result<ExitCode> {
@@ -25,20 +25,23 @@ pub(crate) fn classes(env: &mut Environment, command: Option<ClassesCommand>, ou
             env.nodes[place].class(class)?;
         }
     }
-    let mut done = Vec::new();
+    let mut done: Vec<(String, Switched)> = Vec::new();
     for place in places {
         for class in &classes {
             let node = &mut env.nodes[place];
-            let switched = node.journal_class(class, on).map_err(|e| match done.len() {
-                0 => e,
-                before => e.after(format!("{} before it stay switched", count(before, "class"))),
+            let switched = node.journal_class(class, on).map_err(|e| match done.is_empty() {
+                true => e,
+                false => {
+                    let each: Vec<String> = done.iter().map(|(node, s)| format!("{} at {node}", s.class)).collect();
+                    e.after(format!("switched before: {}", each.join(", ")))
+                }
             })?;
             done.push((node.info().name.clone(), switched));
         }
     }
     let value: Vec<_> = done.iter().map(|(node, s)| json!({"node": node, "switched": s})).collect();
     out.done(&value, || {
-        let line = |(node, s): &(String, crate::sync::Switched)| match (s.journaled, s.number) {
+        let line = |(node, s): &(String, Switched)| match (s.journaled, s.number) {
             (true, Some(number)) => format!(
                 "{node}: {} is synchronized; {} filed as its baseline, transaction {}",
                 s.class,

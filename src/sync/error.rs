@@ -174,7 +174,7 @@ impl From<rusqlite::Error> for Error {
             }
             Some(ConstraintViolation | TypeMismatch) => Error::new(ErrorKind::Constraint, text),
             Some(NotADatabase) => Error::storage("the file is not a database; nothing was changed")
-                .hint("put a backup in its place, or make the environment anew (objsync install --overwrite)"),
+                .hint("put a backup in its place, or name another file"),
             Some(DatabaseCorrupt) => Error::storage(format!("the database file is damaged ({text})"))
                 .hint("check it with the sqlite3 command `.recover`, or put a backup in its place"),
             Some(ReadOnly | PermissionDenied) => Error::storage("the database cannot be written; nothing was changed")

@@ -25,7 +25,7 @@ fn nothing_is_wrong_after_a_walk_and_0() {
     demo.json(&["sync"]);
     let before = std::fs::read(demo.dir().join("master.db")).unwrap();
     let answer = demo.json(&["check"]);
-    keys(&answer, &["sound", "nodes", "between", "unchecked"]);
+    keys(&answer, &["sound", "nodes", "between", "notes", "unchecked"]);
     assert_eq!((&answer["sound"], kinds(&answer).len()), (&true.into(), 0));
     let nodes = answer["nodes"].as_array().unwrap();
     assert_eq!(nodes.len(), 2);

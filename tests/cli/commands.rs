@@ -193,6 +193,7 @@ fn install_validates_names_and_never_replaces_silently() {
         demo.install(&["--master", name]).fails(2, &["letters, digits"]);
     }
     demo.install(&["--master", "SAME", "--client", "same"]).fails(2, &["two names"]);
+    demo.bare(&["install", "--db", "some.db", "--overwrite"]).fails(2, &["in a folder", "nothing was changed"]);
     assert!(!demo.dir().join("master.db").exists());
     let made = demo.install(&["--master", "North-1", "--client", "south_2"]).ok();
     assert_eq!(

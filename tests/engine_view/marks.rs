@@ -29,6 +29,19 @@ fn marks_say_what_each_side_did() {
     assert_eq!((view.lanes[1].objects, view.lanes[1].transactions), (1, 1));
 }
 
+/// Another program may give any number that SQLite takes.
+#[test]
+fn orders_with_the_largest_numbers_are_shown() {
+    let mut demo = Demo::new();
+    for number in [i64::MAX, i64::MAX - 1, i64::MIN] {
+        let columns = "employee, customer, date_order, item, quantity, price FROM orders WHERE order_num = 1";
+        demo.sql("master.db", &format!("INSERT INTO orders SELECT {number}, {columns}"));
+        assert_eq!(line(&demo.view(), 0, number).marks, [Mark::New, Mark::None]);
+    }
+    demo.sql("master.db", &format!("UPDATE orders SET quantity = 7 WHERE order_num = {}", i64::MAX));
+    assert_eq!(demo.view().sides[0].orders, 23);
+}
+
 #[test]
 fn a_conflict_is_foretold_then_recorded() {
     let mut demo = Demo::new();

@@ -47,3 +47,23 @@ fn a_history_that_fails_is_shrunk_to_what_matters() {
     let again = attempt(broken, Choices::given(&from_text(&text)), &mut Tally::default()).err().unwrap();
     assert!(again.same(&failure), "what was printed fails, too: {}", again.words);
 }
+
+/// `tests/broken/run` takes hours; that it can take every rule out is seen at once.
+#[test]
+fn what_is_taken_out_of_the_sources_stands_there_once() {
+    let project = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut rule, mut file, mut tried) = ("", "", 0);
+    let variants = std::fs::read_to_string(project.join("tests/broken/variants.txt")).unwrap();
+    for line in variants.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', '+'])) {
+        match (line.strip_prefix("== "), line.strip_prefix("- ")) {
+            (Some(name), _) => rule = name,
+            (_, Some(text)) => {
+                let source = std::fs::read_to_string(project.join(file)).unwrap();
+                assert_eq!(source.matches(text).count(), 1, "{rule}: in {file}: {text}");
+                tried += 1;
+            }
+            _ => file = line,
+        }
+    }
+    assert!(tried > 40, "{tried}");
+}

@@ -67,7 +67,7 @@ pub(super) struct Kept {
     lines: Lines,
     /// What is not the same at both sides, or is still to be told.
     special: HashSet<Guid>,
-    /// How many orders each side has, and the sum of their numbers.
+    /// How many orders each side has, and the sum of the lower halves of their numbers, which are as large as other programs like.
     totals: [(i64, i64); 2],
 }
 
@@ -93,7 +93,7 @@ impl Kept {
     fn count(&mut self, orders: &[Option<Order>; 2], sign: i64) {
         for (total, order) in self.totals.iter_mut().zip(orders) {
             if let Some(order) = order {
-                *total = (total.0 + sign, total.1 + sign * order.order_num);
+                *total = (total.0 + sign, total.1 + sign * (order.order_num & 0xffff_ffff));
             }
         }
     }
@@ -214,7 +214,7 @@ impl Engine {
     }
 
     fn agrees(&self, kept: &Kept) -> Result<bool> {
-        let sql = "SELECT count(*), coalesce(sum(order_num), 0) FROM orders";
+        let sql = "SELECT count(*), coalesce(sum(order_num & 0xffffffff), 0) FROM orders";
         for (node, total) in self.env.nodes.iter().zip(kept.totals) {
             let found: (i64, i64) =
                 node.connection().prepare_cached(sql)?.query_row([], |r| Ok((r.get(0)?, r.get(1)?)))?;

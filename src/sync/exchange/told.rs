@@ -103,7 +103,7 @@ impl Node {
 
     /// Whether this file had been at that point. What is older than all it remembers is believed.
     fn was_at_point(&self, point: Point) -> Result<bool> {
-        let sql = "SELECT ?2 <= min(clock) OR max(clock = ?2 AND number = ?1) FROM objsync_told";
+        let sql = "SELECT coalesce(?2 <= min(clock) OR max(clock = ?2 AND number = ?1), 0) FROM objsync_told";
         Ok(self.conn.prepare_cached(sql)?.query_row((point.number, point.clock), |r| r.get(0))?)
     }
 

@@ -57,7 +57,7 @@ impl Node {
     /// Names of the triggers that write to a class when a class is written to, be it by way of other triggers: SQLite tells
     /// who asks for what when it compiles a statement.
     pub(crate) fn triggers_that_write_classes(&mut self) -> Result<BTreeSet<String>> {
-        let sql = "SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name NOT LIKE 'objsync\\_%' ESCAPE '\\')";
+        let sql = "SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name NOT GLOB 'objsync_*')";
         // To compile every write, with ours, is most of what it takes to open a file.
         if !self.conn.query_row(sql, [], |r| r.get(0))? {
             return Ok(BTreeSet::new());

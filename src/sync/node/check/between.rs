@@ -7,8 +7,9 @@ use crate::sync::error::{ErrorKind, Result};
 use crate::sync::node::Node;
 use crate::sync::node::verify::{Comparing, added_differently, short_hash};
 
-/// `nodes`: each with whether its rows are as its journal says, so that they can be compared.
-pub(super) fn check(nodes: &[(Node, bool)], flaws: &mut Flaws) -> Result<()> {
+/// `nodes`: each with whether its rows are as its journal says, so that they can be compared. `notes`: what was not looked at.
+pub(super) fn check(nodes: &[(Node, bool)], flaws: &mut Flaws, notes: &mut Vec<String>) -> Result<()> {
+    notes.extend(absent(nodes));
     for (i, (a, _)) in nodes.iter().enumerate() {
         for (b, _) in &nodes[i + 1..] {
             if a.info.guid == b.info.guid {
@@ -23,15 +24,39 @@ pub(super) fn check(nodes: &[(Node, bool)], flaws: &mut Flaws) -> Result<()> {
         }
     }
     let compared: Vec<&Node> = nodes.iter().filter(|(_, whole)| *whole).map(|(node, _)| node).collect();
+    if nodes.len() > 1 && compared.len() < nodes.len() {
+        let not: Vec<&str> =
+            nodes.iter().filter(|(_, whole)| !whole).map(|(node, _)| node.info.name.as_str()).collect();
+        notes.push(format!("the rows of {} were not held against those of others: see above", not.join(", ")));
+    }
     let Some((first, others)) = compared.split_first() else { return Ok(()) };
-    // Rows that nobody has written since hold different values then: `objsync verify` names the columns.
-    if others.is_empty() || !added_differently(&compared).is_empty() {
+    if others.is_empty() {
+        return Ok(());
+    }
+    // Rows that nobody has written since hold different values then.
+    if let Some(column) = added_differently(&compared).first() {
+        notes.push(format!("the rows were not held against each other: {column} (objsync verify)"));
         return Ok(());
     }
     for class in first.classes.iter().filter(|class| class.journaled) {
         readable(contents(class, &compared, flaws), &format!("the {} of all", class.table), flaws)?;
     }
     Ok(())
+}
+
+/// Peers that are not at hand. Where they cannot be read, that is said of the node itself.
+fn absent(nodes: &[(Node, bool)]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (node, _) in nodes {
+        for peer in node.peers().unwrap_or_default() {
+            let here = nodes.iter().any(|(other, _)| other.info.guid == peer);
+            if !here && !node.is_retired(peer).unwrap_or(true) {
+                let (peer, of) = (node.name_of(peer), &node.info.name);
+                notes.push(format!("{peer}, with which {of} exchanges, is not among these files"));
+            }
+        }
+    }
+    notes
 }
 
 /// What cannot be read is a flaw, and keeps nothing else from being held against each other.
@@ -82,10 +107,10 @@ fn exchanged(a: &Node, b: &Node, flaws: &mut Flaws) -> Result<()> {
     Ok(())
 }
 
-/// One object at one node: hashes of its version and of its content.
+/// One object at one node: hashes of its version, and of its content with its stamp.
 type Held = (Guid, [u8; 16], [u8; 16]);
 
-/// One version, one content, at all nodes that journal the class. Takes 48 bytes an object and node.
+/// One version, one content and stamp, at all nodes that journal the class. Takes 48 bytes an object and node.
 fn contents(class: &Class, nodes: &[&Node], flaws: &mut Flaws) -> Result<()> {
     let mut all: Vec<(&Node, Vec<Held>)> = Vec::new();
     for node in nodes {
@@ -107,7 +132,7 @@ fn contents(class: &Class, nodes: &[&Node], flaws: &mut Flaws) -> Result<()> {
             let differs = |(_, y): &&(&Node, &Held)| x.1 == y.1 && x.2 != y.2;
             if let Some((b, _)) = here[i + 1..].iter().find(differs) {
                 let what = format!(
-                    "{} {guid} has one version at {} and {} with different contents",
+                    "{} {guid} has one version at {} and {} with different contents or stamps",
                     class.name, a.info.name, b.info.name
                 );
                 let flaw = Flaw::new(FlawKind::Content, what);
@@ -128,9 +153,13 @@ fn held(node: &Node, class: &Class) -> Result<Vec<Held>> {
             entries.iter().flat_map(|(n, number)| [n.0.to_be_bytes(), number.to_be_bytes()].concat()).collect();
         Ok((!bytes.is_empty()).then(|| short_hash(&bytes)))
     };
+    let stamped = |content: [u8; 16], time: i64, author: i64| -> Result<[u8; 16]> {
+        let author = node.nodes.guid(author)?.0.to_be_bytes();
+        Ok(short_hash(&[&content[..], &time.to_be_bytes(), &author].concat()))
+    };
     let (mut all, mut comparing) = (Vec::new(), Comparing::new(node, class)?);
     let sql = format!(
-        "SELECT o.object, o.own, o.rest{} FROM {} o JOIN {} t ON {}",
+        "SELECT o.object, o.own, o.rest, o.time, o.author{} FROM {} o JOIN {} t ON {}",
         class.values_of("t", "o"),
         class.objects(),
         quote(&class.table),
@@ -141,13 +170,15 @@ fn held(node: &Node, class: &Class) -> Result<Vec<Held>> {
     while let Some(r) = rows.next()? {
         node.going_on("comparing", all.len(), None)?;
         let Some(version) = version(r.get(1)?, r.get(2)?)? else { continue };
-        all.push((node.nodes.object(r.get(0)?)?, version, comparing.hash(r, 3)?));
+        let content = stamped(comparing.hash(r, 5)?, r.get(3)?, r.get(4)?)?;
+        all.push((node.nodes.object(r.get(0)?)?, version, content));
     }
-    let mut statement = node.conn.prepare(&format!("SELECT object, own, rest FROM {}", class.tombstones()))?;
+    let sql = format!("SELECT object, own, rest, time, author FROM {}", class.tombstones());
+    let mut statement = node.conn.prepare(&sql)?;
     let mut rows = statement.query([])?;
     while let Some(r) = rows.next()? {
         let Some(version) = version(r.get(1)?, r.get(2)?)? else { continue };
-        all.push((node.nodes.object(r.get(0)?)?, version, [0; 16]));
+        all.push((node.nodes.object(r.get(0)?)?, version, stamped([0; 16], r.get(3)?, r.get(4)?)?));
     }
     all.sort_unstable_by_key(|(guid, ..)| *guid);
     Ok(all)

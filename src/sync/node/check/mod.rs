@@ -129,7 +129,7 @@ pub fn check(files: &[PathBuf], progress: &Progress) -> Result<Checked> {
             }
         }
     }
-    between::check(&nodes, &mut checked.between)?;
+    between::check(&nodes, &mut checked.between, &mut checked.notes)?;
     Ok(checked)
 }
 

@@ -195,6 +195,8 @@ pub struct Checked {
     pub nodes: Vec<CheckReport>,
     /// What they say about each other.
     pub between: Flaws,
+    /// What was not held against each other; nothing is wrong with it.
+    pub notes: Vec<String>,
     /// Files that could not be checked.
     pub unchecked: Vec<Unchecked>,
 }
