@@ -12,7 +12,7 @@ use crate::sync::data::schema::quote;
 use crate::sync::error::{Error, Result};
 use crate::sync::exchange::signature;
 use crate::sync::exchange::told::{Point, last_told};
-use crate::sync::node::registry::push_entry;
+use crate::sync::node::registry::Registry;
 use crate::sync::node::store;
 use crate::sync::node::{Node, NodeInfo, Role};
 
@@ -119,23 +119,29 @@ impl Node {
 /// Commits up to `certain` stay the old node's, which was seen at `seen`; those after it, if any, are the new node's, under the
 /// same numbers.
 fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64, seen: Point) -> Result<()> {
-    // The old node's own entry in a vector becomes one among the others.
-    conn.create_scalar_function(
-        "objsync_with",
-        3,
-        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
-        |arguments| {
-            let mut rest: Vec<u8> = arguments.get::<Option<Vec<u8>>>(0)?.unwrap_or_default();
-            push_entry(&mut rest, arguments.get(1)?, arguments.get(2)?);
-            Ok(rest)
-        },
-    )?;
     let old: i64 = conn.query_row("SELECT node FROM objsync_state", [], |r| r.get(0))?;
     conn.execute(
         "INSERT INTO objsync_node (guid, name, role) VALUES (?1, ?2, ?3)",
         (info.guid.0 as i64, &info.name, info.role.name()),
     )?;
     let new = conn.last_insert_rowid();
+    // The old node's own entry in a vector becomes one among the others, in its place, so that a vector has one form.
+    let nodes = Registry::read(conn)?;
+    let former = nodes.guid(old)?;
+    conn.create_scalar_function(
+        "objsync_with",
+        2,
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
+        move |arguments| {
+            let rest: Vec<u8> = arguments.get::<Option<Vec<u8>>>(0)?.unwrap_or_default();
+            let number: u64 = arguments.get(1)?;
+            let vector = nodes.decode(&rest).and_then(|mut vector| {
+                vector.set(former, number);
+                nodes.encode(vector.entries().iter().copied())
+            });
+            vector.map_err(|e| rusqlite::Error::UserFunctionError(Box::new(e)))
+        },
+    )?;
     conn.execute(
         "INSERT INTO objsync_lineage (node, place, ancestor, number) VALUES (?1, 0, ?2, ?3)",
         (new, old, certain),
@@ -164,11 +170,11 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64, seen: Point
     let versions = tables.iter().flat_map(|t| [format!("objsync_object_{t}"), format!("objsync_tombstone_{t}")]);
     for table in versions.chain(["objsync_journal".to_owned()]) {
         let sql = format!(
-            "UPDATE {} SET rest = objsync_with(rest, ?1, min(own, ?2)), own = iif(own > ?2, own, 0) WHERE min(own, ?2) > 0",
+            "UPDATE {} SET rest = objsync_with(rest, min(own, ?1)), own = iif(own > ?1, own, 0) WHERE min(own, ?1) > 0",
             quote(&table)
         );
-        conn.execute(&sql, (old, certain))?;
+        conn.execute(&sql, [certain])?;
     }
-    conn.remove_function("objsync_with", 3)?;
+    conn.remove_function("objsync_with", 2)?;
     Ok(())
 }

@@ -95,7 +95,7 @@ impl Registry {
 }
 
 /// Appends an entry to a stored vector: the node's small number and the commit number, as variable-length integers (LEB128).
-pub(crate) fn push_entry(bytes: &mut Vec<u8>, n: i64, number: u64) {
+fn push_entry(bytes: &mut Vec<u8>, n: i64, number: u64) {
     for mut value in [n as u64, number] {
         while value >= 0x80 {
             bytes.push(value as u8 | 0x80);
