@@ -95,8 +95,7 @@ impl Observers {
                 let came = all.iter().filter(|s| s.content == new.content && s.vector.leq(&new.vector));
                 let knowing = came.into_iter().any(|theirs| {
                     let ancestors = ancestors(all, &old.vector, &theirs.vector);
-                    let unchanged =
-                        |a: &&State| a.content == old.content && (old.content.is_none() || a.stamp == old.stamp);
+                    let unchanged = |a: &&State| a.content == old.content && a.stamp == old.stamp;
                     old.vector.leq(&theirs.vector) || (!ancestors.is_empty() && ancestors.iter().all(unchanged))
                 });
                 assert!(
@@ -147,9 +146,8 @@ impl Observers {
         let ancestors = ancestors(all, &ours, &theirs);
         let known: Vec<Json> = ancestors.iter().map(|s| json_of(&record.class, &s.content)).collect();
         for side in [&record.ours, &record.theirs] {
-            // What says the same as before, and says it anew, has changed; a deletion is a deletion.
-            let same =
-                |(a, said): (&&State, &Json)| *said == side.content && (said.is_null() || a.stamp.time == side.time);
+            // What says the same as before, and says it anew, has changed; so has what was deleted anew.
+            let same = |(a, said): (&&State, &Json)| *said == side.content && a.stamp.time == side.time;
             let unchanged = !known.is_empty() && ancestors.iter().zip(&known).all(same);
             let unchanged = unchanged && !self.discarded.contains(&(at, guid)) && !self.purged.contains(&at);
             assert!(!unchanged, "needless, one side changed nothing: {record:?} {known:?}");

@@ -161,16 +161,6 @@ fn kept() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories/kept")
 }
 
-/// A history that is known to fail, and for which nothing has been found yet: how it does.
-pub fn known_to_fail(kind: Kind, file: &str) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories/open").join(file);
-    let steps = from_text(&std::fs::read_to_string(&file).unwrap());
-    match attempt(kind, Choices::given(&steps), &mut Tally::default()) {
-        Ok(_) => panic!("{} fails no more: move it to kept/", file.display()),
-        Err(failure) => failure.words,
-    }
-}
-
 fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |n| n.parse().unwrap_or_else(|e| panic!("{variable}={n}: {e}")))
 }

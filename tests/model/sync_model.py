@@ -3,8 +3,9 @@
 
 The model beside the project writes every value once. Where values are drawn from three, it loses some: a node that has seen
 0 and then 0 again takes it for unchanged, though somebody wrote 5 in between, which another has changed without having seen
-the second 0. So a side is unchanged only if its content also has the stamp of every common ancestor; and a combination of
-properties, whose single stamp cannot tell that, is always recorded.
+the second 0. So a side is unchanged only if its content also has the stamp of every common ancestor, a deletion, too; and a
+combination of properties, whose single stamp cannot tell that, is always recorded. Nothing is excused any more: the model beside
+the project takes a deletion that is overwritten without a record for covered if the object was deleted before, which hid half of this.
 
 `python3 sync_model.py 300` plays that many random histories for every mix of rule, failure and way of exchanging, and
 checks them against what really happened (class Truth), which the nodes cannot see; `python3 sync_model.py 300 as-given` does it
@@ -206,8 +207,8 @@ class Node:
         if recorded:
             self.records += 1
             self.truth.recorded(guid, ours, theirs, content)
-        elif ours.content is None or theirs.content is None:
-            self.truth.covers(ours, theirs)                     # deleted before, deleted again: net, nothing changed
+        elif AS_GIVEN and (ours.content is None or theirs.content is None):
+            self.truth.covers(ours, theirs)                     # mended: only a record covers what a side did not know
         state = State(content, join(both, {self.name: self.number}), stamp, [ours, theirs])
         self.truth.merged(ours, theirs, state)
         self._file(guid, state, None)
@@ -269,13 +270,21 @@ def key_for(rule):
     return lambda state: (state.stamp[1] == preferred, state.stamp, repr(state.content and sorted(state.content.items())))
 
 
+def telling(ancestors, ours, theirs):
+    """Mended: the common ancestors, or none where they tell nothing. A side that says what they all say, and says it anew (another
+    stamp), was something else in between, and what that was may have been common to both without ever coming here."""
+    def anew(side):
+        return all(a.content == side.content for a in ancestors) and any(a.stamp != side.stamp for a in ancestors)
+    return [] if anew(ours) or anew(theirs) else ancestors
+
+
 def decide(ancestors, ours, theirs, rule, node):
     """(content, stamp, recorded?). A side is unchanged only where it equals every common ancestor; none known = changed."""
+    if not AS_GIVEN:
+        ancestors = telling(ancestors, ours, theirs)
+
     def unchanged(side):
-        # Mended: what says the same as before, and says it anew (another stamp), was something else in between, and what that was
-        # may have been common to both without ever coming here.
-        return bool(ancestors) and all(a.content == side.content and (AS_GIVEN or side.content is None or a.stamp == side.stamp)
-                                       for a in ancestors)
+        return bool(ancestors) and all(a.content == side.content for a in ancestors)
     if unchanged(ours):
         return theirs.content, theirs.stamp, False
     if unchanged(theirs):

@@ -9,7 +9,7 @@ use crate::sync::data::stamp::Stamp;
 use crate::sync::data::value::Value;
 use crate::sync::decisions::rule::{Pick, Rule, Verdict};
 use crate::sync::node::Role;
-use crate::sync::node::history::Content;
+use crate::sync::node::history::{Content, State};
 
 /// One of the two states, with what a rule may look at.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +136,12 @@ pub fn decide(ancestors: &[&Content], ours: Version<'_>, theirs: Version<'_>, ru
     }
 }
 
+/// Whether a side says what every common ancestor says, and says it anew. Then it has been something else in between, which may
+/// have been common to both without ever coming here: nothing that is known here tells what the sides have changed.
+pub(crate) fn said_anew(ancestors: &[State], side: &State) -> bool {
+    ancestors.iter().all(|a| a.content == side.content) && ancestors.iter().any(|a| a.stamp != side.stamp)
+}
+
 /// A side is unchanged only where it equals every common ancestor; then the other one stands, and this is no conflict.
 pub(crate) fn one_unchanged(ancestors: &[&Content], ours: Version<'_>, theirs: Version<'_>) -> Option<Decision> {
     let unchanged = |side: &Content| !ancestors.is_empty() && ancestors.iter().all(|a| *a == side);
@@ -224,6 +230,7 @@ pub(crate) fn canonical(content: &Content) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::data::vector::Vector;
 
     const STATES: [Option<i64>; 3] = [None, Some(1), Some(2)];
 
@@ -391,6 +398,22 @@ mod tests {
         assert_eq!(because(client, at(&one, 9, 3, Role::Client), Rule::ClientWins), Because::Later);
         assert_eq!(because(client, at(&one, 10, 3, Role::Client), Rule::ClientWins), Because::TieBreak);
         assert_eq!(decide(&[&one], master, client, Rule::LatestWins).because, Because::OtherUnchanged);
+    }
+
+    #[test]
+    fn who_says_the_same_with_another_stamp_says_it_anew_who_deletes_too() {
+        let stamp = |time, author| Stamp { time, author: NodeId(author) };
+        let state = |n, stamp| State { content: content(n), vector: Vector::default(), stamp };
+        for n in STATES {
+            let side = state(n, stamp(1, 1));
+            let (same, other) = (state(n, stamp(1, 1)), state(Some(3), stamp(1, 1)));
+            for anew in [state(n, stamp(2, 1)), state(n, stamp(1, 2))] {
+                assert!(said_anew(&[anew.clone()], &side), "{n:?}");
+                assert!(said_anew(&[same.clone(), anew.clone()], &side), "one of them is enough: {n:?}");
+                assert!(!said_anew(&[anew, other.clone()], &side), "it has changed something: {n:?}");
+            }
+            assert!(!said_anew(&[same], &side) && !said_anew(&[], &side), "{n:?}");
+        }
     }
 
     #[test]

@@ -65,14 +65,7 @@ impl Node {
             return Ok(None);
         }
         let mut ancestors = self.common_ancestors(class, filed, guid, &state.vector)?;
-        // A side that says what was said before, and says it anew, has been something else in between, which may have been common
-        // to both and never came here. Then nothing that is known here tells what the sides have changed.
-        let anew = |side: &State| {
-            side.content.is_some()
-                && ancestors.iter().all(|a| a.content == side.content)
-                && ancestors.iter().any(|a| a.stamp != side.stamp)
-        };
-        if anew(ours) || anew(state) {
+        if [ours, state].into_iter().any(|side| decide::said_anew(&ancestors, side)) {
             ancestors.clear();
         }
         self.note_merged(class, guid, state)?;
