@@ -140,7 +140,8 @@ fn damages() -> Vec<(FlawKind, String, &'static str)> {
         (Version, "UPDATE objsync_object_orders SET rest = x'028f4e' WHERE key = 22", "transaction 9999 of SOUTH"),
         (Version, "UPDATE objsync_object_orders SET rest = x'0101' WHERE key = 22", "twice"),
         (Version, "UPDATE objsync_object_orders SET author = 99 WHERE key = 22", "not known here"),
-        (Version, "UPDATE objsync_object_orders SET time = 9223372036854775807 WHERE key = 22", "not come yet"),
+        (Clock, "UPDATE objsync_object_orders SET time = 9223372036854775807 WHERE key = 22", "not come yet"),
+        (Clock, "UPDATE objsync_state SET clock = 0", "stands at 1970-01-01"),
         (Version, "UPDATE objsync_journal SET own = 999 WHERE pos = LAST", "before transaction"),
         (
             Event,
@@ -252,6 +253,7 @@ fn what_nodes_say_about_each_other_is_held_against_them() {
             conn.execute_batch(sql).unwrap();
         })
     };
+    let mut numbered = 0;
     let cases = [
         (SameNode, untouched("")),
         (Content, untouched("UPDATE orders SET amount = 4711 WHERE id = 1")),
@@ -274,7 +276,19 @@ fn what_nodes_say_about_each_other_is_held_against_them() {
         assert!(checked.nodes.iter().all(|node| node.flaws.is_empty()), "{kind:?}: {checked:?}");
         let between: BTreeSet<FlawKind> = checked.between.counts.keys().copied().collect();
         assert_eq!(between, BTreeSet::from([kind]), "{:?}", checked.between);
+        let flaw = &checked.between.listed[0];
+        // What to do can be done as it is said: at which node, to which object.
+        match kind {
+            SameNode => assert!(flaw.todo.contains(&format!("--db {}", other.display())), "{}", flaw.todo),
+            Restored => assert!(flaw.todo.contains("rejoin --node "), "{}", flaw.todo),
+            Content if flaw.class.as_deref() == Some("Order") && flaw.number.is_some() => {
+                assert!(flaw.what.starts_with("Order 1 ("), "{}", flaw.what);
+                numbered += 1;
+            }
+            _ => {}
+        }
     }
+    assert_eq!(numbered, 1);
 }
 
 /// Nothing is said to be right that nobody looked at.
@@ -284,11 +298,60 @@ fn what_was_not_held_against_each_other_is_said() {
     assert_eq!(found(&[&files.north, &files.south]).notes, [] as [&str; 0]);
     let alone = found(&[&files.north]);
     assert_eq!(alone.notes, ["SOUTH, with which NORTH exchanges, is not among these files"]);
+    let other = files.damaged("other.db", |_| ());
+    let mut node = Node::open(&other).unwrap();
+    node.moved().unwrap();
+    node.journal_class("Word", false).unwrap();
+    drop(node);
+    let notes = found(&[&other, &files.south]).notes;
+    assert_eq!(notes, ["Word is synchronized at SOUTH, not at NORTH (objsync classes): no change goes from there"]);
     let behind = "DROP TRIGGER objsync_orders_update; UPDATE orders SET amount = 4711 WHERE id = 1";
     let damaged = files.damaged("behind.db", |conn| conn.execute_batch(behind).unwrap());
     let checked = found(&[&damaged, &files.south]);
     assert!(checked.between.is_empty() && !checked.is_sound(), "{checked:?}");
     assert_eq!(checked.notes, ["the rows of NORTH were not held against those of others: see above"]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_is_one_flaw() {
+    let files = Files::new();
+    let file = files.damaged("clock.db", |conn| conn.execute_batch("UPDATE objsync_state SET clock = 0").unwrap());
+    let checked = found(&[&file]);
+    assert_eq!(checked.flaws().map(|flaw| flaw.kind).collect::<Vec<_>>(), [FlawKind::Clock], "{checked:#?}");
+    let todo = checked.flaws().next().unwrap().todo.clone();
+    let sql = todo.split('"').nth(1).unwrap();
+    Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+    assert!(found(&[&file]).is_sound(), "{todo}");
+}
+
+#[test]
+fn a_file_that_is_named_twice_is_checked_once() {
+    let files = Files::new();
+    let same = files.north.parent().unwrap().join(".").join("north.db");
+    let checked = found(&[&files.north, &files.south, &same]);
+    assert!(checked.nodes.len() == 2 && checked.is_sound(), "{checked:?}");
+}
+
+/// As on a medium that cannot be written: what SQLite reads by cannot be made beside the file.
+#[cfg(unix)]
+#[test]
+fn a_file_in_a_folder_that_cannot_be_written_is_checked() {
+    let files = Files::new();
+    let [north, odd] = ["north.db", "50% of #1?.db"].map(|name| files.dir.path().join(name));
+    std::fs::copy(north, &odd).unwrap();
+    for file in [&files.south, &odd] {
+        let mut shm = file.clone().into_os_string();
+        shm.push("-shm");
+        // SQLite follows no link there.
+        std::os::unix::fs::symlink(files.dir.path().join("nowhere"), &shm).unwrap();
+        let before = std::fs::read(file).unwrap();
+        assert!(Connection::open(file).unwrap().execute_batch("SELECT count(*) FROM orders").is_err());
+        let _ =
+            std::fs::remove_file(file.with_file_name(format!("{}-wal", file.file_name().unwrap().to_string_lossy())));
+        let checked = found(&[file]);
+        assert!(checked.nodes.len() == 1 && checked.is_sound(), "{checked:?}");
+        assert!(checked.nodes[0].looked_at.objects > 5 && std::fs::read(file).unwrap() == before);
+    }
 }
 
 #[test]

@@ -8,11 +8,12 @@ use crate::cli::args::Place;
 use crate::cli::output::Output;
 use crate::cli::{dir_or_default, progress};
 use crate::sync::{
-    CheckReport, Checked, Environment, Error, ErrorKind, Flaws, Result, check as check_files, missing, nodes_among,
+    CheckReport, Checked, Environment, Error, ErrorKind, Flaws, Result, check as check_files, files_of, missing,
+    nodes_among,
 };
 use crate::words::count;
 
-/// The answer: whether all is sound, and what was found.
+/// The answer: whether all was checked and is sound, and what was found.
 #[derive(Serialize)]
 struct Answer<'a> {
     sound: bool,
@@ -21,27 +22,24 @@ struct Answer<'a> {
 }
 
 pub(crate) fn check(place: &Place, node: Option<&str>, out: Output<'_>) -> Result<ExitCode> {
-    let files = match (place.db.as_slice(), node) {
-        ([], _) => {
-            let dir = dir_or_default(place.dir.clone())?;
-            let all = nodes_among(Environment::files_in(&dir), None);
-            if all.is_empty() {
-                return Err(missing(&dir));
-            }
-            node.map_or(all.clone(), |_| nodes_among(all, node))
+    let mut files = place.db.clone();
+    if files.is_empty() {
+        let dir = dir_or_default(place.dir.clone())?;
+        files = nodes_among(Environment::files_in(&dir));
+        if files.is_empty() {
+            return Err(missing(&dir));
         }
-        (files, None) => files.to_vec(),
-        (files, Some(_)) => nodes_among(files.to_vec(), node),
-    };
-    if let (true, Some(name)) = (files.is_empty(), node) {
-        return Err(Error::new(ErrorKind::Usage, format!("there is no node `{name}` here that can be read")));
+    }
+    if let Some(name) = node {
+        files = files_of(files, name)?;
     }
     let checked = check_files(&files, &progress::start())?;
-    if let ([], Some(first)) = (checked.nodes.as_slice(), checked.unchecked.first()) {
+    // For a program the answer says it; for people, one file that cannot be checked is an error as any other.
+    if let ([], [first], false) = (checked.nodes.as_slice(), checked.unchecked.as_slice(), out.json) {
         let what = format!("it cannot be checked: {}", first.why);
         return Err(Error::new(ErrorKind::Storage, what).hint(first.todo.clone()));
     }
-    let sound = checked.is_sound();
+    let sound = checked.is_sound() && checked.unchecked.is_empty();
     out.done(&Answer { sound, checked: &checked }, || lines(&checked))?;
     Ok(ExitCode::from(match (checked.unchecked.is_empty(), sound) {
         (true, true) => 0,

@@ -88,8 +88,14 @@ fn what_cannot_be_checked_is_told_and_3() {
     Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
     assert_eq!(demo.run(&["check"]).code, 0, "somebody's other database may lie in the folder");
     let other = other.to_str().unwrap();
-    demo.bare(&["check", "--db", other]).fails(3, &["cannot be checked", "not a node"]);
+    demo.bare(&["check", "--db", other]).fails(3, &["cannot be checked", "not a node", "objsync track"]);
+    demo.bare(&["check", "--db", demo.dir().to_str().unwrap()]).fails(3, &["is a folder", "--dir"]);
     demo.run(&["check", "--node", "NOBODY"]).fails(2, &["NOBODY"]);
+    // A program is told in the answer.
+    let answer = demo.bare(&["check", "--db", other, "--json"]);
+    let found = answer.value();
+    assert_eq!((answer.code, &found["sound"], answer.stderr.as_str()), (3, &false.into(), ""));
+    assert!(found["unchecked"][0]["todo"].as_str().unwrap().contains("objsync track"), "{found}");
     demo.bare(&["check", "--dir", demo.home.path().to_str().unwrap()]).fails(2, &["no environment"]);
     // The others are checked.
     damage(&demo, "client.db", "UPDATE objsync_state SET format = 99");
@@ -98,4 +104,6 @@ fn what_cannot_be_checked_is_told_and_3() {
     let found = answer.value();
     assert_eq!((&found["nodes"][0]["node"], found["nodes"].as_array().unwrap().len()), (&"MASTER".into(), 1));
     keys(&found["unchecked"][0], &["file", "why", "todo"]);
+    assert_eq!(found["sound"], false, "not all of it was looked at");
+    demo.run(&["check", "--node", "CLIENT"]).fails(2, &["CLIENT", "may be one of these", "client.db", "format 99"]);
 }

@@ -200,6 +200,7 @@ pub fn play(kind: Kind, histories: u64) -> Tally {
             Err((seed, failure)) => keep(kind, seed, &failure),
         }
     }
+    println!("{histories} histories of {} from seed {first}, all sound: {:?}", kind.name, whole.0);
     whole
 }
 

@@ -410,11 +410,10 @@ impl Backend for Engine {
 }
 
 /// What the engine's hints call by the terminal's words, and where the window has it.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 8] = [
     ("choose another port (--port)", "choose another port under “REST…” in the environment's menu"),
     ("or replace that set on purpose (--overwrite)", "or type the file of that set: “Replace the file” replaces it"),
     ("or overwrite it on purpose (--overwrite)", "or replace it by “Replace the file”"),
-    (" (objsync install --overwrite)", " (“Restart demo…” in the environment's menu)"),
     (
         "name another folder with --dir, or replace it on purpose with --overwrite",
         "name another folder, or open this one",
@@ -467,7 +466,6 @@ mod tests {
         for (hint, said) in [
             ("use another id, such as 7, or replace that set on purpose (--overwrite)", "“Replace the file”"),
             ("choose another name or number, or overwrite it on purpose (--overwrite)", "“Replace the file”"),
-            ("make the environment anew (objsync install --overwrite)", "“Restart demo…”"),
             ("name another folder with --dir, or replace it on purpose with --overwrite", "open this one"),
             ("make one: objsync install --dir somewhere", "“New environment…”"),
             ("prepare a new one at MASTER (--since acknowledged)", "“Prepare again”"),

@@ -408,7 +408,7 @@ mod tests {
             let side = state(n, stamp(1, 1));
             let (same, other) = (state(n, stamp(1, 1)), state(Some(3), stamp(1, 1)));
             for anew in [state(n, stamp(2, 1)), state(n, stamp(1, 2))] {
-                assert!(said_anew(&[anew.clone()], &side), "{n:?}");
+                assert!(said_anew(std::slice::from_ref(&anew), &side), "{n:?}");
                 assert!(said_anew(&[same.clone(), anew.clone()], &side), "one of them is enough: {n:?}");
                 assert!(!said_anew(&[anew, other.clone()], &side), "it has changed something: {n:?}");
             }

@@ -1,9 +1,11 @@
 //! What nodes say about each other: identities, what was exchanged, and that one version has one content everywhere.
 
+use std::collections::BTreeSet;
+
 use super::{Flaw, FlawKind, Flaws};
 use crate::sync::data::guid::Guid;
 use crate::sync::data::schema::{Class, quote};
-use crate::sync::error::{ErrorKind, Result};
+use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::node::Node;
 use crate::sync::node::verify::{Comparing, added_differently, short_hash};
 
@@ -14,7 +16,12 @@ pub(super) fn check(nodes: &[(Node, bool)], flaws: &mut Flaws, notes: &mut Vec<S
         for (b, _) in &nodes[i + 1..] {
             if a.info.guid == b.info.guid {
                 let what = format!("{} and {} go on as one node, {}", a.path.display(), b.path.display(), a.info.name);
-                flaws.add(Flaw::new(FlawKind::SameNode, what));
+                let todo = format!(
+                    "make the one that is the copy a new node, which loses nothing: objsync rejoin --db {} (or {})",
+                    b.path.display(),
+                    a.path.display()
+                );
+                flaws.add(Flaw::new(FlawKind::SameNode, what).todo(todo));
                 continue;
             }
             for (a, b) in [(a, b), (b, a)] {
@@ -38,6 +45,7 @@ pub(super) fn check(nodes: &[(Node, bool)], flaws: &mut Flaws, notes: &mut Vec<S
         notes.push(format!("the rows were not held against each other: {column} (objsync verify)"));
         return Ok(());
     }
+    notes.extend(journaled_differently(&compared));
     for class in first.classes.iter().filter(|class| class.journaled) {
         readable(contents(class, &compared, flaws), &format!("the {} of all", class.table), flaws)?;
     }
@@ -54,6 +62,25 @@ fn absent(nodes: &[(Node, bool)]) -> Vec<String> {
                 let (peer, of) = (node.name_of(peer), &node.info.name);
                 notes.push(format!("{peer}, with which {of} exchanges, is not among these files"));
             }
+        }
+    }
+    notes
+}
+
+/// Classes that one node journals and another does not: what is changed of them there is not sent.
+fn journaled_differently(nodes: &[&Node]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let names: BTreeSet<&String> = nodes.iter().flat_map(|node| &node.classes).map(|class| &class.name).collect();
+    for name in names {
+        let [here, not]: [Vec<&str>; 2] = [true, false].map(|wanted| {
+            let journals = |node: &Node| node.classes.iter().any(|class| class.name == *name && class.journaled);
+            nodes.iter().filter(|node| journals(node) == wanted).map(|node| node.info.name.as_str()).collect()
+        });
+        if !here.is_empty() && !not.is_empty() {
+            let (here, not) = (here.join(", "), not.join(", "));
+            notes.push(format!(
+                "{name} is synchronized at {here}, not at {not} (objsync classes): no change goes from there"
+            ));
         }
     }
     notes
@@ -82,7 +109,10 @@ fn exchanged(a: &Node, b: &Node, flaws: &mut Flaws) -> Result<()> {
     let (received, number) = (a.sync_times(b.info.guid)?.received, b.number()?);
     if received > number {
         let what = format!("{name} has {other}'s transactions up to {received}, and the last one there is {number}");
-        flaws.add(Flaw::new(FlawKind::Restored, what));
+        let todo = format!(
+            "make it a new node (objsync rejoin --node {other}); nothing in it is lost, and what it lacks comes back from {name}"
+        );
+        flaws.add(Flaw::new(FlawKind::Restored, what).todo(todo));
     }
     let acknowledged = a.sync_times(b.info.guid)?.acknowledged;
     // What it has received, and what it has by descent.
@@ -131,12 +161,19 @@ fn contents(class: &Class, nodes: &[&Node], flaws: &mut Flaws) -> Result<()> {
         for (i, (a, x)) in here.iter().enumerate() {
             let differs = |(_, y): &&(&Node, &Held)| x.1 == y.1 && x.2 != y.2;
             if let Some((b, _)) = here[i + 1..].iter().find(differs) {
+                // At its own class, whose tables may be called otherwise there.
+                let own = a.classes.iter().find(|c| c.name == class.name);
+                let number =
+                    own.map(|own| Ok::<_, Error>(own.number_shown(a.key_of(own, guid)?))).transpose()?.flatten();
                 let what = format!(
-                    "{} {guid} has one version at {} and {} with different contents or stamps",
-                    class.name, a.info.name, b.info.name
+                    "{} {} has one version at {} and {} with different contents or stamps",
+                    class.name,
+                    number.map_or(guid.to_string(), |n| format!("{n} ({guid})")),
+                    a.info.name,
+                    b.info.name
                 );
                 let flaw = Flaw::new(FlawKind::Content, what);
-                flaws.add(Flaw { class: Some(class.name.clone()), guid: Some(guid), ..flaw });
+                flaws.add(Flaw { class: Some(class.name.clone()), guid: Some(guid), number, ..flaw });
                 break;
             }
         }

@@ -210,8 +210,8 @@ impl Check<'_> {
             return None;
         }
         let stamp = (e.stamp.0.unwrap_or_default(), e.stamp.1.unwrap_or_default());
-        if let Some(what) = self.stamp_odd(stamp.0, stamp.1, false) {
-            odd(self, &format!("has an earlier state that {what}"));
+        if let Some((kind, what)) = self.stamp_odd(FlawKind::Event, stamp.0, stamp.1, false) {
+            self.flaw_of(kind, class, e.object, e.key, format!("has an earlier state that {what}"));
         }
         match self.vector(e.rest.as_deref().unwrap_or_default(), Some(e.own.unwrap_or_default())) {
             Ok(vector) => Some(Version { vector, stamp }),

@@ -136,8 +136,8 @@ impl Check<'_> {
             if !copied && !conn.prepare_cached(sql)?.query_row((peer, set), |r| r.get(0))? {
                 odd(self, format!("came with set {set}, which was not applied here"));
             }
-            if let Some(what) = self.stamp_odd(time, author, true) {
-                odd(self, what.to_owned());
+            if let Some((kind, what)) = self.stamp_odd(FlawKind::Requeue, time, author, true) {
+                self.flaw(kind, format!("what waits as number {id} {what}"));
             }
             let Some(class) = self.classes.iter().find(|c| c.id == class).cloned() else { continue };
             if content.is_some_and(|text| content_from_text(&class, &text).is_err()) {

@@ -44,15 +44,18 @@ impl Node {
 
     /// Opens a node's file without writing to it, and without following what other programs did to its tables.
     fn open_to_look(path: &Path, progress: &Progress) -> Result<Node> {
+        if path.is_dir() {
+            let what = format!("{} is a folder", path.display());
+            return Err(Error::new(ErrorKind::NotFound, what).hint("name a folder with --dir, and its files with --db"));
+        }
         if !path.is_file() {
             return Err(Error::new(ErrorKind::NotFound, format!("there is no file {}", path.display())));
         }
         let looked = || -> Result<Node> {
-            let conn = Connection::open_with_flags(path, way_in(path) | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-            conn.busy_timeout(std::time::Duration::from_secs(5))?;
-            conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -16384; BEGIN")?;
+            let conn = look_into(path)?;
             if !store::is_node(&conn)? {
-                return Err(Error::new(ErrorKind::NotFound, "the database is not a node of objsync"));
+                return Err(Error::new(ErrorKind::NotFound, "the database is not a node of objsync")
+                    .hint("name a node's file; `objsync track` makes this database one"));
             }
             let format: i64 = conn.query_row("SELECT format FROM objsync_state", [], |r| r.get(0))?;
             if format != store::FORMAT {
@@ -89,25 +92,46 @@ impl Node {
     }
 }
 
-/// How to open a file so that it and its folder are left as they are. A connection that may not write leaves the files behind that
-/// it reads by; one that may (and does not) takes them away again, but also finishes what lies in a log or journal there.
-fn way_in(path: &Path) -> OpenFlags {
+/// A connection that reads one moment of a file, and leaves the file and its folder as they are. One that may not write leaves the
+/// files behind that it reads by; one that may (and does not) takes them away again, but also finishes what lies in a log or journal
+/// there.
+fn look_into(path: &Path) -> Result<Connection> {
+    let open = |flags: OpenFlags, path: &Path| -> rusqlite::Result<Connection> {
+        let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        conn.busy_timeout(std::time::Duration::from_secs(5))?;
+        conn.execute_batch(
+            "PRAGMA query_only = ON; PRAGMA cache_size = -16384; BEGIN; SELECT count(*) FROM sqlite_master",
+        )?;
+        Ok(conn)
+    };
     let beside = |ending: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(ending);
         Path::new(&name).exists()
     };
-    match beside("-wal") || beside("-journal") {
-        true => OpenFlags::SQLITE_OPEN_READ_ONLY,
-        false => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    if beside("-wal") || beside("-journal") {
+        return Ok(open(OpenFlags::SQLITE_OPEN_READ_ONLY, path)?);
+    }
+    match (open(OpenFlags::SQLITE_OPEN_READ_WRITE, path), path.to_str()) {
+        // What is read by cannot be made in this folder; and nobody writes there either.
+        (Err(e), Some(name)) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
+            let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+            let uri = format!("file:{name}?immutable=1");
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            Ok(open(flags, Path::new(&uri)).map_err(|_| e)?)
+        }
+        (opened, _) => Ok(opened?),
     }
 }
 
-/// Checks single files, and what their nodes say about each other. One that cannot be checked keeps no other from it.
+/// Checks single files, and what their nodes say about each other. One that cannot be checked keeps no other from it; one that is
+/// named twice is checked once.
 pub fn check(files: &[PathBuf], progress: &Progress) -> Result<Checked> {
     let (mut checked, mut nodes) = (Checked::default(), Vec::new());
     // All are opened before any is read through, so that they are seen at one moment.
-    let opened: Vec<_> = files.iter().map(|file| (file, Node::open_to_look(file, progress))).collect();
+    let mut named = BTreeSet::new();
+    let files = files.iter().filter(|file| named.insert(file.canonicalize().unwrap_or_else(|_| file.to_path_buf())));
+    let opened: Vec<_> = files.map(|file| (file, Node::open_to_look(file, progress))).collect();
     for (file, opened) in opened {
         let looked = opened.and_then(|mut node| {
             let report = Check::run(&mut node)?;
@@ -133,16 +157,34 @@ pub fn check(files: &[PathBuf], progress: &Progress) -> Result<Checked> {
     Ok(checked)
 }
 
-/// Of some files those that are to be checked: databases that are no nodes are left out, and, where a node is named (or its GUID),
-/// all others.
-pub(crate) fn nodes_among(files: Vec<PathBuf>, name: Option<&str>) -> Vec<PathBuf> {
-    let meant = |file: &PathBuf| match (Node::open_to_look(file, &Progress::default()), name) {
-        (Ok(node), Some(name)) => node.info.name.eq_ignore_ascii_case(name) || node.info.guid.to_string() == name,
-        (Ok(_), None) => true,
-        (Err(e), None) => e.kind() != ErrorKind::NotFound,
-        (Err(_), Some(_)) => false,
-    };
-    files.into_iter().filter(meant).collect()
+/// Of some files those that are to be checked: databases that are no nodes are left out.
+pub(crate) fn nodes_among(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
+    files.retain(|file| match Node::open_to_look(file, &Progress::default()) {
+        Err(e) => e.kind() != ErrorKind::NotFound,
+        Ok(_) => true,
+    });
+    files
+}
+
+/// Of some files those of the node of that name, compared without case, or of that GUID. Where there is none, the error says which
+/// files it may be that could not be read.
+pub(crate) fn files_of(mut files: Vec<PathBuf>, name: &str) -> Result<Vec<PathBuf>> {
+    let mut unread = Vec::new();
+    files.retain(|file| match Node::open_to_look(file, &Progress::default()) {
+        Ok(node) => node.info.name.eq_ignore_ascii_case(name) || node.info.guid.to_string() == name,
+        Err(e) => {
+            unread.push(e.message().to_owned());
+            false
+        }
+    });
+    if files.is_empty() {
+        let error = Error::new(ErrorKind::Usage, format!("there is no node `{name}` here that can be read"));
+        return Err(match unread.is_empty() {
+            true => error,
+            false => error.hint(format!("it may be one of these: {}", unread.join("; "))),
+        });
+    }
+    Ok(files)
 }
 
 /// A check that goes on.
@@ -157,6 +199,8 @@ struct Check<'a> {
     clock: i64,
     floor: i64,
     own: i64,
+    /// The latest of its own times, where one is later than its clock.
+    latest: i64,
     /// The highest commit of each node that is known to have been made; none of one of which that is not known for certain.
     made: HashMap<NodeId, u64>,
     /// Events at positions before this one may be purged.
@@ -189,7 +233,8 @@ impl<'a> Check<'a> {
         let (number, serial, clock, floor, own) =
             node.conn.query_row(sql, [], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?;
         let (classes, made) = (node.classes.clone(), HashMap::new());
-        Ok(Check { node, classes, report, number, serial, clock, floor, own, made, whole_from: i64::MIN })
+        let (latest, whole_from) = (0, i64::MIN);
+        Ok(Check { node, classes, report, number, serial, clock, floor, own, latest, made, whole_from })
     }
 
     /// What needs to know the classes.
@@ -212,7 +257,7 @@ impl<'a> Check<'a> {
         if self.report.notes.is_empty() {
             self.part("what is recorded of states", Check::states)?;
         }
-        Ok(())
+        self.part("this node's clock", Check::own_clock)
     }
 
     /// Does one part; what cannot be read is a flaw, and keeps no other part from being done.

@@ -47,6 +47,9 @@ impl Check<'_> {
             self.made.insert(info.guid, made);
         }
         let mut odd: Vec<String> = Vec::new();
+        // A clock that was set back is a flaw of its own.
+        let told: Option<i64> = conn.query_row("SELECT max(clock) FROM objsync_told", [], |r| r.get(0))?;
+        let told = told.unwrap_or(0).max(self.clock);
         let sql = "SELECT peer, sent, acknowledged, received, heard FROM objsync_sync_time";
         let mut statement = conn.prepare(sql)?;
         let mut rows = statement.query([])?;
@@ -68,7 +71,7 @@ impl Check<'_> {
                     self.number
                 ));
             }
-            if heard > self.clock {
+            if heard > told {
                 odd.push(format!("{name} is noted to have heard of a point that this node has not been at"));
             }
             let sql = "SELECT max(last) FROM objsync_set WHERE sent = 0 AND taken_back = 0 AND peer = ?1";
@@ -100,7 +103,13 @@ impl Check<'_> {
         let mut told = 0;
         while let Some(r) = rows.next()? {
             let (clock, number): (i64, i64) = (r.get(0)?, r.get(1)?);
-            if clock > self.clock || number > self.number || number < told {
+            if clock > self.clock {
+                self.latest = self.latest.max(clock);
+                let (now, then) = (self.time_text(self.clock)?, self.time_text(clock)?);
+                let what = format!("this node's clock stands at {now}, and others were told something at {then}");
+                self.flaw(FlawKind::Clock, what);
+            }
+            if number > self.number || number < told {
                 odd.push(format!("others were told of transaction {number}, and the last one here is {}", self.number));
             }
             told = told.max(number);

@@ -30,8 +30,10 @@ pub enum FlawKind {
     Vanished,
     /// An identity that cannot be: of two objects, of a living and a deleted one, or never given.
     Identity,
-    /// A vector or stamp of an object that cannot be: unreadable, or it has seen commits that nobody is known to have made.
+    /// A vector or author of an object that cannot be: unreadable, or it has seen commits that nobody is known to have made.
     Version,
+    /// This node's own times are later than its clock, which never goes back: it was set back in the file.
+    Clock,
     /// A filing event that cannot be: of no class or object, out of order, or its before-image does not fit what it did.
     Event,
     /// An object's events are not linked from its present version to its first one.
@@ -78,8 +80,6 @@ impl FlawKind {
             FlawKind::Unidentified => {
                 "take its values down, delete the row, and insert it again: then it is an object of its own and travels"
             }
-            FlawKind::Restored => "make that file a new node (objsync rejoin): nothing in it is lost",
-            FlawKind::SameNode => "make the one that is the copy a new node (objsync rejoin --db FILE)",
             FlawKind::Content => {
                 "find out which is right (objsync verify names both), and write it once more at that node: the change travels"
             }
@@ -137,6 +137,13 @@ impl Flaws {
         if *count <= LISTED {
             self.listed.push(flaw);
         }
+    }
+
+    /// Takes out what was found of one kind: what is listed of it, and how many there were.
+    pub(crate) fn take(&mut self, kind: FlawKind) -> (Vec<Flaw>, usize) {
+        let (taken, rest) = std::mem::take(&mut self.listed).into_iter().partition(|flaw| flaw.kind == kind);
+        self.listed = rest;
+        (taken, self.counts.remove(&kind).unwrap_or(0))
     }
 
     /// How many there are in all.

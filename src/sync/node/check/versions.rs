@@ -1,7 +1,8 @@
 //! The versions of objects: identities that were given, vectors and stamps that can be.
 
-use super::{Check, FlawKind};
+use super::{Check, Flaw, FlawKind};
 use crate::sync::data::schema::Class;
+use crate::sync::data::stamp::DOUBTFUL_AHEAD;
 use crate::sync::error::Result;
 use crate::sync::node::store::SERIAL_BITS;
 
@@ -40,8 +41,8 @@ impl Check<'_> {
                 if living && class.journaled && vector.entries().is_empty() {
                     self.flaw_of(FlawKind::Version, class, object, key, "has no version");
                 }
-                if let Some(what) = self.stamp_odd(time, author, class.journaled) {
-                    self.flaw_of(FlawKind::Version, class, object, key, what);
+                if let Some((kind, what)) = self.stamp_odd(FlawKind::Version, time, author, class.journaled) {
+                    self.flaw_of(kind, class, object, key, what);
                 }
             }
             let looked_at = &mut self.report.looked_at;
@@ -54,12 +55,52 @@ impl Check<'_> {
         object & ((1 << SERIAL_BITS) - 1)
     }
 
-    /// What is wrong with a stamp. Only what is journaled must have an author.
-    pub(super) fn stamp_odd(&self, time: i64, author: i64, must: bool) -> Option<&'static str> {
+    /// What is wrong with a stamp: of `kind`, or with this node's clock. Only what is journaled must have an author.
+    pub(super) fn stamp_odd(
+        &mut self,
+        kind: FlawKind,
+        time: i64,
+        author: i64,
+        must: bool,
+    ) -> Option<(FlawKind, &'static str)> {
         if (must || author != 0) && !self.is_node(author) {
-            return (author != 0 || time != 0).then_some("was made by a node that is not known here");
+            return (author != 0 || time != 0).then_some((kind, "was made by a node that is not known here"));
         }
         // This node's clock never goes back. Others' may be ahead.
-        (author == self.own && time > self.clock).then_some("was made here at a time that has not come yet")
+        let ahead = author == self.own && time > self.clock;
+        if ahead {
+            self.latest = self.latest.max(time);
+        }
+        ahead.then_some((FlawKind::Clock, "was made here at a time that has not come yet by this node's clock"))
+    }
+
+    /// Several times after the clock are one flaw: that of the clock.
+    pub(super) fn own_clock(&mut self) -> Result<()> {
+        let (found, count) = self.report.flaws.take(FlawKind::Clock);
+        let Some(first) = found.into_iter().next() else { return Ok(()) };
+        let flaw = match count {
+            1 => first,
+            _ => {
+                let (clock, latest) = (self.time_text(self.clock)?, self.time_text(self.latest)?);
+                let what = format!(
+                    "this node's clock stands at {clock}, and {count} times that it gave are later, the last of them {latest}: it was set back in the file"
+                );
+                Flaw::new(FlawKind::Clock, what)
+            }
+        };
+        self.report.flaws.add(match self.latest < (self.node.clock)().saturating_add(DOUBTFUL_AHEAD) {
+            true => flaw.todo(format!(
+                "let its clock go on from there: sqlite3 {} \"UPDATE objsync_state SET clock = {}\"",
+                self.node.path.display(),
+                self.latest
+            )),
+            false => flaw,
+        });
+        Ok(())
+    }
+
+    pub(super) fn time_text(&self, time: i64) -> Result<String> {
+        let sql = "SELECT coalesce(datetime(?1 / 1000000, 'unixepoch') || ' UTC', ?1)";
+        Ok(self.node.conn.query_row(sql, [time], |r| r.get(0))?)
     }
 }
