@@ -91,10 +91,12 @@ impl Observers {
             let new = after.get(guid).unwrap_or_else(|| panic!("{guid} vanished"));
             assert!(old.vector.leq(&new.vector), "silent: {guid} went back");
             if old.content != new.content && !told.contains(&guid.to_string()) && !twice.contains(guid) {
-                let all = self.seen[at].get(guid).map(Vec::as_slice).unwrap_or_default();
-                let came = all.iter().filter(|s| s.content == new.content && s.vector.leq(&new.vector));
+                let here = self.seen[at].get(guid).map(Vec::as_slice).unwrap_or_default();
+                // The node may not know all of them; what happened, happened.
+                let all: Vec<State> = self.seen.iter().filter_map(|seen| seen.get(guid)).flatten().cloned().collect();
+                let came = here.iter().filter(|s| s.content == new.content && s.vector.leq(&new.vector));
                 let knowing = came.into_iter().any(|theirs| {
-                    let ancestors = ancestors(all, &old.vector, &theirs.vector);
+                    let ancestors = ancestors(&all, &old.vector, &theirs.vector);
                     let unchanged = |a: &&State| a.content == old.content && a.stamp == old.stamp;
                     old.vector.leq(&theirs.vector) || (!ancestors.is_empty() && ancestors.iter().all(unchanged))
                 });
@@ -148,7 +150,10 @@ impl Observers {
         for side in [&record.ours, &record.theirs] {
             // What says the same as before, and says it anew, has changed; so has what was deleted anew.
             let same = |(a, said): (&&State, &Json)| *said == side.content && a.stamp.time == side.time;
-            let unchanged = !known.is_empty() && ancestors.iter().zip(&known).all(same);
+            // Of what both have seen and this node has not, it cannot know that it is the same.
+            let reached = ancestors.iter().fold(Vector::default(), |all, a| all.join(&a.vector));
+            let complete = ours.meet(&theirs).leq(&reached);
+            let unchanged = !known.is_empty() && complete && ancestors.iter().zip(&known).all(same);
             let unchanged = unchanged && !self.discarded.contains(&(at, guid)) && !self.purged.contains(&at);
             assert!(!unchanged, "needless, one side changed nothing: {record:?} {known:?}");
         }

@@ -1,11 +1,17 @@
 #!/usr/bin/env python3
-"""The executable model of the synchronization rules, with two of them mended, on histories in which values return.
+"""The executable model of the synchronization rules, with three of them mended, on histories in which values return.
 
 The model beside the project writes every value once. Where values are drawn from three, it loses some: a node that has seen
 0 and then 0 again takes it for unchanged, though somebody wrote 5 in between, which another has changed without having seen
 the second 0. So a side is unchanged only if its content also has the stamp of every common ancestor, a deletion, too; and a
-combination of properties, whose single stamp cannot tell that, is always recorded. Nothing is excused any more: the model beside
-the project takes a deletion that is overwritten without a record for covered if the object was deleted before, which hid half of this.
+combination of properties, whose single stamp cannot tell that, is always recorded.
+
+A decision gives the content that won its old stamp. So where 0 was decided against the 5 that another goes on from, content and
+stamp are those of the common ancestor again, and who never had the 5 took the decided 0 for unchanged. So common ancestors tell
+something only if they have seen all that both sides have: the least of both vectors, entry by entry.
+
+Nothing is excused any more: the model beside the project takes a deletion that is overwritten without a record for covered if the
+object was deleted before, and does not ask whether a side that it takes for unchanged was (Truth.unchanged).
 
 `python3 sync_model.py 300` plays that many random histories for every mix of rule, failure and way of exchanging, and
 checks them against what really happened (class Truth), which the nodes cannot see; `python3 sync_model.py 300 as-given` does it
@@ -207,7 +213,9 @@ class Node:
         if recorded:
             self.records += 1
             self.truth.recorded(guid, ours, theirs, content)
-        elif AS_GIVEN and (ours.content is None or theirs.content is None):
+        else:
+            self.truth.unchanged(ours, theirs, content)
+        if not recorded and AS_GIVEN and (ours.content is None or theirs.content is None):
             self.truth.covers(ours, theirs)                     # mended: only a record covers what a side did not know
         state = State(content, join(both, {self.name: self.number}), stamp, [ours, theirs])
         self.truth.merged(ours, theirs, state)
@@ -271,8 +279,15 @@ def key_for(rule):
 
 
 def telling(ancestors, ours, theirs):
-    """Mended: the common ancestors, or none where they tell nothing. A side that says what they all say, and says it anew (another
-    stamp), was something else in between, and what that was may have been common to both without ever coming here."""
+    """Mended: the common ancestors, or none where they tell nothing. Both sides may have seen more than these have: something common
+    never came here, and a side that is what they are may have come back to it. And a side that says what they all say, and says it
+    anew (another stamp), was something else in between."""
+    reached = {}
+    for ancestor in ancestors:
+        reached = join(reached, ancestor.vector)
+    if not leq({node: min(n, theirs.vector.get(node, 0)) for node, n in ours.vector.items()}, reached):
+        return []
+
     def anew(side):
         return all(a.content == side.content for a in ancestors) and any(a.stamp != side.stamp for a in ancestors)
     return [] if anew(ours) or anew(theirs) else ancestors
@@ -376,6 +391,13 @@ class Truth:
         if self.had_seen(ours, theirs) or self.had_seen(theirs, ours):
             self.needless += 1
         self.covers(ours, theirs)
+
+    def unchanged(self, ours, theirs, content):
+        """Mended, not recorded: the side that did not win must be what every newest state is that both really come from."""
+        loser = theirs if content == ours.content else ours
+        both = [s for side, other in ((ours, theirs), (theirs, ours)) for s in self.ancestors(side).values() if self.had_seen(other, s)]
+        newest = [s for s in both if all(s.vector == o.vector or not self.had_seen(o, s) for o in both)]
+        self.silent += any(s.content != loser.content or s.stamp != loser.stamp for s in newest)
 
     def covers(self, ours, theirs):
         for prop in ours.writes.keys() | theirs.writes.keys():

@@ -40,6 +40,11 @@ impl Vector {
         }
         both
     }
+
+    /// The greatest vector of which both have seen all.
+    pub fn meet(&self, other: &Vector) -> Vector {
+        self.0.iter().map(|(node, number)| (*node, (*number).min(other.get(*node)))).collect()
+    }
 }
 
 impl FromIterator<(NodeId, u64)> for Vector {

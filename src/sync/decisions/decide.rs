@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::sync::data::guid::NodeId;
 use crate::sync::data::stamp::Stamp;
 use crate::sync::data::value::Value;
+use crate::sync::data::vector::Vector;
 use crate::sync::decisions::rule::{Pick, Rule, Verdict};
 use crate::sync::node::Role;
 use crate::sync::node::history::{Content, State};
@@ -136,10 +137,15 @@ pub fn decide(ancestors: &[&Content], ours: Version<'_>, theirs: Version<'_>, ru
     }
 }
 
-/// Whether a side says what every common ancestor says, and says it anew. Then it has been something else in between, which may
-/// have been common to both without ever coming here: nothing that is known here tells what the sides have changed.
-pub(crate) fn said_anew(ancestors: &[State], side: &State) -> bool {
-    ancestors.iter().all(|a| a.content == side.content) && ancestors.iter().any(|a| a.stamp != side.stamp)
+/// Whether the common ancestors that are known tell what the sides have changed. They do not where both have seen more than these:
+/// something common to both never came here, and a side that is what they are may have come back to it, by a decision against what
+/// the other side is made on. Nor where a side says what they say, and says it anew: it has been something else in between.
+pub(crate) fn tells(ancestors: &[State], ours: &State, theirs: &State) -> bool {
+    let known = ancestors.iter().fold(Vector::default(), |all, a| all.join(&a.vector));
+    let said_anew = |side: &State| {
+        ancestors.iter().all(|a| a.content == side.content) && ancestors.iter().any(|a| a.stamp != side.stamp)
+    };
+    ours.vector.meet(&theirs.vector).leq(&known) && !said_anew(ours) && !said_anew(theirs)
 }
 
 /// A side is unchanged only where it equals every common ancestor; then the other one stands, and this is no conflict.
@@ -230,7 +236,6 @@ pub(crate) fn canonical(content: &Content) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sync::data::vector::Vector;
 
     const STATES: [Option<i64>; 3] = [None, Some(1), Some(2)];
 
@@ -400,20 +405,48 @@ mod tests {
         assert_eq!(decide(&[&one], master, client, Rule::LatestWins).because, Because::OtherUnchanged);
     }
 
+    fn seen(entries: &[(u64, u64)]) -> Vector {
+        entries.iter().map(|(node, number)| (NodeId(*node), *number)).collect()
+    }
+
     #[test]
     fn who_says_the_same_with_another_stamp_says_it_anew_who_deletes_too() {
-        let stamp = |time, author| Stamp { time, author: NodeId(author) };
-        let state = |n, stamp| State { content: content(n), vector: Vector::default(), stamp };
+        let state = |n, stamp: (i64, u64), vector| State {
+            content: content(n),
+            vector: seen(vector),
+            stamp: Stamp { time: stamp.0, author: NodeId(stamp.1) },
+        };
         for n in STATES {
-            let side = state(n, stamp(1, 1));
-            let (same, other) = (state(n, stamp(1, 1)), state(Some(3), stamp(1, 1)));
-            for anew in [state(n, stamp(2, 1)), state(n, stamp(1, 2))] {
-                assert!(said_anew(std::slice::from_ref(&anew), &side), "{n:?}");
-                assert!(said_anew(&[same.clone(), anew.clone()], &side), "one of them is enough: {n:?}");
-                assert!(!said_anew(&[anew, other.clone()], &side), "it has changed something: {n:?}");
+            // Both come from what node 1 made first; somebody has changed it at each of two nodes.
+            let (ours, theirs) = (state(n, (1, 1), &[(1, 1), (2, 1)]), state(Some(9), (8, 3), &[(1, 1), (3, 1)]));
+            let base = |n, stamp| state(n, stamp, &[(1, 1)]);
+            let both_ways = |ancestors: &[State]| {
+                let told = tells(ancestors, &ours, &theirs);
+                assert_eq!(told, tells(ancestors, &theirs, &ours));
+                told
+            };
+            assert!(both_ways(&[base(n, (1, 1))]), "{n:?}");
+            for anew in [(2, 1), (1, 2)] {
+                assert!(!both_ways(&[base(n, anew)]), "{n:?}");
+                assert!(!both_ways(&[base(n, (1, 1)), base(n, anew)]), "one of them is enough: {n:?}");
+                assert!(both_ways(&[base(n, anew), base(Some(3), (1, 1))]), "it has changed something: {n:?}");
             }
-            assert!(!said_anew(&[same], &side) && !said_anew(&[], &side), "{n:?}");
         }
+    }
+
+    #[test]
+    fn ancestors_tell_only_where_they_are_all_that_both_have_seen() {
+        let state =
+            |vector: &[_]| State { content: None, vector: seen(vector), stamp: Stamp { time: 1, author: NodeId(1) } };
+        let (ours, theirs) = (state(&[(1, 9), (2, 4)]), state(&[(1, 6), (2, 4), (3, 1)]));
+        let tells = |ancestors: &[&[(u64, u64)]]| {
+            let ancestors: Vec<State> = ancestors.iter().map(|vector| state(vector)).collect();
+            tells(&ancestors, &ours, &theirs)
+        };
+        assert!(tells(&[&[(1, 6), (2, 4)]]));
+        assert!(tells(&[&[(1, 6)], &[(1, 2), (2, 4)]]), "each has seen a part, together they have seen all");
+        assert!(!tells(&[&[(1, 5), (2, 4)]]), "what node 1 did sixth is in both, and not known here");
+        assert!(!tells(&[&[(1, 6)]]) && !tells(&[]));
     }
 
     #[test]

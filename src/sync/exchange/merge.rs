@@ -65,7 +65,7 @@ impl Node {
             return Ok(None);
         }
         let mut ancestors = self.common_ancestors(class, filed, guid, &state.vector)?;
-        if [ours, state].into_iter().any(|side| decide::said_anew(&ancestors, side)) {
+        if !decide::tells(&ancestors, ours, state) {
             ancestors.clear();
         }
         self.note_merged(class, guid, state)?;
