@@ -115,7 +115,7 @@ pub struct ConflictRecord {
     pub kind: ConflictKind,
     /// The properties that differ between the sides.
     pub properties: Vec<String>,
-    /// The newest common states, by property; none known after a purge.
+    /// The newest common states, by property; none where these are not all known here, or do not tell what has changed since.
     pub ancestors: Vec<Json>,
     /// The state here.
     pub ours: ConflictSide,

@@ -112,7 +112,7 @@ impl Decision {
     }
 }
 
-/// Decides. `ancestors` are the contents of the common ancestors; none known (after a purge) counts as changed on both
+/// Decides. `ancestors` are the contents of the common ancestors; none, where these are not all known, counts as changed on both
 /// sides. The two contents differ. Follows SYNC-MODEL.md, "Applying a set", step 4, and "Rules".
 ///
 /// ```

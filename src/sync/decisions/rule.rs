@@ -173,7 +173,7 @@ pub struct Conflict<'a> {
     pub class: &'a Class,
     /// The object.
     pub guid: Guid,
-    /// The contents of the common ancestors; none known after a purge.
+    /// The contents of the common ancestors; none where these are not all known here, or do not tell what has changed since.
     pub ancestors: &'a [&'a Content],
     /// What is here.
     pub ours: Version<'a>,
