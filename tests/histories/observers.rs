@@ -12,10 +12,26 @@ pub type Versions = BTreeMap<Guid, State>;
 /// A value that was written once and nowhere else: object, place of the property, the value.
 type Token = (Guid, usize, String);
 
+/// The states of each object that a node has seen.
+#[derive(Clone, Default)]
+pub struct Seen {
+    /// In which it was.
+    been: BTreeMap<Guid, Vec<State>>,
+    /// That came in sets, too, perhaps late, so that nothing was noted of them.
+    all: BTreeMap<Guid, Vec<State>>,
+}
+
+fn add(to: &mut BTreeMap<Guid, Vec<State>>, guid: Guid, state: &State) {
+    let states = to.entry(guid).or_default();
+    if !states.contains(state) {
+        states.push(state.clone());
+    }
+}
+
 #[derive(Default)]
 pub struct Observers {
-    /// Per node: every state that was there, or came in a set.
-    seen: Vec<BTreeMap<Guid, Vec<State>>>,
+    /// Per node.
+    seen: Vec<Seen>,
     written: BTreeSet<Token>,
     /// Overwritten by somebody who had it in sight, or kept by a record.
     covered: BTreeSet<Token>,
@@ -30,7 +46,7 @@ pub struct Observers {
 impl Observers {
     /// Of one node; the others are its copies.
     pub fn new() -> Self {
-        Observers { seen: vec![BTreeMap::new()], ..Observers::default() }
+        Observers { seen: vec![Seen::default()], ..Observers::default() }
     }
 
     /// A further node was made as a copy of one.
@@ -48,16 +64,13 @@ impl Observers {
     pub fn note(&mut self, at: usize, versions: &Versions) {
         for (guid, state) in versions {
             self.came(at, *guid, state);
+            add(&mut self.seen[at].been, *guid, &whole(state.clone()));
         }
     }
 
     /// A state came to a node, whether or not it could be applied.
     pub fn came(&mut self, at: usize, guid: Guid, state: &State) {
-        let state = &whole(state.clone());
-        let seen = self.seen[at].entry(guid).or_default();
-        if !seen.contains(state) {
-            seen.push(state.clone());
-        }
+        add(&mut self.seen[at].all, guid, &whole(state.clone()));
     }
 
     /// Somebody changed things at a node, with what was there in sight.
@@ -91,9 +104,8 @@ impl Observers {
             let new = after.get(guid).unwrap_or_else(|| panic!("{guid} vanished"));
             assert!(old.vector.leq(&new.vector), "silent: {guid} went back");
             if old.content != new.content && !told.contains(&guid.to_string()) && !twice.contains(guid) {
-                let here = self.seen[at].get(guid).map(Vec::as_slice).unwrap_or_default();
-                // The node may not know all of them; what happened, happened.
-                let all: Vec<State> = self.seen.iter().filter_map(|seen| seen.get(guid)).flatten().cloned().collect();
+                let here = self.seen[at].all.get(guid).map(Vec::as_slice).unwrap_or_default();
+                let all = self.anywhere(guid);
                 let came = here.iter().filter(|s| s.content == new.content && s.vector.leq(&new.vector));
                 let knowing = came.into_iter().any(|theirs| {
                     let ancestors = ancestors(&all, &old.vector, &theirs.vector);
@@ -110,6 +122,11 @@ impl Observers {
             self.recorded(at, record, after);
         }
         self.note(at, after);
+    }
+
+    /// Every state of an object that any node has seen. A node may not know all of them; what happened, happened.
+    fn anywhere(&self, guid: &Guid) -> Vec<State> {
+        self.seen.iter().filter_map(|seen| seen.all.get(guid)).flatten().cloned().collect()
     }
 
     /// A transaction is shown whole, or not at all.
@@ -144,20 +161,24 @@ impl Observers {
         assert_ne!(record.ours.content, record.theirs.content, "needless, both say the same: {record:?}");
         let [ours, theirs] = [&record.ours, &record.theirs].map(vector);
         assert!(!ours.leq(&theirs) && !theirs.leq(&ours), "needless: {record:?}");
-        let all = self.seen[at].get(&guid).map(Vec::as_slice).unwrap_or_default();
-        let ancestors = ancestors(all, &ours, &theirs);
-        let known: Vec<Json> = ancestors.iter().map(|s| json_of(&record.class, &s.content)).collect();
+        let contents =
+            |states: &[&State]| -> Vec<Json> { states.iter().map(|s| json_of(&record.class, &s.content)).collect() };
+        let been = self.seen[at].been.get(&guid).map(Vec::as_slice).unwrap_or_default();
+        let here = ancestors(been, &ours, &theirs);
+        let known = contents(&here);
         for side in [&record.ours, &record.theirs] {
             // What says the same as before, and says it anew, has changed; so has what was deleted anew.
             let same = |(a, said): (&&State, &Json)| *said == side.content && a.stamp.time == side.time;
             // Of what both have seen and this node has not, it cannot know that it is the same.
-            let reached = ancestors.iter().fold(Vector::default(), |all, a| all.join(&a.vector));
+            let reached = here.iter().fold(Vector::default(), |all, a| all.join(&a.vector));
             let complete = ours.meet(&theirs).leq(&reached);
-            let unchanged = !known.is_empty() && complete && ancestors.iter().zip(&known).all(same);
+            let unchanged = !known.is_empty() && complete && here.iter().zip(&known).all(same);
             let unchanged = unchanged && !self.discarded.contains(&(at, guid)) && !self.purged.contains(&at);
             assert!(!unchanged, "needless, one side changed nothing: {record:?} {known:?}");
         }
         // Property by property: what one side changed is its; nothing is combined without a word.
+        let all = self.anywhere(&guid);
+        let known = contents(&ancestors(&all, &ours, &theirs));
         for taken in &record.taken {
             let p = &taken.property;
             let (from, other) = match taken.from {
@@ -187,11 +208,11 @@ impl Observers {
     }
 
     /// A node took a set back: what only that set had brought is not known there any more.
-    pub fn forget(&mut self, at: usize, seen: BTreeMap<Guid, Vec<State>>) {
+    pub fn forget(&mut self, at: usize, seen: Seen) {
         self.seen[at] = seen;
     }
 
-    pub fn seen(&self, at: usize) -> BTreeMap<Guid, Vec<State>> {
+    pub fn seen(&self, at: usize) -> Seen {
         self.seen[at].clone()
     }
 
