@@ -361,13 +361,17 @@ fn deciding_again_changes_only_what_differs_and_asks_where_the_object_moved_on()
     assert_eq!((record.state, record.again.len(), changes.as_str()), (RecordState::Decided, 1, ""));
     assert_eq!((pair.nodes[MASTER].number().unwrap(), pair.nodes[MASTER].open_conflicts().unwrap()), (number, 0));
     assert_eq!((record.chosen, record.rule.as_str()), (Chosen::Ours, "ask"), "what was chosen first is kept");
+    assert_eq!(record.again[0].number, None, "no commit filed it");
 
     // The other side's.
-    let Resolution::Filed { changes, .. } = resolve(&mut pair, &Choice::Theirs, false) else { panic!("asked") };
+    let Resolution::Filed { record, changes } = resolve(&mut pair, &Choice::Theirs, false) else { panic!("asked") };
     assert_eq!((changes.as_str(), pair.task(MASTER, 1)), ("low 2 → 3, high 8 → 7", (3, 7)));
+    assert_eq!(record.again[1].number, Some(number + 1), "the commit that filed it");
+    assert_eq!(pair.nodes[MASTER].moved_on(&record).unwrap(), "");
 
     // Somebody changes one property. The decision for ours would change both: it is shown, and asked.
     pair.write(MASTER, "UPDATE tasks SET high = 6 WHERE id = 1");
+    assert_eq!(pair.nodes[MASTER].moved_on(&record).unwrap(), "high 7 → 6");
     let Resolution::MovedOn { moved_on, changes } = resolve(&mut pair, &Choice::Ours, false) else { panic!("filed") };
     assert_eq!((moved_on.as_str(), changes.as_str()), ("high 7 → 6", "low 3 → 2, high 6 → 8"));
     assert_eq!(pair.task(MASTER, 1), (3, 6), "nothing was done");
