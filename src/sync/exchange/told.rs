@@ -21,6 +21,13 @@ use crate::sync::node::Node;
 /// Points that a set says at most: a few kilobytes, and more sets than anybody sends without ever hearing of one.
 const POINTS: usize = 1_000;
 
+/// What to do with a node's file that was restored, or is a copy.
+pub(crate) fn make_it_new(node: &str, other: &str) -> String {
+    format!(
+        "make it a new node (objsync rejoin --node {node}); nothing in it is lost, and what it lacks comes back from {other}"
+    )
+}
+
 /// What a node told of itself, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Point {
@@ -138,9 +145,7 @@ impl Node {
             point.number,
             self.number()?
         );
-        Err(Error::refused(Refusal::Restored, what)
-            .about(self.info.guid)
-            .hint(format!("make it a new node (objsync rejoin --node {us}); nothing in it is lost, and what it lacks comes back from {them}")))
+        Err(Error::refused(Refusal::Restored, what).about(self.info.guid).hint(make_it_new(us, them)))
     }
 
     /// Refuses a set that shows that this file was put back from a backup: it knows commits, objects or times of this node that

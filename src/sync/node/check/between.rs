@@ -6,6 +6,7 @@ use super::{Flaw, FlawKind, Flaws};
 use crate::sync::data::guid::Guid;
 use crate::sync::data::schema::{Class, quote};
 use crate::sync::error::{Error, ErrorKind, Result};
+use crate::sync::exchange::told::make_it_new;
 use crate::sync::node::Node;
 use crate::sync::node::verify::{Comparing, added_differently, short_hash};
 
@@ -109,10 +110,7 @@ fn exchanged(a: &Node, b: &Node, flaws: &mut Flaws) -> Result<()> {
     let (received, number) = (a.sync_times(b.info.guid)?.received, b.number()?);
     if received > number {
         let what = format!("{name} has {other}'s transactions up to {received}, and the last one there is {number}");
-        let todo = format!(
-            "make it a new node (objsync rejoin --node {other}); nothing in it is lost, and what it lacks comes back from {name}"
-        );
-        flaws.add(Flaw::new(FlawKind::Restored, what).todo(todo));
+        flaws.add(Flaw::new(FlawKind::Restored, what).todo(make_it_new(other, name)));
     }
     let acknowledged = a.sync_times(b.info.guid)?.acknowledged;
     // What it has received, and what it has by descent.

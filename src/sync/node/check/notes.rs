@@ -48,8 +48,8 @@ impl Check<'_> {
         }
         let mut odd: Vec<String> = Vec::new();
         // A clock that was set back is a flaw of its own.
-        let told: Option<i64> = conn.query_row("SELECT max(clock) FROM objsync_told", [], |r| r.get(0))?;
-        let told = told.unwrap_or(0).max(self.clock);
+        let last_told: Option<i64> = conn.query_row("SELECT max(clock) FROM objsync_told", [], |r| r.get(0))?;
+        let latest = last_told.unwrap_or(0).max(self.clock);
         let sql = "SELECT peer, sent, acknowledged, received, heard FROM objsync_sync_time";
         let mut statement = conn.prepare(sql)?;
         let mut rows = statement.query([])?;
@@ -71,7 +71,7 @@ impl Check<'_> {
                     self.number
                 ));
             }
-            if heard > told {
+            if heard > latest {
                 odd.push(format!("{name} is noted to have heard of a point that this node has not been at"));
             }
             let sql = "SELECT max(last) FROM objsync_set WHERE sent = 0 AND taken_back = 0 AND peer = ?1";
