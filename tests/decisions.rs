@@ -212,6 +212,15 @@ fn a_combination_is_recorded_and_says_whose_what_was() {
     );
     pair.level();
     assert_eq!(pair.task(CLIENT, 1), (2, 7));
+    // What both wrote is the later's.
+    pair.write(MASTER, "UPDATE tasks SET low = 3 WHERE id = 1");
+    pair.write(CLIENT, "UPDATE tasks SET low = 4, high = 8 WHERE id = 1");
+    pair.send(CLIENT, Some(Rule::MergeProperties));
+    let why = pair.record(MASTER).why;
+    let later = "high 8 from CLIENT; low 4 from CLIENT, the later where both changed it (made at CLIENT, ";
+    assert!(why.starts_with(later), "{why}");
+    let times: Vec<&str> = why[later.len()..].trim_end_matches(')').split(" against ").collect();
+    assert!(times.len() == 2 && times[0] > times[1], "the later first: {why}");
 }
 
 #[test]
@@ -249,6 +258,7 @@ fn a_deletion_against_a_change_is_never_merged() {
     let report = pair.send(CLIENT, Some(Rule::MergeProperties));
     let record = pair.record(MASTER);
     assert_eq!((report.conflicts, record.kind, record.chosen), (1, ConflictKind::ChangedDeleted, Chosen::Ours));
+    assert_eq!(record.kind.words(), "changed here, deleted there");
     pair.write(CLIENT, "UPDATE tasks SET low = 5 WHERE id = 2");
     pair.write(MASTER, "DELETE FROM tasks WHERE id = 2");
     pair.send(CLIENT, Some(Rule::MergeProperties));
@@ -368,6 +378,9 @@ fn deciding_again_changes_only_what_differs_and_asks_where_the_object_moved_on()
     assert_eq!((changes.as_str(), pair.task(MASTER, 1)), ("low 2 → 3, high 8 → 7", (3, 7)));
     assert_eq!(record.again[1].number, Some(number + 1), "the commit that filed it");
     assert_eq!(pair.nodes[MASTER].moved_on(&record).unwrap(), "");
+    // To say it once more is no new decision.
+    let Resolution::Filed { record: same, .. } = resolve(&mut pair, &Choice::Theirs, false) else { panic!("asked") };
+    assert_eq!((same.again.len(), pair.nodes[MASTER].number().unwrap()), (2, number + 1));
 
     // Somebody changes one property. The decision for ours would change both: it is shown, and asked.
     pair.write(MASTER, "UPDATE tasks SET high = 6 WHERE id = 1");
@@ -395,6 +408,7 @@ fn deciding_again_changes_only_what_differs_and_asks_where_the_object_moved_on()
         assert!(error.message().contains(expected) && error.message().contains("nothing was changed"), "{error}");
     }
     assert_same(&dump(&pair.nodes[MASTER]), &before, "refused decisions");
+    assert_eq!(pair.nodes[MASTER].typed("Task", "person", "null").unwrap(), Value::Null, "to nobody");
     let person = pair.nodes[MASTER].typed("Task", "person", "2").unwrap();
     pair.nodes[MASTER].resolve(id, &Choice::Set(vec![("person".into(), person)]), false).unwrap();
     assert_eq!(pair.value::<i64>(MASTER, "SELECT person FROM tasks WHERE id = 1"), 2);
@@ -463,6 +477,7 @@ fn open_records_stand_first() {
         [(1, RecordState::Open), (2, RecordState::Decided)]
     );
     assert_eq!(pair.nodes[MASTER].conflicts(1).unwrap()[0].id, 1);
+    assert_eq!((pair.nodes[MASTER].conflict_count().unwrap(), pair.nodes[MASTER].open_conflicts().unwrap()), (2, 1));
 }
 
 // -- what waits ------------------------------------------------------------------------------------------------------------
@@ -572,6 +587,27 @@ fn discarding_one_leaves_the_others_waiting() {
     assert_eq!((pair.task(CLIENT, 2), pair.task(CLIENT, 1)), ((1, 9), (20, 9)), "the decision has travelled");
 }
 
+#[test]
+fn what_is_discarded_is_recorded_with_what_both_come_from_and_the_rest_of_its_transaction() {
+    let mut pair = Pair::new();
+    pair.nodes[CLIENT].connection().execute_batch("PRAGMA ignore_check_constraints = ON").unwrap();
+    pair.write(CLIENT, "UPDATE tasks SET low = 20 WHERE id = 1; UPDATE tasks SET low = 21 WHERE id = 2");
+    pair.write(MASTER, "UPDATE tasks SET high = 8 WHERE id = 1");
+    pair.send(CLIENT, Some(Rule::ClientWins));
+    let report = pair.nodes[MASTER].discard(None).unwrap();
+    assert_eq!((&*report.node, report.discarded), ("MASTER", 2));
+    assert!(report.objects.iter().all(|o| !o.row_changed), "{:?}", report.objects);
+    let guid = |id| pair.nodes[MASTER].guid_of(pair.nodes[MASTER].class("Task").unwrap(), id).unwrap().unwrap();
+    let records = pair.nodes[MASTER].conflicts(10).unwrap();
+    for (id, other, high) in [(1, 2, 8), (2, 1, 9)] {
+        let record = records.iter().find(|r| r.guid == guid(id).to_string()).unwrap();
+        assert_eq!(record.siblings, [guid(other).to_string()]);
+        let both = |state: &serde_json::Value| (state["low"].clone(), state["high"].clone());
+        assert_eq!(record.ancestors.iter().map(both).collect::<Vec<_>>(), [(json!(1), json!(9))], "{id}");
+        assert_eq!(both(&record.ours.content), (json!(1), json!(high)), "{id}");
+    }
+}
+
 // -- taking back and reverting ------------------------------------------------------------------------------------------------
 
 /// The last set applied at MASTER.
@@ -615,6 +651,8 @@ fn a_set_is_taken_back_only_while_nothing_stands_on_it() {
     // Back, and forth again; then something is prepared.
     pair.nodes[MASTER].take_back(last_set(&pair).seq).unwrap();
     assert!(last_set(&pair).taken_back && pair.task(MASTER, 2) == (1, 9));
+    let error = pair.nodes[MASTER].revert(last_set(&pair).seq).unwrap_err();
+    assert!(error.message().contains("taken back already"), "{error}");
     assert_eq!(pair.apply(MASTER, &second, None).updated, 1);
     pair.prepare(MASTER);
     assert_eq!(why_not(&mut pair), "set 1002 was prepared here for CLIENT since");
@@ -627,6 +665,39 @@ fn a_set_is_taken_back_only_while_nothing_stands_on_it() {
 }
 
 #[test]
+fn taking_back_says_what_becomes_of_each_object() {
+    let mut pair = Pair::new();
+    pair.write(MASTER, "UPDATE tasks SET low = 5 WHERE id = 3");
+    // Tasks refer to Ada, who stays; what MASTER says of task 3 wins, so its row is the same.
+    pair.write(
+        CLIENT,
+        "UPDATE people SET name = 'Anna' WHERE id = 1; DELETE FROM tasks WHERE id = 2; UPDATE tasks SET low = 2 WHERE id = 3;
+         INSERT INTO people VALUES (5, 'e', 'Eva')",
+    );
+    pair.send(CLIENT, Some(Rule::MasterWins));
+    let report = pair.nodes[MASTER].take_back(last_set(&pair).seq).unwrap();
+    for (class, number, outcome, row_changed, reason) in [
+        ("Person", 1, Outcome::Updated, true, "restored: name Anna → Ada"),
+        ("Person", 5, Outcome::Deleted, true, "deleted again: this set had brought it"),
+        ("Task", 2, Outcome::Inserted, true, "brought back"),
+        ("Task", 3, Outcome::Skipped, false, "its row is the same; its version is as before"),
+    ] {
+        let line = report.objects.iter().find(|o| o.class == class && o.number == Some(number));
+        let line = line.unwrap_or_else(|| panic!("{class} {number}: {:?}", report.objects));
+        assert_eq!((line.outcome, line.row_changed, &*line.reason), (outcome, row_changed, reason), "{class} {number}");
+    }
+    // What would not fit any more is not put back.
+    pair.write(CLIENT, "UPDATE people SET code = 'z' WHERE id = 1");
+    pair.send(CLIENT, Some(Rule::MasterWins));
+    pair.write(MASTER, "INSERT INTO people VALUES (6, 'a', 'Amy')");
+    let before = dump(&pair.nodes[MASTER]);
+    let error = pair.nodes[MASTER].take_back(last_set(&pair).seq).unwrap_err();
+    assert!(error.message().contains("Person 1 as it was does not fit any more"), "{error}");
+    assert!(error.message().contains("nothing was changed") && error.what_next().contains("revert"), "{error}");
+    assert_same(&dump(&pair.nodes[MASTER]), &before, "refused");
+}
+
+#[test]
 fn taking_back_brings_back_what_waited_and_marks_the_records() {
     let mut pair = Pair::new();
     pair.write(MASTER, "INSERT INTO people (id, code) VALUES (7, 'x')");
@@ -634,14 +705,18 @@ fn taking_back_brings_back_what_waited_and_marks_the_records() {
     pair.send(CLIENT, None);
     let waiting = pair.nodes[MASTER].requeue().unwrap();
     assert_eq!(waiting.len(), 1);
+    let error = pair.nodes[MASTER].revert(last_set(&pair).seq).unwrap_err();
+    assert!(error.message().contains("it changed nothing here"), "{error}");
     // A newer state of what waits, and a conflict.
     pair.conflict();
     pair.write(CLIENT, "UPDATE people SET code = 'z' WHERE id = 8");
     pair.send(CLIENT, None);
     assert!(pair.nodes[MASTER].requeue().unwrap().is_empty());
     let record = pair.record(MASTER);
-    let report = pair.nodes[MASTER].take_back(last_set(&pair).seq).unwrap();
+    let set = last_set(&pair);
+    let report = pair.nodes[MASTER].take_back(set.seq).unwrap();
     assert_eq!((report.deleted, report.updated), (1, 1), "{:?}", report.objects);
+    assert_eq!((report.id, &*report.node, &*report.source, &report.file), (set.id, "MASTER", "CLIENT", &set.file));
     assert_eq!((pair.nodes[MASTER].requeue().unwrap(), pair.task(MASTER, 1)), (waiting, (2, 8)));
     let marked = pair.nodes[MASTER].conflict(record.id).unwrap();
     assert_eq!((marked.state, pair.nodes[MASTER].conflict_count().unwrap()), (RecordState::TakenBack, 0));
@@ -707,6 +782,10 @@ fn a_revert_restores_what_the_set_changed_but_never_what_came_later() {
     let guid = done.objects.iter().find(|o| o.class == "Task" && o.number == Some(1)).unwrap().guid;
     let history = pair.nodes[MASTER].history("Task", guid).unwrap();
     assert_eq!(history[0].through.words(), "made here, reverting set 1000 from CLIENT");
+    pair.send(MASTER, None);
+    let sent = pair.nodes[MASTER].set_records(10).unwrap().into_iter().find(|set| set.sent).unwrap();
+    let error = pair.nodes[MASTER].revert(sent.seq).unwrap_err();
+    assert!(error.message().contains("it was prepared here, not applied"), "{error}");
     pair.level();
     assert_eq!(pair.task(CLIENT, 2), (1, 9), "it travels");
 }

@@ -285,6 +285,13 @@ fn a_purge_forgets_only_what_every_peer_has_confirmed() {
     let error = world.prepare("MASTER", "SOUTH", &options).unwrap_err();
     assert_eq!(error.refusal(), Some(Refusal::Purged));
     assert!(!error.what_next().is_empty());
+    // Nor can a set be reverted, which asks the journal for what was before.
+    let master = world.node("MASTER");
+    master.purge(u64::MAX).unwrap();
+    let brought = |set: &&SetRecord| !set.sent && set.filed_as.is_some_and(|(first, last)| first <= last);
+    let set = master.set_records(100).unwrap().iter().find(brought).unwrap().clone();
+    let error = master.revert(set.seq).unwrap_err();
+    assert!(error.message().contains("the journal is purged up to transaction"), "{error}");
 }
 
 #[test]

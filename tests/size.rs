@@ -368,6 +368,30 @@ fn what_waits_is_the_same_in_any_batches_and_goes_through_when_it_can() {
     said[1..].iter().for_each(|one| assert_eq!(*one, said[0], "said otherwise, or in another order, in small batches"));
 }
 
+/// What waits before a set is applied is remembered, so that the set can be taken back; but not without end.
+#[test]
+fn a_set_before_which_too_much_waited_is_not_taken_back() {
+    let mut pair = Pair::new();
+    let boxes = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000)
+        INSERT INTO box (id, name) SELECT n, 'box ' || n FROM n";
+    let hold = |_: &str, _: Guid| Some("held back".to_owned());
+    let mut asked = Vec::new();
+    for sql in [boxes, "INSERT INTO box (name) VALUES ('one')", "INSERT INTO box (name) VALUES ('more')"] {
+        Pair::write(&mut pair.here, sql);
+        let file = pair.set(true);
+        pair.there.apply(&file, ApplyOptions { hold: Some(&hold), ..ApplyOptions::default() }).unwrap();
+        let set = pair.there.set_records(1).unwrap().pop().unwrap();
+        asked.push((set.seq, pair.there.can_take_back(&set).unwrap()));
+    }
+    let [(_, Ok(())), (_, Ok(())), (last, Err(why))] = &asked[..] else { panic!("{asked:?}") };
+    assert!(why.contains("too much waited before it"), "{why}");
+    let before = dump(&pair.there);
+    let error = pair.there.take_back(*last).unwrap_err();
+    assert!(error.message().contains(why) && error.message().contains("nothing was changed"), "{error}");
+    assert_same(&dump(&pair.there), &before, "refused");
+    assert_eq!(pair.there.requeue().unwrap().len(), 10_002);
+}
+
 #[test]
 fn what_asks_for_more_memory_than_a_set_needs_is_refused() {
     use std::io::Write;

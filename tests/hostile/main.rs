@@ -16,12 +16,15 @@ mod bombs;
 mod databases;
 mod judge;
 mod mutate;
+mod questions;
 #[cfg(feature = "rest")]
 mod requests;
 #[cfg(feature = "rest")]
 #[path = "../rest/served.rs"]
 #[allow(dead_code, reason = "part of it is for tests/rest")]
 mod served;
+#[cfg(feature = "rest")]
+mod services;
 mod sets;
 mod worlds;
 

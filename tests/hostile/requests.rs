@@ -6,36 +6,15 @@ use objsync::sync::Environment;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::mutate::{change_bytes, change_value};
 use crate::served::{BASIC, Served};
+use crate::services::services;
 use crate::{Watchdog, common, seed, times};
 
 /// Requests where nobody asks for another number.
 const REQUESTS: u64 = 6_000;
-
-/// Every service with a body, and one that it takes.
-fn services() -> Vec<(&'static str, &'static str, Json)> {
-    let order = json!({"employee": 1, "customer": 2, "dateOrder": "2000-07-11 06:14:11", "item": 3, "quantity": 401, "price": 446.25});
-    let mut numbered = order.clone();
-    numbered["orderNum"] = json!(5);
-    let prepare = json!({"syncID": 1, "dir": ".", "excludeNS": "CLIENT", "file": "x.syncset", "firstTrans": 1, "lastTrans": 9, "updateSyncTime": 1});
-    let apply = json!({"syncID": 1, "dir": ".", "srcNS": "MASTER", "file": "x.syncset"});
-    vec![
-        ("POST", "/order", order.clone()),
-        ("PUT", "/order", numbered),
-        ("PUT", "/order/{orderID}", order),
-        ("POST", "/randomorder", json!({})),
-        ("POST", "/admin/prepsynch", prepare),
-        ("POST", "/admin/synchronize", apply.clone()),
-        ("POST", "/admin/preview", apply),
-        ("POST", "/admin/requeue/retry", json!({})),
-        ("POST", "/admin/sets", json!("a set")),
-        ("POST", "/echo", json!({})),
-        ("PUT", "/echo", json!({"a": [1, "b", null]})),
-    ]
-}
 
 fn described() -> Vec<(String, String)> {
     let described = serde_json::to_value(description()).unwrap();

@@ -1,0 +1,25 @@
+//! What a server can be sent.
+
+use serde_json::{Value as Json, json};
+
+/// Every service with a body, and one that it takes.
+pub fn services() -> Vec<(&'static str, &'static str, Json)> {
+    let order = json!({"employee": 1, "customer": 2, "dateOrder": "2000-07-11 06:14:11", "item": 3, "quantity": 401, "price": 446.25});
+    let mut numbered = order.clone();
+    numbered["orderNum"] = json!(5);
+    let prepare = json!({"syncID": 1, "dir": ".", "excludeNS": "CLIENT", "file": "x.syncset", "firstTrans": 1, "lastTrans": 9, "updateSyncTime": 1});
+    let apply = json!({"syncID": 1, "dir": ".", "srcNS": "MASTER", "file": "x.syncset"});
+    vec![
+        ("POST", "/order", order.clone()),
+        ("PUT", "/order", numbered),
+        ("PUT", "/order/{orderID}", order),
+        ("POST", "/randomorder", json!({})),
+        ("POST", "/admin/prepsynch", prepare),
+        ("POST", "/admin/synchronize", apply.clone()),
+        ("POST", "/admin/preview", apply),
+        ("POST", "/admin/requeue/retry", json!({})),
+        ("POST", "/admin/sets", json!("a set")),
+        ("POST", "/echo", json!({})),
+        ("PUT", "/echo", json!({"a": [1, "b", null]})),
+    ]
+}
