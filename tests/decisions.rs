@@ -72,7 +72,12 @@ impl Pair {
     }
 
     fn apply(&mut self, at: usize, file: &Path, rule: Option<Rule>) -> Report {
-        self.nodes[at].apply(file, ApplyOptions { rule, ..ApplyOptions::default() }).unwrap()
+        let report = self.nodes[at].apply(file, ApplyOptions { rule, ..ApplyOptions::default() }).unwrap();
+        let [name, source] = [at, 1 - at].map(|at| self.nodes[at].info().name.as_str());
+        let id = report.file.file_stem().unwrap().to_string_lossy();
+        assert_eq!((&*report.node, &*report.source, &*report.file), (name, source, file));
+        assert_eq!(report.id.to_string(), id);
+        report
     }
 
     /// One direction.
@@ -407,6 +412,12 @@ fn deciding_again_changes_only_what_differs_and_asks_where_the_object_moved_on()
         let error = error.unwrap_err();
         assert!(error.message().contains(expected) && error.message().contains("nothing was changed"), "{error}");
     }
+    let error = pair.nodes[MASTER].resolve(id, &Choice::Set(vec![("low".into(), Value::Null)]), true).unwrap_err();
+    let said = format!("record {id} was not decided so: tasks.low must have a value; nothing was changed");
+    assert_eq!(
+        (error.message(), error.what_next()),
+        (&*said, "choose other values, or change what stands in the way first")
+    );
     assert_same(&dump(&pair.nodes[MASTER]), &before, "refused decisions");
     assert_eq!(pair.nodes[MASTER].typed("Task", "person", "null").unwrap(), Value::Null, "to nobody");
     let person = pair.nodes[MASTER].typed("Task", "person", "2").unwrap();
@@ -458,6 +469,12 @@ fn a_deletion_that_won_can_be_undone_by_deciding_again_and_the_other_way_round()
     }
     let class = pair.nodes[MASTER].class("Task").unwrap().clone();
     assert_eq!(pair.nodes[MASTER].guid_of(&class, 1).unwrap(), Some(guid), "the same object");
+    // Somebody brings it back against a decision: to confirm that one again changes nothing, for it says nothing new.
+    pair.nodes[MASTER].resolve(record.id, &Choice::Ours, false).unwrap();
+    let values = [Value::Null, Value::Integer(3), Value::Integer(9)];
+    pair.nodes[MASTER].edit(|edit| edit.insert_as("Task", guid, &values)).unwrap();
+    pair.nodes[MASTER].resolve(record.id, &Choice::Ours, true).unwrap();
+    assert_eq!(pair.nodes[MASTER].guid_of(&class, 1).unwrap(), Some(guid), "it is left as it is");
     pair.level();
     assert_eq!(pair.task(CLIENT, 1), (3, 9));
 }
@@ -668,16 +685,18 @@ fn a_set_is_taken_back_only_while_nothing_stands_on_it() {
 fn taking_back_says_what_becomes_of_each_object() {
     let mut pair = Pair::new();
     pair.write(MASTER, "UPDATE tasks SET low = 5 WHERE id = 3");
-    // Tasks refer to Ada, who stays; what MASTER says of task 3 wins, so its row is the same.
+    // Tasks refer to Ada, who stays; two codes change places; what MASTER says of task 3 wins, so its row is the same.
     pair.write(
         CLIENT,
-        "UPDATE people SET name = 'Anna' WHERE id = 1; DELETE FROM tasks WHERE id = 2; UPDATE tasks SET low = 2 WHERE id = 3;
+        "UPDATE people SET code = NULL WHERE id = 1; UPDATE people SET code = 'a' WHERE id = 2;
+         UPDATE people SET code = 'b', name = 'Anna' WHERE id = 1; DELETE FROM tasks WHERE id = 2; UPDATE tasks SET low = 2 WHERE id = 3;
          INSERT INTO people VALUES (5, 'e', 'Eva')",
     );
     pair.send(CLIENT, Some(Rule::MasterWins));
     let report = pair.nodes[MASTER].take_back(last_set(&pair).seq).unwrap();
     for (class, number, outcome, row_changed, reason) in [
-        ("Person", 1, Outcome::Updated, true, "restored: name Anna → Ada"),
+        ("Person", 1, Outcome::Updated, true, "restored: code b → a, name Anna → Ada"),
+        ("Person", 2, Outcome::Updated, true, "restored: code a → b"),
         ("Person", 5, Outcome::Deleted, true, "deleted again: this set had brought it"),
         ("Task", 2, Outcome::Inserted, true, "brought back"),
         ("Task", 3, Outcome::Skipped, false, "its row is the same; its version is as before"),
@@ -689,10 +708,10 @@ fn taking_back_says_what_becomes_of_each_object() {
     // What would not fit any more is not put back.
     pair.write(CLIENT, "UPDATE people SET code = 'z' WHERE id = 1");
     pair.send(CLIENT, Some(Rule::MasterWins));
-    pair.write(MASTER, "INSERT INTO people VALUES (6, 'a', 'Amy')");
+    pair.write(MASTER, "INSERT INTO people VALUES (6, 'b', 'Amy')");
     let before = dump(&pair.nodes[MASTER]);
     let error = pair.nodes[MASTER].take_back(last_set(&pair).seq).unwrap_err();
-    assert!(error.message().contains("Person 1 as it was does not fit any more"), "{error}");
+    assert!(error.message().contains("Person 2 as it was does not fit any more"), "{error}");
     assert!(error.message().contains("nothing was changed") && error.what_next().contains("revert"), "{error}");
     assert_same(&dump(&pair.nodes[MASTER]), &before, "refused");
 }

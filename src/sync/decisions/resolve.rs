@@ -9,7 +9,7 @@ use crate::sync::data::vector::Vector;
 use crate::sync::decisions::conflict::{ConflictKind, ConflictRecord, DecidedAgain, Found, RecordState};
 use crate::sync::decisions::decide::{Because, Chosen, Decision};
 use crate::sync::error::{Error, ErrorKind, Result};
-use crate::sync::exchange::report::{ObjectReport, Outcome, Report};
+use crate::sync::exchange::report::{Outcome, Report};
 use crate::sync::exchange::unit::units;
 use crate::sync::node::Keep;
 use crate::sync::node::Node;
@@ -234,7 +234,7 @@ impl Node {
                 let stays = if deleted { "it is not here and will not come" } else { "the state here stays" };
                 let mut line = node.line(p, key, Outcome::Discarded, format!("discarded: {stays}; recorded"))?;
                 line.conflict = Some(record.id);
-                report.add(place, ObjectReport { row_changed: false, ..line });
+                report.add(place, line);
             }
             node.conn.execute(
                 "DELETE FROM objsync_bond WHERE bond NOT IN (SELECT b.bond FROM objsync_bond b JOIN objsync_waiting w ON w.object = b.object)",
