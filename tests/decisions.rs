@@ -500,6 +500,43 @@ fn open_records_stand_first() {
 // -- what waits ------------------------------------------------------------------------------------------------------------
 
 #[test]
+fn trying_again_what_waits_makes_sets_final_only_where_it_did_something() {
+    let mut pair = Pair::new();
+    pair.write(MASTER, "INSERT INTO people (id, code) VALUES (7, 'x')");
+    pair.write(CLIENT, "INSERT INTO people (id, code) VALUES (8, 'x')");
+    pair.send(CLIENT, None);
+    let tried = pair.nodes[MASTER].retry(ApplyOptions::default()).unwrap();
+    assert_eq!((&*tried.node, tried.requeued, tried.total()), ("MASTER", 1, 1));
+    assert!(pair.nodes[MASTER].can_take_back(&last_set(&pair)).unwrap().is_ok(), "all is as it was");
+    pair.write(MASTER, "UPDATE people SET code = 'y' WHERE id = 7");
+    assert_eq!(pair.nodes[MASTER].retry(ApplyOptions::default()).unwrap().inserted, 1);
+    let why = pair.nodes[MASTER].can_take_back(&last_set(&pair)).unwrap().unwrap_err();
+    assert_eq!(why, "what waits was tried again since");
+}
+
+#[test]
+fn a_set_that_comes_again_is_listed_only_where_it_did_something() {
+    let mut pair = Pair::new();
+    let listed = |pair: &Pair| pair.nodes[MASTER].set_records(100).unwrap().iter().filter(|set| !set.sent).count();
+    pair.write(MASTER, "INSERT INTO people (id, code) VALUES (7, 'x')");
+    pair.write(CLIENT, "INSERT INTO people (id, code) VALUES (8, 'x')");
+    let file = pair.prepare(CLIENT);
+    for _ in 0..2 {
+        assert_eq!(pair.apply(MASTER, &file, None).inserted, 0);
+        assert_eq!(listed(&pair), 1);
+    }
+    // What waited goes through when it comes once more: that can be taken back.
+    pair.write(MASTER, "UPDATE people SET code = 'y' WHERE id = 7");
+    assert_eq!(pair.apply(MASTER, &file, None).inserted, 1);
+    assert_eq!((listed(&pair), pair.apply(MASTER, &file, None).inserted, listed(&pair)), (2, 0, 2));
+    // One that carries nothing says that nothing is lacking.
+    pair.level();
+    let before = listed(&pair);
+    assert_eq!(pair.send(CLIENT, None).total(), 0);
+    assert_eq!(listed(&pair), before + 1);
+}
+
+#[test]
 fn what_waits_names_its_constraint_and_the_rows() {
     let mut pair = Pair::new();
     // At CLIENT: a code that MASTER has given to another person, and an order of one transaction that needs it.

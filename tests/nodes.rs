@@ -193,7 +193,8 @@ fn a_task_for_an_unknown_person_waits_until_the_class_is_journaled() {
     let error = world.apply("MASTER", &file).unwrap_err();
     assert_eq!(error.refusal(), Some(Refusal::Schema));
     assert!(error.message().contains("Person is not journaled here and journaled at the sender"), "{error}");
-    assert!(error.what_next().contains("objsync classes journal Person --node MASTER"), "{error}");
+    let way = "(objsync classes journal Person --node MASTER, or objsync classes stop Person --node CLIENT), then";
+    assert!(error.what_next().contains(way), "{error}");
     assert_same(&dump(world.node("MASTER")), &before, "refused");
 
     world.node("MASTER").journal_class("Person", true).unwrap();

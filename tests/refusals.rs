@@ -241,7 +241,7 @@ fn what_is_no_set_is_said_to_be_none() {
 fn a_set_for_another_node_and_a_gap_are_named() {
     let (mut pair, first, _) = small();
     let error = refused(&mut pair.here, &first, Refusal::WrongNode);
-    assert!(error.message().contains("addressed to THERE"), "{error}");
+    assert!(error.message().contains("addressed to THERE") && !error.message().contains("same name"), "{error}");
     let mut third = pair.here.fresh_copy(&pair.file("third.db"), "THERE", Role::Client).unwrap();
     let error = refused(&mut third, &first, Refusal::WrongNode);
     assert!(error.message().contains("of the same name"), "{error}");
@@ -292,6 +292,7 @@ fn another_schema_is_refused_with_what_differs() {
         });
         let error = refused(&mut pair.there, &set, Refusal::Schema);
         assert!(error.message().contains(word), "{error}");
+        assert!(error.what_next().starts_with("make the tables and classes of both nodes alike"), "{error}");
     }
 }
 

@@ -136,6 +136,20 @@ fn a_set_is_taken_once_and_never_after_a_newer_one() {
 }
 
 #[test]
+fn what_a_stranger_says_of_keys_is_not_believed() {
+    let mut pair = Pair::new(NOTES, &["notes"]);
+    pair.nodes[1].rejoin().unwrap();
+    let third = pair.nodes[1].fresh_copy(&pair.dir.path().join("third.db"), "THIRD", Role::Client).unwrap();
+    let strangers = [pair.nodes[1].info().guid, third.info().guid];
+    pair.sql(1, "UPDATE notes SET text = 'uno' WHERE id = 1");
+    let file = pair.set(1);
+    let said = syncset::read_header(&file).unwrap().keys;
+    assert!(strangers.iter().all(|guid| said.iter().any(|(node, _)| node == guid)), "it says both: {said:?}");
+    assert_eq!(pair.nodes[0].apply(&file, ApplyOptions::default()).unwrap().updated, 1, "nobody demands signatures");
+    assert_eq!(strangers.map(|guid| pair.nodes[0].public_key(guid).unwrap()), [None, None]);
+}
+
+#[test]
 fn an_unknown_key_is_refused_until_it_is_trusted_and_known_nodes_vouch() {
     let mut pair = strict();
     pair.sql(1, "UPDATE notes SET text = 'uno' WHERE id = 1");
