@@ -262,6 +262,36 @@ fn off_and_on_again_files_what_differs_and_what_had_not_travelled() {
     assert_eq!(history.iter().map(|e| e.changes.as_str()).collect::<Vec<_>>(), ["name Cid → Cidney", "made"]);
 }
 
+#[test]
+fn what_goes_back_is_tied_to_what_its_commit_filed_with_it() {
+    let mut world = World::new(&["CLIENT"]);
+    world.write("MASTER", "INSERT INTO tasks VALUES (3, 2, 'three'), (4, 2, 'four')");
+    world.level();
+    // Three of one transaction come, and one of them meets a change here: it alone goes back, and says with whom it was filed.
+    world.write("MASTER", "UPDATE tasks SET text = 'here' WHERE id = 2");
+    world.write("CLIENT", "UPDATE tasks SET text = 'there' WHERE id <= 3");
+    assert_eq!(world.send("CLIENT", "MASTER").conflicts, 1);
+    let class = world.node("MASTER").class("Task").unwrap().clone();
+    let guid = |world: &mut World, id| world.node("MASTER").guid_of(&class, id).unwrap().unwrap();
+    let [one, two, three, four] = [1, 2, 3, 4].map(|id| guid(&mut world, id));
+    let carried = |world: &mut World| {
+        let options = world.options(Since::Sent);
+        let set = syncset::read(&world.prepare("MASTER", "CLIENT", &options).unwrap()).unwrap();
+        let objects: Vec<(Guid, Vec<u64>)> = set.objects.into_iter().map(|o| (o.guid, o.commits)).collect();
+        (objects, set.ties.into_iter().map(|tie| (tie.guid, tie.commits)).collect::<Vec<_>>())
+    };
+    let number = world.node("MASTER").number().unwrap();
+    // The object was changed here by the commit before.
+    let expected = (vec![(two, vec![number - 1, number])], vec![(one, vec![number]), (three, vec![number])]);
+    assert_eq!(carried(&mut world), expected);
+    // What was filed alone is tied to nothing.
+    world.write("CLIENT", "UPDATE tasks SET text = 'alone' WHERE id = 1");
+    world.send("CLIENT", "MASTER");
+    world.write("MASTER", "UPDATE tasks SET text = 'alone, too' WHERE id = 4");
+    assert_eq!(carried(&mut world), (vec![(four, vec![number + 2])], Vec::new()));
+    world.level();
+}
+
 // -- purge and retirement ------------------------------------------------------------------------------------------------------
 
 #[test]

@@ -263,6 +263,17 @@ fn a_set_for_another_node_and_a_gap_are_named() {
         assert_eq!(pair.there.contents("Note").unwrap().digest(), before);
     }
     pair.level();
+    // One that came is not missing, though nobody has confirmed it yet.
+    let mut sets = Vec::new();
+    for amount in 100..103 {
+        write(&pair.here, &format!("UPDATE notes SET amount = {amount} WHERE id = 3"));
+        sets.push(pair.set(true, Since::Sent));
+    }
+    assert_eq!(apply(&mut pair.there, &sets[0]).unwrap().warnings, [""; 0]);
+    let error = refused(&mut pair.there, &sets[2], Refusal::Gap);
+    let lost = syncset::read_header(&sets[1]).unwrap();
+    let missing = format!("transaction {}, which set {} carried, is missing", lost.end, lost.id);
+    assert!(error.message().contains(&missing), "{error} does not say: {missing}");
 }
 
 #[test]

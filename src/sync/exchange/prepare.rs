@@ -378,8 +378,8 @@ impl Node {
                 loop {
                     let found = neighbour.query_row([pos], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)));
                     let found: Option<(i64, u64, i64, i64)> = found.optional()?;
-                    let Some((next, n, object, class)) = found.filter(|f| f.1 == number) else { break };
-                    if n == number && object != outgoing.object && self.class_by_id(class)?.journaled {
+                    let Some((next, _, object, class)) = found.filter(|f| f.1 == number) else { break };
+                    if object != outgoing.object && self.class_by_id(class)?.journaled {
                         return Ok(true);
                     }
                     pos = next;
