@@ -275,9 +275,15 @@ fn what_goes_back_is_tied_to_what_its_commit_filed_with_it() {
     let guid = |world: &mut World, id| world.node("MASTER").guid_of(&class, id).unwrap().unwrap();
     let [one, two, three, four] = [1, 2, 3, 4].map(|id| guid(&mut world, id));
     let carried = |world: &mut World| {
+        let client = world.node("CLIENT").info().guid;
+        let master = world.node("MASTER");
+        let start = master.start_for(client, Since::Sent).unwrap();
+        let foretold = master.objects_to_send("Task", client, start).unwrap();
+        assert_eq!(master.objects_to_send("Person", client, start).unwrap(), []);
         let options = world.options(Since::Sent);
         let set = syncset::read(&world.prepare("MASTER", "CLIENT", &options).unwrap()).unwrap();
         let objects: Vec<(Guid, Vec<u64>)> = set.objects.into_iter().map(|o| (o.guid, o.commits)).collect();
+        assert_eq!(objects.iter().map(|(guid, _)| *guid).collect::<Vec<_>>(), foretold);
         (objects, set.ties.into_iter().map(|tie| (tie.guid, tie.commits)).collect::<Vec<_>>())
     };
     let number = world.node("MASTER").number().unwrap();
