@@ -256,6 +256,25 @@ fn a_combination_that_the_table_refuses_gives_way_to_the_later_whole_at_both_end
 }
 
 #[test]
+fn a_combination_that_refers_to_what_waits_waits_with_it_and_is_one_in_the_end() {
+    let mut pair = Pair::new();
+    pair.write(MASTER, "INSERT INTO people (id, code) VALUES (7, 'x')");
+    pair.write(CLIENT, "INSERT INTO people (id, code) VALUES (8, 'x')");
+    pair.write(CLIENT, "UPDATE tasks SET person = 8 WHERE id = 1");
+    pair.write(MASTER, "UPDATE tasks SET low = 2 WHERE id = 1");
+    // No table refuses it, so it does not give way to MASTER's whole, which is the later.
+    let report = pair.send(CLIENT, Some(Rule::MergeProperties));
+    assert_eq!((report.requeued, report.conflicts, report.combined), (2, 0, 0), "{:?}", report.objects);
+    let person = "SELECT p.code FROM tasks t JOIN people p ON p.id = t.person WHERE t.id = 1";
+    assert_eq!((pair.value::<String>(MASTER, person), pair.task(MASTER, 1)), ("a".to_owned(), (2, 9)));
+    pair.write(MASTER, "UPDATE people SET code = 'y' WHERE id = 7");
+    let report = pair.send(CLIENT, Some(Rule::MergeProperties));
+    assert_eq!((report.inserted, report.combined, report.requeued), (1, 1, 0), "{:?}", report.objects);
+    assert_eq!((pair.value::<String>(MASTER, person), pair.task(MASTER, 1)), ("x".to_owned(), (2, 9)));
+    pair.level();
+}
+
+#[test]
 fn a_deletion_against_a_change_is_never_merged() {
     let mut pair = Pair::new();
     pair.write(CLIENT, "DELETE FROM tasks WHERE id = 1");
@@ -507,6 +526,7 @@ fn trying_again_what_waits_makes_sets_final_only_where_it_did_something() {
     pair.send(CLIENT, None);
     let tried = pair.nodes[MASTER].retry(ApplyOptions::default()).unwrap();
     assert_eq!((&*tried.node, tried.requeued, tried.total()), ("MASTER", 1, 1));
+    assert!(!tried.objects[0].reason.contains("transaction waits"), "it is alone: {}", tried.objects[0].reason);
     assert!(pair.nodes[MASTER].can_take_back(&last_set(&pair)).unwrap().is_ok(), "all is as it was");
     pair.write(MASTER, "UPDATE people SET code = 'y' WHERE id = 7");
     assert_eq!(pair.nodes[MASTER].retry(ApplyOptions::default()).unwrap().inserted, 1);
@@ -550,6 +570,9 @@ fn what_waits_names_its_constraint_and_the_rows() {
     let waiting = pair.nodes[MASTER].requeue().unwrap();
     let of = |class: &str| waiting.iter().find(|w| w.class == class).unwrap();
     assert_eq!((of("Person").cause, of("Task").cause), (Cause::Unique, Cause::Together));
+    assert_eq!((&*of("Person").name(), &*of("Task").name()), ("8", "9"));
+    let line = report.objects.iter().find(|o| o.class == "Person").unwrap();
+    assert!(line.reason.ends_with("; the whole transaction waits"), "{}", line.reason);
     let reason = &of("Person").reason;
     for part in ["code x", "Person 7 at MASTER", "people.code", "goes through once"] {
         assert!(reason.contains(part), "{part} in {reason}");

@@ -360,6 +360,8 @@ fn what_waits_is_the_same_in_any_batches_and_goes_through_when_it_can() {
         let report = pair.there.apply(&file, options).unwrap();
         assert_eq!((report.inserted, report.requeued), (1, 5), "{batch:?}: {report:?}");
         said.push(report.objects.iter().map(|o| format!("{} {}: {}", o.class, o.name(), o.reason)).collect());
+        let report = pair.there.retry(options).unwrap();
+        assert_eq!((report.inserted, report.requeued), (0, 5), "{batch:?}: nothing is otherwise yet: {report:?}");
         // The way out that it names.
         Pair::write(&mut pair.there, "UPDATE box SET name = 'free' WHERE id = 7");
         let report = pair.there.retry(options).unwrap();
