@@ -646,17 +646,20 @@ fn a_permanent_pair_names_its_way_out_at_both_ends_and_discarding_ends_it() {
 #[test]
 fn discarding_one_leaves_the_others_waiting() {
     let mut pair = Pair::new();
+    pair.write(CLIENT, "INSERT INTO tasks (id, person) VALUES (4, 1)");
+    pair.level();
     pair.nodes[CLIENT].connection().execute_batch("PRAGMA ignore_check_constraints = ON").unwrap();
-    pair.write(CLIENT, "UPDATE tasks SET low = 20 WHERE id = 1");
+    pair.write(CLIENT, "UPDATE tasks SET low = 20 WHERE id IN (1, 4)");
     pair.write(CLIENT, "UPDATE tasks SET low = 21 WHERE id IN (2, 3)");
     pair.send(CLIENT, None);
     let waiting = pair.nodes[MASTER].requeue().unwrap();
-    assert_eq!(waiting.len(), 3);
+    assert_eq!(waiting.len(), 4);
     // Two of one transaction go together.
     let second = waiting.iter().find(|w| w.source_number == Some(2)).unwrap().id;
     assert_eq!(pair.nodes[MASTER].discard(Some(&[second])).unwrap().discarded, 2);
     let left = pair.nodes[MASTER].requeue().unwrap();
-    assert_eq!(left.iter().map(|w| (w.id, w.source_number)).collect::<Vec<_>>(), [(waiting[0].id, Some(1))]);
+    let of_first = [(waiting[0].id, Some(1)), (waiting[1].id, Some(4))];
+    assert_eq!(left.iter().map(|w| (w.id, w.source_number)).collect::<Vec<_>>(), of_first);
     let error = pair.nodes[MASTER].discard(Some(&[second])).unwrap_err();
     assert!(error.message().contains("nothing waits under number"), "{error}");
     assert_eq!(pair.nodes[MASTER].requeue().unwrap(), left);

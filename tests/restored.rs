@@ -133,6 +133,8 @@ fn a_restored_file_is_found_out_by_sync_however_much_it_has_done_since() {
         assert!(!env.status().unwrap().equal, "{since} orders since: called in sync");
         let error = env.sync(None).unwrap_err();
         assert_eq!(error.refusal(), Some(Refusal::Restored), "{since} orders since: {error}");
+        let way = "objsync rejoin --node CLIENT); nothing in it is lost, and what it lacks comes back from MASTER";
+        assert!(error.what_next().contains(way), "{}", error.what_next());
         env.nodes[1].rejoin().unwrap();
         for _ in 0..2 {
             env.sync(None).unwrap();
