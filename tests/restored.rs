@@ -181,6 +181,7 @@ fn a_copied_file_writes_nothing_until_somebody_says_what_it_is() {
     // The safe answer: a new node that goes on with everything.
     let mut twin = Node::open(&copy).unwrap();
     assert_ne!(twin.rejoin().unwrap().guid, guid);
+    assert!(twin.peers().unwrap().contains(&guid), "the original goes on, elsewhere");
     write(&twin, "INSERT INTO notes (text) VALUES ('twin')");
     exchange(dir.path(), &mut twin, &mut b).unwrap();
     assert_eq!(texts(&b), ["first", "twin"]);
@@ -210,6 +211,13 @@ fn a_backup_in_the_place_of_a_file_is_found_out_at_once_and_a_moved_file_goes_on
     drop(node);
     let node = Node::open(&file).unwrap();
     assert_eq!((node.was_at(), node.info().guid), (None, guid));
+    // Or it becomes a new node, and the old one, which is nowhere any more, is none to wait for.
+    drop(node);
+    std::fs::copy(&file, &backup).unwrap();
+    std::fs::rename(&backup, &file).unwrap();
+    let mut node = Node::open(&file).unwrap();
+    node.rejoin().unwrap();
+    assert!(!node.peers().unwrap().contains(&guid));
 }
 
 /// Puts an older copy into a node's file, so that its place does not tell.
