@@ -657,6 +657,8 @@ fn discarding_one_leaves_the_others_waiting() {
     // Two of one transaction go together.
     let second = waiting.iter().find(|w| w.source_number == Some(2)).unwrap().id;
     assert_eq!(pair.nodes[MASTER].discard(Some(&[second])).unwrap().discarded, 2);
+    let records = pair.nodes[MASTER].conflicts(10).unwrap();
+    assert!(records.len() == 2 && records[0].siblings == [records[1].guid.clone()], "{records:?}");
     let left = pair.nodes[MASTER].requeue().unwrap();
     let of_first = [(waiting[0].id, Some(1)), (waiting[1].id, Some(4))];
     assert_eq!(left.iter().map(|w| (w.id, w.source_number)).collect::<Vec<_>>(), of_first);
@@ -742,6 +744,20 @@ fn a_set_is_taken_back_only_while_nothing_stands_on_it() {
     let copy = pair.dir.path().join("copy.db");
     pair.nodes[MASTER].fresh_copy(&copy, "THIRD", Role::Client).unwrap();
     assert_eq!(why_not(&mut pair), "THIRD was made as a copy of this database since");
+}
+
+#[test]
+fn a_purge_makes_sets_final_only_where_it_forgets_something() {
+    let mut pair = Pair::new();
+    pair.write(MASTER, "UPDATE tasks SET low = 2 WHERE id = 1");
+    pair.level();
+    pair.write(CLIENT, "UPDATE tasks SET low = 3 WHERE id = 1");
+    pair.send(CLIENT, None);
+    assert_eq!(pair.nodes[MASTER].purge(0).unwrap().events, 0);
+    assert!(pair.nodes[MASTER].can_take_back(&last_set(&pair)).unwrap().is_ok(), "nothing was forgotten");
+    let purged = pair.nodes[MASTER].purge(u64::MAX).unwrap();
+    assert!(purged.events > 0 && purged.tombstones == 0, "{purged:?}");
+    assert_eq!(why_not(&mut pair), "the journal was purged since");
 }
 
 #[test]
