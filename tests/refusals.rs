@@ -242,9 +242,11 @@ fn a_set_for_another_node_and_a_gap_are_named() {
     let (mut pair, first, _) = small();
     let error = refused(&mut pair.here, &first, Refusal::WrongNode);
     assert!(error.message().contains("addressed to THERE") && !error.message().contains("same name"), "{error}");
+    assert_eq!(error.what_next(), "apply it at THERE");
     let mut third = pair.here.fresh_copy(&pair.file("third.db"), "THERE", Role::Client).unwrap();
     let error = refused(&mut third, &first, Refusal::WrongNode);
     assert!(error.message().contains("of the same name"), "{error}");
+    assert_eq!(error.what_next(), "apply it at THERE, or have HERE prepare a set for THERE");
     let numbers = syncset::read(&first).unwrap().header;
     write(&pair.here, "UPDATE notes SET amount = 99 WHERE id = 3");
     let second = pair.set(true, Since::Sent);
