@@ -4,6 +4,7 @@ mod common;
 
 use common::pair::{Pair, whole};
 use common::{assert_same, dump};
+use objsync::sync::syncset::{Change, SetObject};
 use objsync::sync::*;
 
 #[test]
@@ -29,6 +30,28 @@ fn every_kind_of_key_travels() {
     assert_eq!(pair.text(1, "SELECT euros FROM part WHERE sku = 'NEW-1'"), "Real(0.05)");
     pair.level();
     pair.both("SELECT group_concat(van || sku || quantity) FROM (SELECT * FROM stock ORDER BY 1, 2)");
+}
+
+#[test]
+fn a_set_says_what_was_before_and_by_what_key_a_deleted_object_was_known() {
+    let mut pair = Pair::workshop();
+    let sql = "SELECT quantity FROM stock WHERE van = 'north' AND sku = 'BRK-1'";
+    let before: i64 = pair.nodes[0].connection().query_row(sql, [], |r| r.get(0)).unwrap();
+    pair.sql(
+        0,
+        "UPDATE stock SET quantity = quantity + 1 WHERE van = 'north' AND sku = 'BRK-1';
+         DELETE FROM stock WHERE van = 'south' AND sku = 'WIP-9'; DELETE FROM job_part WHERE job = 100; DELETE FROM job WHERE id = 100",
+    );
+    let set = syncset::read(&pair.set(0)).unwrap();
+    let found = |class: &str, change: Change| {
+        let of_class = |o: &&SetObject| set.header.classes[o.class].name == class && o.change == change;
+        let object = set.objects.iter().find(of_class).unwrap();
+        (object.name(&set.header.classes[object.class]), object.was.clone())
+    };
+    assert_eq!(found("stock", Change::Changed), ("north, BRK-1".to_owned(), vec![(2, Value::Integer(before))]));
+    let (name, was) = found("stock", Change::Deleted);
+    assert_eq!((&*name, was.len()), ("south, WIP-9", 2), "its key and nothing else: {was:?}");
+    assert_eq!(found("job", Change::Deleted), ("100".to_owned(), Vec::new()), "its number says it");
 }
 
 #[test]
