@@ -275,6 +275,40 @@ fn a_combination_that_refers_to_what_waits_waits_with_it_and_is_one_in_the_end()
 }
 
 #[test]
+fn what_loses_need_not_fit() {
+    let mut pair = Pair::new();
+    pair.write(MASTER, "INSERT INTO people (id, code) VALUES (7, 'x')");
+    pair.write(CLIENT, "INSERT INTO people (id, code) VALUES (8, 'x')");
+    pair.write(CLIENT, "UPDATE tasks SET person = 8 WHERE id = 1");
+    pair.write(MASTER, "UPDATE tasks SET low = 2 WHERE id = 1");
+    let report = pair.send(CLIENT, Some(Rule::MasterWins));
+    assert_eq!(
+        (report.requeued, report.conflicts),
+        (1, 1),
+        "the person waits, the task does not: {:?}",
+        report.objects
+    );
+    assert_eq!(pair.task(MASTER, 1), (2, 9));
+}
+
+#[test]
+fn who_refers_by_the_number_of_a_deleted_object_may_mean_its_successor() {
+    let mut pair = Pair::new();
+    pair.write(
+        MASTER,
+        "UPDATE tasks SET person = NULL WHERE id = 3; DELETE FROM people WHERE id = 2;
+         INSERT INTO people VALUES (2, 'm', 'Mine'); UPDATE tasks SET person = 2 WHERE id = 3",
+    );
+    pair.write(CLIENT, "UPDATE tasks SET person = 1 WHERE id = 3; DELETE FROM people WHERE id = 2");
+    let report = pair.send(CLIENT, Some(Rule::MasterWins));
+    assert_eq!(report.requeued, 0, "both have deleted Bob: {:?}", report.objects);
+    let name = "SELECT p.name FROM tasks t JOIN people p ON p.id = t.person WHERE t.id = 3";
+    assert_eq!(pair.value::<String>(MASTER, name), "Mine");
+    pair.level();
+    assert_eq!(pair.value::<String>(CLIENT, name), "Mine");
+}
+
+#[test]
 fn a_deletion_against_a_change_is_never_merged() {
     let mut pair = Pair::new();
     pair.write(CLIENT, "DELETE FROM tasks WHERE id = 1");

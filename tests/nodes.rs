@@ -177,6 +177,18 @@ fn a_set_of_the_first_format_is_still_read() {
 // -- classes -----------------------------------------------------------------------------------------------------------------
 
 #[test]
+fn what_refers_to_an_unknown_person_and_loses_does_not_wait() {
+    let mut world = World::new(&["CLIENT"]);
+    world.write("CLIENT", "INSERT INTO people VALUES (7, 'x', 'Xia'); UPDATE tasks SET person = 7 WHERE id = 1");
+    world.write("CLIENT", "INSERT INTO tasks VALUES (9, 7, 'for Xia')");
+    world.write("MASTER", "UPDATE tasks SET text = 'here' WHERE id = 1");
+    world.node("MASTER").set_rule(None, Some(Rule::MasterWins)).unwrap();
+    let report = world.send("CLIENT", "MASTER");
+    assert_eq!((report.requeued, report.conflicts), (1, 1), "the new task alone waits: {:?}", report.objects);
+    assert_eq!(world.texts("MASTER", "SELECT text FROM tasks WHERE id = 1"), ["here"]);
+}
+
+#[test]
 fn a_task_for_an_unknown_person_waits_until_the_class_is_journaled() {
     let mut world = World::new(&["CLIENT"]);
     world.write("CLIENT", "INSERT INTO people VALUES (7, 'x', 'Xia'); INSERT INTO tasks VALUES (9, 7, 'for Xia')");
