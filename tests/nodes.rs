@@ -185,7 +185,8 @@ fn what_refers_to_an_unknown_person_and_loses_does_not_wait() {
     world.node("MASTER").set_rule(None, Some(Rule::MasterWins)).unwrap();
     let report = world.send("CLIENT", "MASTER");
     assert_eq!((report.requeued, report.conflicts), (1, 1), "the new task alone waits: {:?}", report.objects);
-    assert_eq!(world.texts("MASTER", "SELECT text FROM tasks WHERE id = 1"), ["here"]);
+    assert_eq!(world.texts("MASTER", "SELECT text || person FROM tasks WHERE id = 1"), ["here1"]);
+    assert_eq!(world.node("MASTER").requeue().unwrap()[0].source_number, Some(9));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What can be seen of all that.
+//! The history of an object, and what the old states in it name.
 
 use objsync::sync::*;
 

@@ -2,7 +2,7 @@
 //! is asked then is answered or refused in words, as in `tests/hostile`.
 //!
 //! The first byte says what is asked; what follows is one damage after the other: the table, the column, the row (0: all of them), what
-//! kind of value, how long it is, and the value. With OBJSYNC_FUZZ_SEEDS=FOLDER damages that change nothing are written there first.
+//! kind of value, how long it is, and the value. With OBJSYNC_FUZZ_SEEDS=FOLDER values that stand there are written to it first.
 
 #![no_main]
 
@@ -124,7 +124,7 @@ impl Subject {
         }
     }
 
-    /// For every column of every table what its first row holds, and every question.
+    /// For every column what a row of it holds, if that is short, put into the first row; each with the next question.
     fn write_seeds(&self, folder: &Path) {
         let conn = Connection::open(&self.world.targets[1].file).unwrap();
         let mut all = 0;

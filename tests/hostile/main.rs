@@ -2,8 +2,9 @@
 //! stays bounded, and what is refused changed nothing.
 //!
 //! `mutate.rs` changes real sets, which `worlds.rs` makes, byte by byte and by what they mean; `sets.rs` hands each to `judge.rs`,
-//! which reads, previews and applies it at a real node (as `tests/fuzz` does). `bombs.rs` has sets that unpack to much more than
-//! they are, `databases.rs` damages nodes' files, `requests.rs` sends bodies to a server.
+//! which reads, previews and applies it at a real node. `bombs.rs` has sets that unpack to much more than
+//! they are, `databases.rs` damages nodes' files and asks what `questions.rs` has, `requests.rs` sends bodies to the services in
+//! `services.rs`. `tests/fuzz` asks and judges by the same files, with inputs that libFuzzer makes.
 //!
 //! Everything is drawn from a seed: OBJSYNC_SEED=2 draws anew, OBJSYNC_MUTANTS=1000000 draws that many sets (and of databases and
 //! requests in proportion). A set that fails is made as simple as it can be while it still fails, and written to target/tmp: kept

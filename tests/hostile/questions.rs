@@ -22,7 +22,7 @@ pub fn unguarded(file: &Path) -> Connection {
 /// A question's name, and how it is asked.
 pub type Asked<'a> = (&'static str, Box<dyn Fn(&mut Node) -> Result<()> + 'a>);
 
-/// Everything that a node can be asked, in an order in which most of it is reached.
+/// What reaches most of the engine: a node is asked for all that it shows, and to do most of what it does.
 pub fn questions<'a>(set: &'a Path, peer: &'a Path) -> Vec<Asked<'a>> {
     fn objects(node: &Node) -> Vec<(String, Guid)> {
         let of = |class: &Class| Some((class.name.clone(), node.keys(class).ok()?.last()?.1));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-/// Every service with a body, and one that it takes.
+/// Every service with a body, and one that it takes; `"a set"` stands for a set's file.
 pub fn services() -> Vec<(&'static str, &'static str, Json)> {
     let order = json!({"employee": 1, "customer": 2, "dateOrder": "2000-07-11 06:14:11", "item": 3, "quantity": 401, "price": 446.25});
     let mut numbered = order.clone();
