@@ -10,6 +10,7 @@ mod common;
 #[path = "../hostile/judge.rs"]
 mod judge;
 #[path = "../hostile/worlds.rs"]
+#[allow(dead_code, reason = "part of it is for tests/hostile")]
 mod worlds;
 
 use std::cell::OnceCell;
