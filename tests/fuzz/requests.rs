@@ -21,14 +21,11 @@ use libfuzzer_sys::fuzz_target;
 use objsync::sync::Environment;
 
 use served::{BASIC, Served};
-use services::services;
+use services::{BASES, ORDERS, services};
 
 /// After so many requests the databases are held against themselves, and put back, so that they do not grow without end. Harm that
 /// one did to them is found then, and the last one is blamed for it.
 const REQUESTS: usize = 500;
-
-const ORDERS: [&str; 7] = ["1", "5", "-1", "x", "9223372036854775807", "99999999999999999999", "%00"];
-const BASES: [&str; 3] = ["synchmaster", "synchclient", "synch/MASTER"];
 
 struct Subject {
     served: Served,

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use crate::mutate::{change_bytes, change_value};
 use crate::served::{BASIC, Served};
-use crate::services::services;
+use crate::services::{BASES, ORDERS, services};
 use crate::{Watchdog, common, seed, times};
 
 /// Requests where nobody asks for another number.
@@ -57,9 +57,9 @@ fn a_hostile_request_is_answered_and_does_no_harm() {
     for n in 0..many {
         let dice = &mut StdRng::seed_from_u64(seed << 32 | n);
         let (method, path, valid) = all.choose(dice).unwrap();
-        let order = ["1", "5", "-1", "x", "9223372036854775807", "99999999999999999999", "%00"].choose(dice).unwrap();
+        let order = ORDERS.choose(dice).unwrap();
         let path = path.replace("{orderID}", order);
-        let base = ["synchmaster", "synchclient", "synch/MASTER"].choose(dice).unwrap();
+        let base = BASES.choose(dice).unwrap();
         let body = body(valid, &set, dice);
         let what = format!(
             "seed {seed}, request {n}: {method} {base}{path} {}",
