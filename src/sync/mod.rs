@@ -49,7 +49,7 @@ pub use data::guid::{Guid, NodeId};
 pub use data::schema::{Class, ClassSpec, Key, Property};
 pub use data::stamp::{Clock, DOUBTFUL_AHEAD, Stamp, system_clock};
 pub use data::value::Value;
-pub use data::vector::Vector;
+pub use data::vector::{Dot, Vector};
 pub use decisions::conflict::{ConflictKind, ConflictRecord, ConflictSide, DecidedAgain, RecordState, TakenProperty};
 pub use decisions::decide::{Because, Chosen, Decision, Finding, Taken, Version, decide};
 pub use decisions::resolve::{Choice, Resolution};

@@ -272,3 +272,45 @@ fn an_applications_own_rule_is_asked_first_and_may_pass() {
     let options = ApplyOptions { own_rule: Some(&never), ..ApplyOptions::default() };
     assert_eq!(pair.nodes[MASTER].apply(&file, options).unwrap().updated, 1);
 }
+
+/// Each side's steps, then an exchange both ways; task 1 at both, and whether the record says that both changed the same.
+fn merged(at_master: &[&str], at_client: &[&str], first: usize) -> ((i64, i64), Vec<String>) {
+    let mut pair = Pair::new();
+    for (at, steps) in [(MASTER, at_master), (CLIENT, at_client)] {
+        steps.iter().for_each(|set| pair.write(at, &format!("UPDATE tasks SET {set} WHERE id = 1")));
+    }
+    for from in [first, 1 - first, first] {
+        pair.send(from, Some(Rule::MergeProperties));
+    }
+    assert_eq!(pair.task(MASTER, 1), pair.task(CLIENT, 1));
+    pair.level();
+    let record = pair.nodes[1 - first].conflicts(usize::MAX).unwrap().pop().expect("a record");
+    assert!(
+        record.ancestors.iter().all(|a| !a.is_null()) && !record.ancestors.is_empty(),
+        "what both come from is known"
+    );
+    let both = record.taken.iter().filter(|p| p.both).map(|p| p.property.clone()).collect();
+    (pair.task(MASTER, 1), both)
+}
+
+#[test]
+fn what_one_side_wrote_and_wrote_back_does_not_overrule_what_only_the_other_wrote() {
+    for first in [MASTER, CLIENT] {
+        // MASTER is later or earlier than CLIENT with what it wrote back; CLIENT alone has written `high`.
+        for back in [&["low = 3", "low = 1"][..], &["low = 3", "low = 4", "low = 1"]] {
+            assert_eq!(merged(back, &["high = 7"], first), ((1, 7), vec![]), "{first} {back:?}");
+            assert_eq!(merged(&["high = 7"], back, first), ((1, 7), vec![]), "{first} {back:?}");
+        }
+        // One column written back, another one changed for good.
+        assert_eq!(merged(&["low = 3", "low = 1"], &["low = 2, high = 8"], first).1, ["low"], "{first}");
+    }
+}
+
+#[test]
+fn a_property_that_both_wrote_is_the_laters_also_where_that_is_the_old_value() {
+    for first in [MASTER, CLIENT] {
+        // CLIENT is later: its old value stands against MASTER's new one, and MASTER's other property stays.
+        assert_eq!(merged(&["low = 2", "high = 8"], &["low = 3", "low = 1"], first), ((1, 8), vec!["low".to_owned()]));
+        assert_eq!(merged(&["low = 3", "low = 1"], &["low = 2"], first), ((2, 9), vec!["low".to_owned()]));
+    }
+}

@@ -10,6 +10,10 @@ A decision gives the content that won its old stamp. So where 0 was decided agai
 stamp are those of the common ancestor again, and who never had the 5 took the decided 0 for unchanged. So common ancestors tell
 something only if they have seen all that both sides have: the least of both vectors, entry by entry.
 
+`merge properties` compared contents: where one side had written a property and written it back, nothing told what it had written,
+and all counted as changed on both sides. So a state carries, of each property, the commit that wrote it last (a dot). A side has
+written a property only if the other has not seen that commit; no ancestors are needed to tell (Truth.overruled).
+
 Nothing is excused any more: the model beside the project takes a deletion that is overwritten without a record for covered if the
 object was deleted before, and does not ask whether a side that it takes for unchanged was (Truth.unchanged).
 
@@ -19,6 +23,7 @@ with the rules as they are there. All that is marked "mended" or "values return"
   diverged / never quiet   all nodes end with the same objects, and then nothing is left to send
   lost                     every property value ever written was overwritten knowingly, or stands in a record
   silent                   no version is replaced by one whose author had not seen it, without a record
+  overruled                `merge properties`: what only one of two sides has written is that side's
   needless                 no record for two versions of which one was made on top of the other
   half                     no node ever shows some objects of a transaction and not the others
 """
@@ -42,8 +47,9 @@ def join(a, b):
 class State:
     """One state of one object: properties (None = deleted), vector, and the stamp of the content: (clock, author)."""
 
-    def __init__(self, content, vector, stamp, parents=(), writes=None):
+    def __init__(self, content, vector, stamp, parents=(), writes=None, dots=None):
         self.content, self.vector, self.stamp = content, vector, stamp
+        self.dots = dots or {}              # property -> (node, number): the commit that wrote it last
         self.parents, self.writes = tuple(parents), writes or {}     # for Truth only; not stored, not sent
 
 
@@ -68,6 +74,33 @@ class Row:
         """Newest states below ours that a state with `vector` has seen; none of them below another."""
         seen = [s for s in [p[0] for p in self.past] + self.merged if leq(s.vector, vector)]
         return [s for s in seen if not any(s is not o and leq(s.vector, o.vector) and s.vector != o.vector for o in seen)]
+
+
+def differing(a, b):
+    """The properties in which two states differ; where there was none, or was deleted, all that the other has."""
+    x, y = (a and a.content) or {}, (b and b.content) or {}
+    return {prop for prop in x.keys() | y.keys() if x.get(prop) != y.get(prop)}
+
+
+def has_written(side, other, prop):
+    """Whether a side has written a property without the other having seen it."""
+    node, number = side.dots.get(prop, ('', 0))
+    return number > other.vector.get(node, 0)
+
+
+def merged_dots(ours, theirs, content, decision):
+    """Who wrote what in the result of a merge: the side whose value stands (ours, where both say the same); but where the other side
+    had written another value, the decision did."""
+    dots = {}
+    for prop in ours.dots.keys() | theirs.dots.keys():
+        pairs = [(ours, theirs), (theirs, ours)]
+        stands = [(side, other) for side, other in pairs
+                  if (side.content is None) == (content is None) and (side.content or {}).get(prop) == (content or {}).get(prop)]
+        if len(stands) == 1 and has_written(*reversed(stands[0]), prop):
+            dots[prop] = decision
+        else:
+            dots[prop] = next((side.dots[prop] for side, _ in stands if prop in side.dots), decision)
+    return dots
 
 
 class Refused(Exception):
@@ -98,6 +131,7 @@ class Node:
             content = None if change is None else {**((old.content if old else None) or {}), **change}
             vector = join(old.vector if old else {}, {self.name: self.number})
             state = State(content, vector, (clock, self.role, self.name), [old] if old else self.truth.states_of(self, guid))
+            state.dots = {**(old.dots if old else {}), **{prop: (self.name, self.number) for prop in differing(old, state)}}
             self.truth.edited(guid, old, state)
             self._file(guid, state, None)
         self.commits.append((self.number, set(changes)))
@@ -206,6 +240,7 @@ class Node:
         row.merged.append(theirs)
         if ours.content == theirs.content:
             state = State(ours.content, both, stamp, [ours, theirs])
+            state.dots = merged_dots(ours, theirs, state.content, None)
             self.truth.merged(ours, theirs, state)
             self._file(guid, state, None)
             return True
@@ -213,11 +248,14 @@ class Node:
         if recorded:
             self.records += 1
             self.truth.recorded(guid, ours, theirs, content)
+            if rule == 'merge properties':
+                self.truth.combined(ours, theirs, content)
         else:
             self.truth.unchanged(ours, theirs, content)
         if not recorded and AS_GIVEN and (ours.content is None or theirs.content is None):
             self.truth.covers(ours, theirs)                     # mended: only a record covers what a side did not know
         state = State(content, join(both, {self.name: self.number}), stamp, [ours, theirs])
+        state.dots = merged_dots(ours, theirs, content, (self.name, self.number))
         self.truth.merged(ours, theirs, state)
         self._file(guid, state, None)
         return True
@@ -240,6 +278,7 @@ class Node:
             if row:
                 row.merged.append(theirs)
             state = State(ours.content, vector, ours.stamp, [ours, theirs])
+            state.dots = merged_dots(ours, theirs, ours.content, (self.name, self.number))
             self.truth.merged(ours, theirs, state)
             self._file(guid, state, None)
             filed.add(guid)
@@ -308,11 +347,17 @@ def decide(ancestors, ours, theirs, rule, node):
         content, recorded = {}, False
         bases = [a.content or {} for a in ancestors]
         later = max(ours, theirs, key=key_for('latest wins'))
+
+        def written(side, other, prop):
+            if AS_GIVEN:
+                return not bases or any(x.get(prop) != side.content.get(prop) for x in bases)
+            return has_written(side, other, prop)
         for prop in sorted(ours.content.keys() | theirs.content.keys()):
             a, b = ours.content.get(prop), theirs.content.get(prop)
-            if a == b or (bases and all(x.get(prop) == b for x in bases)):
+            by_ours, by_theirs = written(ours, theirs, prop), written(theirs, ours, prop)
+            if a == b or (by_ours and not by_theirs):
                 content[prop] = a
-            elif bases and all(x.get(prop) == a for x in bases):
+            elif by_theirs and not by_ours:
                 content[prop] = b
             else:
                 content[prop], recorded = later.content.get(prop), True
@@ -336,8 +381,9 @@ class Truth:
         self.cache = {}
         self.written, self.over = set(), {}  # writes, and which writes each one (or the record about it) covers
         self.buried = []                    # purged tombstones
-        self.silent = self.needless = self.half = 0
+        self.silent = self.needless = self.half = self.overruled = self.combinations = 0
         self.transactions = []              # [(guid, State)] of commits with several objects
+        self.wrote = {}                     # id of a state -> the properties that the edit or the decision wrote which made it
 
     def ancestors(self, state):
         if id(state) not in self.cache:
@@ -352,6 +398,7 @@ class Truth:
 
     def edited(self, guid, old, new):
         """Every property value written, a deletion too, is a write; it knows the one it overwrites."""
+        self.wrote[id(new)] = differing(old, new)
         before, after = (old.content if old else None) or {}, new.content or {}
         new.writes = dict(old.writes) if old else {}
         for prop in before.keys() | after.keys():
@@ -362,7 +409,12 @@ class Truth:
                 new.writes[prop] = write
 
     def merged(self, ours, theirs, result):
-        """Which write each property of a merge result comes from."""
+        """Which write each property of a merge result comes from. A decision writes what it gives instead of
+        what the other side had written."""
+        for side, other in ((ours, theirs), (theirs, ours)):
+            lost = {prop for prop in differing(result, other) & differing(side, other) if prop not in differing(result, side)}
+            self.wrote.setdefault(id(result), set()).update(
+                prop for prop in lost if self.has_written(other, side, prop))
         for prop in ours.writes.keys() | theirs.writes.keys():
             a, b = ours.writes.get(prop), theirs.writes.get(prop)
             from_ours = (result.content or {}).get(prop) == (ours.content or {}).get(prop) and (result.content is None) == (ours.content is None)
@@ -391,6 +443,20 @@ class Truth:
         if self.had_seen(ours, theirs) or self.had_seen(theirs, ours):
             self.needless += 1
         self.covers(ours, theirs)
+
+    def combined(self, ours, theirs, content):
+        """What only one side has written, of two states with content, is that side's."""
+        if content is None or ours.content is None or theirs.content is None:
+            return
+        self.combinations += 1
+        for prop in content:
+            by_ours, by_theirs = self.has_written(ours, theirs, prop), self.has_written(theirs, ours, prop)
+            if by_ours != by_theirs:
+                self.overruled += content[prop] != (ours if by_ours else theirs).content.get(prop)
+
+    def has_written(self, side, other, prop):
+        """Whether an edit, or a decision that gave a value back, has written a property on this side and the other has not seen it."""
+        return any(prop in self.wrote.get(id(s), ()) for s in self.ancestors(side).values() if not self.had_seen(other, s))
 
     def unchanged(self, ours, theirs, content):
         """Mended, not recorded: the side that did not win must be what every newest state is that both really come from."""
@@ -451,6 +517,12 @@ def play(seed, count, rule, failures, crossed, steps=60, objects=3):
                 props = ['a', 'b'] if new or rnd.random() < .3 else [rnd.choice('ab')]
                 serial += 1
                 changes[guid] = {p: f'{p}{rnd.randrange(3)}' for p in props}  # values return
+            # An update that changes no value is no event.
+            now = {guid: (node.rows[guid].state.content if guid in node.rows else None) or {} for guid in changes}
+            changes = {guid: change and {p: v for p, v in change.items() if now[guid].get(p) != v} for guid, change in changes.items()}
+            changes = {guid: change for guid, change in changes.items() if change != {}}
+            if not changes:
+                continue
             node.edit(changes, clock + (rnd.randint(-30, 30) if failures.get('clocks') else 0))
         elif dice < .68:
             peer = rnd.choice([n for n in nodes if n is not node])
@@ -546,16 +618,17 @@ def main():
             if crossed and rule in ('keep ours', 'accept theirs'):
                 continue                                        # these promise nothing when sets cross for ever
             for mix, failures in MIXES.items():
-                bad, first, silent, needless, half = {}, None, 0, 0, 0
+                bad, first, silent, needless, half, overruled, combined = {}, None, 0, 0, 0, 0, 0
                 for seed in range(histories):
                     verdict, truth = play(seed, 2 + seed % 3, rule, failures, crossed)
                     silent, needless, half = silent + truth.silent, needless + truth.needless, half + truth.half
+                    overruled, combined = overruled + truth.overruled, combined + truth.combinations
                     if verdict:
                         bad[verdict] = bad.get(verdict, 0) + 1
                         first = seed if first is None else first
                 failed += sum(bad.values()) + silent + needless + half
                 print(f'{"crossed" if crossed else "in turn":8}{rule:17}{mix:17} {histories} histories: '
-                      f'{bad or "0 bad"}{f" (seed {first})" if bad else ""}, silent {silent}, needless {needless}, half {half}', flush=True)
+                      f'{bad or "0 bad"}{f" (seed {first})" if bad else ""}, silent {silent}, needless {needless}, half {half}, overruled {overruled} of {combined}', flush=True)
     sys.exit(1 if failed else 0)
 
 

@@ -6,7 +6,21 @@ use crate::sync::data::guid::NodeId;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Vector(Vec<(NodeId, u64)>);
 
+/// One commit of one node: a dot, in the literature of version vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dot {
+    /// The node.
+    pub node: NodeId,
+    /// The number of the commit.
+    pub number: u64,
+}
+
 impl Vector {
+    /// Whether a state with this vector was made with that commit in sight.
+    pub fn has_seen(&self, dot: Dot) -> bool {
+        dot.number <= self.get(dot.node)
+    }
+
     /// The entries, in order of node.
     pub fn entries(&self) -> &[(NodeId, u64)] {
         &self.0

@@ -21,6 +21,9 @@ pub struct Version<'a> {
     pub stamp: Stamp,
     /// The role of its author.
     pub role: Role,
+    /// Of each property, whether this side has written it and the other has not seen that; `None`: not known, so contents are
+    /// compared with the common ancestors.
+    pub written: Option<&'a [bool]>,
 }
 
 /// Whose content stays, or whose value of a property.
@@ -118,7 +121,7 @@ impl Decision {
 /// ```
 /// use objsync::sync::{Because, Chosen, NodeId, Role, Rule, Stamp, Value, Version, decide};
 /// let (base, ours, theirs) = (Some(vec![Value::Integer(1)]), Some(vec![Value::Integer(2)]), Some(vec![Value::Integer(3)]));
-/// let at = |content, time, role| Version { content, stamp: Stamp { time, author: NodeId(1) }, role };
+/// let at = |content, time, role| Version { content, stamp: Stamp { time, author: NodeId(1) }, role, written: None };
 /// let decision = decide(&[&base], at(&ours, 20, Role::Master), at(&theirs, 10, Role::Client), Rule::ClientWins);
 /// assert_eq!((decision.chosen, decision.because), (Chosen::Theirs, Because::Role));
 /// ```
@@ -137,15 +140,20 @@ pub fn decide(ancestors: &[&Content], ours: Version<'_>, theirs: Version<'_>, ru
     }
 }
 
-/// Whether the common ancestors that are known tell what the sides have changed. They do not where both have seen more than these:
-/// something common to both never came here, and a side that is what they are may have come back to it, by a decision against what
-/// the other side is made on. Nor where a side says what they say, and says it anew: it has been something else in between.
-pub(crate) fn tells(ancestors: &[State], ours: &State, theirs: &State) -> bool {
+/// Whether the known common ancestors are all that both sides have seen. Where they are not, a state that both have seen never came
+/// here, and a side that equals the ancestors may have come back to that content by a decision.
+pub(crate) fn are_complete(ancestors: &[State], ours: &State, theirs: &State) -> bool {
     let known = ancestors.iter().fold(Vector::default(), |all, a| all.join(&a.vector));
-    let said_anew = |side: &State| {
+    ours.vector.meet(&theirs.vector).leq(&known)
+}
+
+/// Whether the known common ancestors suffice to tell which side has changed nothing: they are complete, and no side repeats their
+/// content under a new stamp, which means that it changed and changed back.
+pub(crate) fn are_conclusive(ancestors: &[State], ours: &State, theirs: &State) -> bool {
+    let repeats = |side: &State| {
         ancestors.iter().all(|a| a.content == side.content) && ancestors.iter().any(|a| a.stamp != side.stamp)
     };
-    ours.vector.meet(&theirs.vector).leq(&known) && !said_anew(ours) && !said_anew(theirs)
+    are_complete(ancestors, ours, theirs) && !repeats(ours) && !repeats(theirs)
 }
 
 /// A side is unchanged only where it equals every common ancestor; then the other one stands, and this is no conflict.
@@ -190,7 +198,8 @@ fn better(ours: Version<'_>, theirs: Version<'_>, preferred: Option<Role>) -> De
     Decision::whole(chosen, ours, theirs, because)
 }
 
-/// Each property against every common ancestor; delete against change is never merged.
+/// Property by property: what only one side has written is that side's, what both have written is the later's. Where it is not known
+/// who has written what, each property is compared with every common ancestor. Delete against change is never merged.
 fn merge_properties(ancestors: &[&Content], ours: Version<'_>, theirs: Version<'_>) -> Decision {
     let latest = better(ours, theirs, None);
     let (Some(a), Some(b)) = (ours.content, theirs.content) else { return latest };
@@ -201,9 +210,13 @@ fn merge_properties(ancestors: &[&Content], ours: Version<'_>, theirs: Version<'
     let mut values = a.clone();
     let mut taken = Vec::new();
     for i in (0..values.len()).filter(|&i| a[i] != b[i]) {
-        let (from, both) = match (was(i, &b[i]), was(i, &a[i])) {
-            (true, _) => (Chosen::Ours, false),
-            (_, true) => (Chosen::Theirs, false),
+        let has_written = |side: Version<'_>, value: &Value| match side.written {
+            Some(written) => written.get(i).copied().unwrap_or(true),
+            None => !was(i, value),
+        };
+        let (from, both) = match (has_written(ours, &a[i]), has_written(theirs, &b[i])) {
+            (true, false) => (Chosen::Ours, false),
+            (false, true) => (Chosen::Theirs, false),
             _ => (latest.chosen, true),
         };
         if from == Chosen::Theirs {
@@ -291,8 +304,8 @@ mod tests {
                     for b in versions.iter().filter(|b| b.0 != a.0) {
                         let (x, y) = (content(a.0), content(b.0));
                         let (x, y) = (
-                            Version { content: &x, stamp: a.1, role: a.2 },
-                            Version { content: &y, stamp: b.1, role: b.2 },
+                            Version { content: &x, stamp: a.1, role: a.2, written: None },
+                            Version { content: &y, stamp: b.1, role: b.2, written: None },
                         );
                         let here = decide(&known, x, y, rule);
                         let there = decide(&known, y, x, rule);
@@ -331,6 +344,7 @@ mod tests {
                         content,
                         stamp: Stamp { time, author: NodeId(time as u64) },
                         role: Role::Client,
+                        written: None,
                     };
                     let (x, y) = (at(a, 10), at(b, 20));
                     let here = decide(ancestors, x, y, Rule::MergeProperties);
@@ -375,7 +389,12 @@ mod tests {
     #[test]
     fn rules_that_look_at_the_place_keep_or_take_and_only_ask_leaves_the_record_open() {
         let (base, one, two) = (content(None), content(Some(1)), content(Some(2)));
-        let at = |content, time| Version { content, stamp: Stamp { time, author: NodeId(1) }, role: Role::Client };
+        let at = |content, time| Version {
+            content,
+            stamp: Stamp { time, author: NodeId(1) },
+            role: Role::Client,
+            written: None,
+        };
         for (rule, chosen, finding) in [
             (Rule::KeepOurs, Chosen::Ours, Finding::Conflict),
             (Rule::AcceptTheirs, Chosen::Theirs, Finding::Conflict),
@@ -395,7 +414,12 @@ mod tests {
     #[test]
     fn the_reason_names_what_told_them_apart() {
         let (base, one, two) = (content(None), content(Some(1)), content(Some(2)));
-        let at = |content, time, author, role| Version { content, stamp: Stamp { time, author: NodeId(author) }, role };
+        let at = |content, time, author, role| Version {
+            content,
+            stamp: Stamp { time, author: NodeId(author) },
+            role,
+            written: None,
+        };
         let because = |a, b, rule| decide(&[&base], a, b, rule).because;
         let (master, client) = (at(&one, 20, 1, Role::Master), at(&two, 10, 2, Role::Client));
         assert_eq!(because(master, client, Rule::ClientWins), Because::Role);
@@ -421,8 +445,8 @@ mod tests {
             let (ours, theirs) = (state(n, (1, 1), &[(1, 1), (2, 1)]), state(Some(9), (8, 3), &[(1, 1), (3, 1)]));
             let base = |n, stamp| state(n, stamp, &[(1, 1)]);
             let both_ways = |ancestors: &[State]| {
-                let told = tells(ancestors, &ours, &theirs);
-                assert_eq!(told, tells(ancestors, &theirs, &ours));
+                let told = are_conclusive(ancestors, &ours, &theirs);
+                assert_eq!(told, are_conclusive(ancestors, &theirs, &ours));
                 told
             };
             assert!(both_ways(&[base(n, (1, 1))]), "{n:?}");
@@ -435,18 +459,18 @@ mod tests {
     }
 
     #[test]
-    fn ancestors_tell_only_where_they_are_all_that_both_have_seen() {
+    fn ancestors_are_conclusive_only_where_they_are_all_that_both_have_seen() {
         let state =
             |vector: &[_]| State { content: None, vector: seen(vector), stamp: Stamp { time: 1, author: NodeId(1) } };
         let (ours, theirs) = (state(&[(1, 9), (2, 4)]), state(&[(1, 6), (2, 4), (3, 1)]));
         let tells = |ancestors: &[&[(u64, u64)]]| {
             let ancestors: Vec<State> = ancestors.iter().map(|vector| state(vector)).collect();
-            tells(&ancestors, &ours, &theirs)
+            are_conclusive(&ancestors, &ours, &theirs)
         };
-        assert!(tells(&[&[(1, 6), (2, 4)]]));
-        assert!(tells(&[&[(1, 6)], &[(1, 2), (2, 4)]]), "each has seen a part, together they have seen all");
-        assert!(!tells(&[&[(1, 5), (2, 4)]]), "what node 1 did sixth is in both, and not known here");
-        assert!(!tells(&[&[(1, 6)]]) && !tells(&[]));
+        assert!(are_conclusive(&[&[(1, 6), (2, 4)]]));
+        assert!(are_conclusive(&[&[(1, 6)], &[(1, 2), (2, 4)]]), "each has seen a part, together they have seen all");
+        assert!(!are_conclusive(&[&[(1, 5), (2, 4)]]), "what node 1 did sixth is in both, and not known here");
+        assert!(!are_conclusive(&[&[(1, 6)]]) && !are_conclusive(&[]));
     }
 
     #[test]

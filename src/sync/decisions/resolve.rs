@@ -13,6 +13,7 @@ use crate::sync::exchange::report::{Outcome, Report};
 use crate::sync::exchange::unit::units;
 use crate::sync::node::Keep;
 use crate::sync::node::Node;
+use crate::sync::node::dots::listed_for_merge;
 use crate::sync::node::edit::Wanted;
 use crate::sync::node::filing::NewRow;
 use crate::sync::node::history::{Content, State, content_from_json};
@@ -220,7 +221,9 @@ impl Node {
                 let new = State { content: ours.content.clone(), vector, stamp: ours.stamp };
                 let key = before.as_ref().and_then(|b| b.key);
                 let deleted = new.content.is_none();
-                let pos = node.file_event(class, p.guid, before.as_ref(), deleted, key, (number, None))?;
+                // What came is overruled whole.
+                let dots = listed_for_merge(&new.content, &ours.content, &p.state.content, None, class.properties.len());
+                let pos = node.file_event(class, p.guid, before.as_ref(), deleted, key, (number, None), &dots)?;
                 let references = Default::default();
                 let row = new.content.as_ref().zip(key).map(|(values, key)| NewRow {
                     key,

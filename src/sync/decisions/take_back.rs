@@ -100,7 +100,7 @@ impl Node {
         };
         Ok(Some(Requeue {
             waiting: read(
-                "SELECT json_group_array(json_array(id, class, object, peer, set_id, hex(vector), time, author, key, number, content, reason, cause))
+                "SELECT json_group_array(json_array(id, class, object, peer, set_id, hex(vector), time, author, key, number, content, reason, cause, dots))
                  FROM (SELECT * FROM objsync_waiting ORDER BY id)",
             )?,
             bonds: read(
@@ -112,9 +112,9 @@ impl Node {
     fn restore_requeue(&self, requeue: &Requeue) -> Result<()> {
         self.conn.execute_batch("DELETE FROM objsync_waiting; DELETE FROM objsync_bond;")?;
         self.conn.execute(
-            "INSERT INTO objsync_waiting (id, class, object, peer, set_id, vector, time, author, key, number, content, reason, cause)
+            "INSERT INTO objsync_waiting (id, class, object, peer, set_id, vector, time, author, key, number, content, reason, cause, dots)
              SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, unhex(value ->> 5), value ->> 6, value ->> 7,
-                    value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12 FROM json_each(?1)",
+                    value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13 FROM json_each(?1)",
             [requeue.waiting.get()],
         )?;
         self.conn.execute(

@@ -9,6 +9,7 @@ use crate::sync::decisions::decide::{self, Chosen, Decision, Finding, Version, d
 use crate::sync::decisions::rule::{Conflict, OwnRule, Rule};
 use crate::sync::error::{Error, Result};
 use crate::sync::exchange::requeue::Pending;
+use crate::sync::node::dots::{ListedDots, listed_for_merge, listed_for_taken_over, written_unseen};
 use crate::sync::node::history::{Filed, State};
 use crate::sync::node::{Node, Role};
 
@@ -18,6 +19,8 @@ pub(crate) struct Merged {
     pub(crate) new: State,
     /// The peer, where its state is taken as it is.
     pub(crate) origin: Option<NodeId>,
+    /// What its event lists of who wrote what.
+    pub(crate) dots: ListedDots,
     pub(crate) why: Why,
 }
 
@@ -58,16 +61,26 @@ impl Node {
         let forgotten = if before.is_none() { self.forgotten(theirs)? } else { None };
         let known = before.as_deref().or(forgotten.as_ref());
         let Some(filed) = known.filter(|b| !b.state.vector.leq(&state.vector)) else {
-            return Ok(Some(Merged { before, new: state.clone(), origin: Some(theirs.peer), why: Why::Newer }));
+            let had = before.as_ref().map_or(&None, |b| &b.state.content);
+            let dots = theirs.dots.as_ref().map(|dots| listed_for_taken_over(had, state, dots)).unwrap_or_default();
+            return Ok(Some(Merged { before, new: state.clone(), origin: Some(theirs.peer), dots, why: Why::Newer }));
         };
         let ours = &filed.state;
         if state.vector.leq(&ours.vector) {
             return Ok(None);
         }
         let mut ancestors = self.common_ancestors(class, filed, guid, &state.vector)?;
-        if !decide::tells(&ancestors, ours, state) {
+        if !decide::are_complete(&ancestors, ours, state) {
             ancestors.clear();
         }
+        let written = match &theirs.dots {
+            Some(dots) => {
+                let enough = |filed: &Filed| filed.state.vector.leq(&state.vector);
+                let of_ours = self.dots(class, guid, filed, enough, |past, _| past.vector.leq(&state.vector))?;
+                Some((written_unseen(&of_ours, &state.vector), written_unseen(dots, &ours.vector)))
+            }
+            None => None,
+        };
         self.note_merged(class, guid, state)?;
         let mut vector = ours.vector.join(&state.vector);
         if ours.content == state.content {
@@ -77,11 +90,13 @@ impl Node {
                 (state.stamp, self.role_of(state.stamp.author)),
             );
             let new = State { content: ours.content.clone(), vector, stamp };
-            return Ok(Some(Merged { before, new, origin: None, why: Why::Same }));
+            return Ok(Some(Merged { before, new, origin: None, dots: Vec::new(), why: Why::Same }));
         }
-        let contents: Vec<_> = ancestors.iter().map(|a| &a.content).collect();
-        let conflict =
-            Conflict { class, guid, ancestors: &contents, ours: self.version(ours), theirs: self.version(state) };
+        let conclusive = decide::are_conclusive(&ancestors, ours, state);
+        let contents: Vec<_> = ancestors.iter().filter(|_| conclusive).map(|a| &a.content).collect();
+        let by = |side: usize| written.as_ref().map(|w| if side == 0 { &*w.0 } else { &*w.1 });
+        let (version, theirs_version) = (self.version(ours, by(0)), self.version(state, by(1)));
+        let conflict = Conflict { class, guid, ancestors: &contents, ours: version, theirs: theirs_version };
         let (decision, rule, because) = self.decided(&conflict, deciding)?;
         // The result has seen both and is a new commit of this node, so it supersedes both everywhere. It keeps the
         // stamp of the content that won, never the time of deciding.
@@ -106,8 +121,10 @@ impl Node {
                 commit: number,
             })?)),
         };
+        let known = written.as_ref().zip(theirs.dots.as_ref()).map(|(w, dots)| (&*w.0, &*w.1, dots));
+        let dots = listed_for_merge(&decision.content, &ours.content, &state.content, known, class.properties.len());
         let new = State { content: decision.content, vector, stamp: decision.stamp };
-        Ok(Some(Merged { before, new, origin: None, why }))
+        Ok(Some(Merged { before, new, origin: None, dots, why }))
     }
 
     /// What must have been here of an object that is unknown, where its source has not heard of all that was purged here: a state
@@ -163,8 +180,8 @@ impl Node {
         Ok((decision, rule, ""))
     }
 
-    fn version<'a>(&self, state: &'a State) -> Version<'a> {
-        Version { content: &state.content, stamp: state.stamp, role: self.role_of(state.stamp.author) }
+    fn version<'a>(&self, state: &'a State, written: Option<&'a [bool]>) -> Version<'a> {
+        Version { content: &state.content, stamp: state.stamp, role: self.role_of(state.stamp.author), written }
     }
 
     fn role_of(&self, node: NodeId) -> Role {

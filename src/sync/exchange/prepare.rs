@@ -9,10 +9,12 @@ use serde::Serialize;
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::{Class, Key};
 use crate::sync::data::value::Value;
+use crate::sync::data::vector::Dot;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::sync_times::{Since, SyncTimes};
-use crate::sync::exchange::syncset::{Change, Header, Lines, SetObject, Target, Tie, Writer};
+use crate::sync::exchange::syncset::{Change, FORMAT, Header, Lines, SetObject, Target, Tie, Writer};
 use crate::sync::exchange::told::Point;
+use crate::sync::node::dots::authors_dot;
 use crate::sync::node::history::{Filed, InOrder, Named, event_before};
 use crate::sync::node::{Node, NodeInfo};
 
@@ -250,6 +252,7 @@ impl Node {
         nodes.extend(self.nodes.all().filter(|n| n.guid != self.info.guid && n.guid != peer.guid).cloned());
         let received = self.peers()?.into_iter().map(|node| Ok((node, self.sync_times(node)?.received)));
         Ok(Header {
+            format: FORMAT,
             id,
             source: self.info.clone(),
             target: peer.clone(),
@@ -438,9 +441,37 @@ impl Node {
             key: class.number_shown(filed.key),
             change,
             commits: outgoing.commits,
+            dots: self.dots_to_send(class, guid, &filed, outgoing.first_pos, (change, &was), header.start)?,
             state: filed.state,
             was,
         }))
+    }
+
+    /// The dots of a state that a set with the changes after commit `start` must list.
+    fn dots_to_send(
+        &self,
+        class: &Class,
+        guid: Guid,
+        filed: &Filed,
+        first_pos: i64,
+        (change, was): (Change, &[(usize, Value)]),
+        start: u64,
+    ) -> Result<Vec<(usize, Dot)>> {
+        if change == Change::Deleted {
+            return Ok(Vec::new());
+        }
+        let usual = authors_dot(&filed.state);
+        // Nearly all objects have one event.
+        if filed.pos == Some(first_pos) {
+            let (listed, dot) = self.dots_of_event(guid, filed)?;
+            if listed.is_empty() && dot == usual {
+                return Ok(Vec::new());
+            }
+        }
+        let dots = self.dots(class, guid, filed, |state| state.number <= start, |_, replaced| replaced <= start)?;
+        let named = |place: usize| change == Change::New || was.iter().any(|(i, _)| *i == place);
+        let listed = dots.into_iter().enumerate().filter_map(|(place, dot)| Some((place, dot?)));
+        Ok(listed.filter(|(place, dot)| *dot != usual || !named(*place)).collect())
     }
 
     /// Whether this node has filed anything after commit `start` that another one, which is at hand, has not in sight.

@@ -9,8 +9,9 @@ use crate::sync::data::stamp::Stamp;
 use crate::sync::error::{Error, Result};
 use crate::sync::exchange::report::{Outcome, Report, object_name};
 use crate::sync::exchange::spool::Spooled;
-use crate::sync::exchange::syncset::{Header, SetObject};
+use crate::sync::exchange::syncset::{Change, Header, SetObject};
 use crate::sync::node::Node;
+use crate::sync::node::dots::{Dots, authors_dot};
 use crate::sync::node::history::{State, content_from_text, content_to_json};
 
 /// Why a unit waits.
@@ -66,6 +67,8 @@ pub(crate) struct Pending {
     pub(crate) class: usize,
     pub(crate) guid: Guid,
     pub(crate) state: State,
+    /// Which commits wrote its properties, as far as its sender said; `None`: not known.
+    pub(crate) dots: Option<Dots>,
     /// Who sent it, in which set, under which local number.
     pub(crate) peer: NodeId,
     pub(crate) set: i64,
@@ -82,6 +85,16 @@ impl Pending {
         let class = node.classes.iter().position(|c| c.name == theirs.name);
         let class = class.ok_or_else(|| Error::storage(format!("class {} is not known here", theirs.name)))?;
         let mut state = object.state;
+        let dots = (header.format >= 5).then(|| {
+            let usual = authors_dot(&state);
+            let dot = |p: &Property| {
+                let place = theirs.properties.iter().position(|q| q.name == p.name)?;
+                let listed = object.dots.iter().find(|(i, _)| *i == place).map(|(_, dot)| *dot);
+                let named = object.change != Change::Changed || object.was.iter().any(|(i, _)| *i == place);
+                listed.or(named.then_some(usual))
+            };
+            node.classes[class].properties.iter().map(dot).collect()
+        });
         // The sender's columns may stand in another order, and some may be missing.
         if let Some(values) = &mut state.content {
             let ours = &node.classes[class].properties;
@@ -98,6 +111,7 @@ impl Pending {
             class,
             guid: object.guid,
             state,
+            dots,
             peer: header.source.guid,
             set: header.id,
             key: object.key,
@@ -157,7 +171,7 @@ impl Node {
         let id: i64 = r.get(0)?;
         let class = self.classes.iter().position(|c| c.id == id);
         let class = class.ok_or_else(|| Error::storage(format!("class {id} is not known in this file")))?;
-        let content: Option<String> = r.get(9)?;
+        let (content, dots): (Option<String>, Option<String>) = (r.get(9)?, r.get(11)?);
         let state = State {
             content: content.map(|text| content_from_text(&self.classes[class], &text)).transpose()?,
             vector: self.nodes.decode(&r.get::<_, Vec<u8>>(4)?)?,
@@ -168,6 +182,7 @@ impl Node {
             class,
             guid: self.nodes.object(r.get(1)?)?,
             state,
+            dots: dots.map(|text| self.dots_from_text(&text, self.classes[class].properties.len())).transpose()?,
             peer: self.nodes.guid(r.get(2)?)?,
             set: r.get(3)?,
             key: r.get(7)?,
@@ -209,8 +224,8 @@ impl Node {
         let class = &self.classes[p.class];
         self.conn
             .prepare_cached(
-                "INSERT INTO objsync_waiting (class, object, peer, set_id, vector, time, author, key, number, content, reason, cause)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                "INSERT INTO objsync_waiting (class, object, peer, set_id, vector, time, author, key, number, content, reason, cause, dots)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?
             .execute(rusqlite::params![
                 class.id,
@@ -225,6 +240,7 @@ impl Node {
                 p.state.content.as_ref().map(|values| content_to_json(class, values).to_string()),
                 obstacle.text,
                 cause,
+                p.dots.as_ref().map(|dots| self.dots_to_text(dots)).transpose()?,
             ])?;
         Ok(())
     }
@@ -291,4 +307,4 @@ impl Node {
 }
 
 const WAITING: &str =
-    "SELECT class, object, peer, set_id, vector, time, author, key, number, content, id FROM objsync_waiting";
+    "SELECT class, object, peer, set_id, vector, time, author, key, number, content, id, dots FROM objsync_waiting";

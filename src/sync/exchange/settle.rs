@@ -20,6 +20,7 @@ use crate::sync::exchange::spool::Queue;
 use crate::sync::exchange::trial::{Blocked, Settling, Unit};
 use crate::sync::exchange::unit::Units;
 use crate::sync::node::Node;
+use crate::sync::node::dots::Dots;
 use crate::sync::node::history::{Filed, Named, State};
 
 /// Objects judged at once, if a unit is not larger: bounds the memory that an apply takes.
@@ -100,6 +101,9 @@ impl Node {
             let alone = vec![index];
             let indexes = rival.get(&index).copied().unwrap_or(&alone);
             let pending = self.load(queue, indexes.iter().copied())?;
+            for (&index, p) in indexes.iter().zip(&pending).filter(|_| indexes.len() > 1) {
+                queue.dots.insert(index, dots_with_earlier(p, &pending));
+            }
             for ((&index, p), why) in indexes.iter().zip(&pending).zip(self.no_news(&pending, &queue.given)?) {
                 let Some(why) = why else { continue };
                 queue.finished[index] = true;
@@ -391,6 +395,19 @@ impl Node {
         }
         Ok(skipped)
     }
+}
+
+/// Who wrote the properties of a state, where earlier states of its object wait, too: what its own range has not written, they may
+/// have. `None`: not known.
+fn dots_with_earlier(state: &Pending, rivals: &[Pending]) -> Option<Dots> {
+    let mut dots = state.dots.clone()?;
+    let earlier = |p: &&Pending| p.state.vector.leq(&state.state.vector) && p.state.vector != state.state.vector;
+    for p in rivals.iter().filter(earlier) {
+        for (dot, other) in dots.iter_mut().zip(p.dots.as_ref()?) {
+            *dot = dot.or(*other);
+        }
+    }
+    Some(dots)
 }
 
 /// Whether a state has neither seen what is here nor is seen by it; what is older was finished before.

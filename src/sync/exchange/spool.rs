@@ -4,6 +4,7 @@
 //! A set is read into the spool and found whole before anything else is asked. What waits in the requeue stands before it.
 //! Every state has an *index*: those that wait from 0 on, in order, then those of the set, in the order of the sender.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use rusqlite::OptionalExtension;
@@ -15,6 +16,7 @@ use crate::sync::exchange::requeue::{Obstacle, Pending};
 use crate::sync::exchange::syncset::{self, Entry, Header, Whole};
 use crate::sync::exchange::unit::{Partition, Units};
 use crate::sync::node::Node;
+use crate::sync::node::dots::Dots;
 
 const TABLES: &str = "
 CREATE TEMP TABLE IF NOT EXISTS objsync_spool (
@@ -61,6 +63,8 @@ pub(crate) struct Queue<'a> {
     pub(crate) waiting: usize,
     /// States with which nothing is left to do.
     pub(crate) finished: Vec<bool>,
+    /// Who wrote the properties of states that came after others of their objects, by index: what those say, too.
+    pub(crate) dots: HashMap<usize, Option<Dots>>,
     pub(crate) given: Given,
 }
 
@@ -178,6 +182,7 @@ impl Node {
             header: set.map(|set| &set.header),
             waiting,
             finished: vec![false; waiting + fresh],
+            dots: HashMap::new(),
             given: Given::default(),
         })
     }
@@ -227,6 +232,10 @@ impl Node {
                     (id, _) => self.waiting_one(id)?,
                 },
             };
+            let pending = pending.map(|p| match queue.dots.get(&index) {
+                Some(dots) => Pending { dots: dots.clone(), ..p },
+                None => p,
+            });
             found.push(pending.ok_or_else(|| Error::storage("a state that was to be applied is gone from the spool"))?);
         }
         Ok(found)

@@ -284,7 +284,15 @@ impl Node {
             }
         }
         let deleted = merged.new.content.is_none();
-        let pos = self.file_event(class, p.guid, merged.before.as_deref(), deleted, key, (number, merged.origin))?;
+        let pos = self.file_event(
+            class,
+            p.guid,
+            merged.before.as_deref(),
+            deleted,
+            key,
+            (number, merged.origin),
+            &merged.dots,
+        )?;
         let moved_aside = match (&merged.new.content, old) {
             (Some(new), Some(old)) => class.unique_differ(new, old),
             _ => false,

@@ -230,7 +230,8 @@ impl Node {
     fn file_again(&self, class: &Class, number: u64, known: &Known, deleted: bool) -> Result<()> {
         let guid = self.nodes.object(known.object)?;
         let Some(current) = self.current(class, guid)? else { return Ok(()) };
-        let pos = self.file_event(class, guid, Some(&current), deleted, current.key, (number, current.origin))?;
+        let pos =
+            self.file_event(class, guid, Some(&current), deleted, current.key, (number, current.origin), &Vec::new())?;
         let table = if deleted { class.tombstones() } else { class.objects() };
         self.conn
             .prepare_cached(&format!("UPDATE {table} SET last = ?2 WHERE object = ?1"))?

@@ -162,7 +162,15 @@ impl Edit<'_> {
         let mut positions = Vec::new();
         for Filing { class, wanted, before, key } in steps {
             let deleted = wanted.content.is_none();
-            positions.push(node.file_event(class, wanted.guid, before.as_ref(), deleted, *key, (self.number, None))?);
+            positions.push(node.file_event(
+                class,
+                wanted.guid,
+                before.as_ref(),
+                deleted,
+                *key,
+                (self.number, None),
+                &Vec::new(),
+            )?);
         }
         let last = positions.last().copied().unwrap_or_default();
         for Filing { class, wanted, before, .. } in steps.iter().filter(|s| s.wanted.content.is_none()) {

@@ -14,6 +14,7 @@ use crate::sync::data::value::Value;
 use crate::sync::data::vector::Vector;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::node::Node;
+use crate::sync::node::dots::ListedDots;
 use crate::sync::node::history::{Filed, State};
 
 impl Node {
@@ -33,7 +34,7 @@ impl Node {
     }
 
     /// Files the event by which `before` becomes `new` as commit `number`, with the row as it stands for its image.
-    /// Triggers are off; [`Node::put`] follows. Returns the journal position.
+    /// `dots`: what it lists beside its own. Triggers are off; [`Node::put`] follows. Returns the journal position.
     pub(crate) fn file_event(
         &self,
         class: &Class,
@@ -42,7 +43,9 @@ impl Node {
         deleted: bool,
         key: Option<i64>,
         (number, origin): (u64, Option<NodeId>),
+        dots: &ListedDots,
     ) -> Result<i64> {
+        let dots = self.listed_to_text(dots)?;
         let id = self.nodes.id(guid)?;
         let had_row = before.is_some_and(|b| b.state.content.is_some());
         let kind = match (had_row, deleted) {
@@ -54,16 +57,16 @@ impl Node {
         let Some(before) = before else {
             self.conn
                 .prepare_cached(
-                    "INSERT INTO objsync_journal (number, class, object, kind, key, origin, before) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
+                    "INSERT INTO objsync_journal (number, class, object, kind, key, origin, dots, before) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
                 )?
-                .execute((number, class.id, id, kind, key, origin))?;
+                .execute((number, class.id, id, kind, key, origin, dots))?;
             return Ok(self.conn.last_insert_rowid());
         };
         let event = |images: String, from: String| {
             let slots: String = (0..class.properties.len()).map(|i| format!(", v{i}")).collect();
             format!(
-                "INSERT INTO objsync_journal (number, class, object, kind, key, origin, before, previous, own, rest, time, author{slots})
-                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12{images} {from}"
+                "INSERT INTO objsync_journal (number, class, object, kind, key, origin, before, previous, own, rest, time, author, dots{slots})
+                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?14{images} {from}"
             )
         };
         let sql = match had_row {
@@ -92,6 +95,7 @@ impl Node {
             old.stamp.time,
             self.nodes.number(old.stamp.author)?,
             before.key,
+            dots,
         ])?;
         if filed != 1 {
             return Err(Error::storage(format!("the row of {guid} is not where {} says", class.objects())));

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod classes;
 pub(crate) mod copy;
 pub(crate) mod create;
+pub(crate) mod dots;
 pub(crate) mod edit;
 pub(crate) mod filing;
 pub(crate) mod follow;

@@ -35,7 +35,7 @@ use crate::sync::exchange::signature;
 use crate::sync::node::{shape, triggers};
 
 /// The format of the tables below. A file with an older one is upgraded when it is opened, one with a newer one refused.
-pub(crate) const FORMAT: i64 = 4;
+pub(crate) const FORMAT: i64 = 5;
 
 /// Serials a node can give.
 pub(crate) const SERIAL_BITS: u32 = 40;
@@ -103,7 +103,8 @@ CREATE TABLE objsync_journal (
     origin INTEGER,                     -- the peer it came from unchanged, NULL: made here
     before INTEGER NOT NULL,            -- what was there before: 0 nothing, 1 a row, 2 a tombstone
     previous INTEGER,                   -- the object's previous event
-    own INTEGER, rest BLOB, time INTEGER, author INTEGER   -- vector and stamp before
+    own INTEGER, rest BLOB, time INTEGER, author INTEGER,  -- vector and stamp before
+    dots TEXT                           -- JSON: who wrote properties, where the event itself did not (`dots.rs`)
 );
 CREATE TABLE objsync_aside (class INTEGER NOT NULL, key INTEGER NOT NULL);
 CREATE TABLE objsync_set (
@@ -137,7 +138,8 @@ CREATE TABLE objsync_waiting (
     vector BLOB NOT NULL, time INTEGER NOT NULL, author INTEGER NOT NULL,
     key INTEGER, number INTEGER NOT NULL, content TEXT,
     reason TEXT NOT NULL,
-    cause TEXT NOT NULL DEFAULT 'other'
+    cause TEXT NOT NULL DEFAULT 'other',
+    dots TEXT                           -- JSON: who wrote its properties; NULL: not known
 );
 CREATE TABLE objsync_bond (bond INTEGER NOT NULL, object INTEGER NOT NULL, PRIMARY KEY (bond, object)) WITHOUT ROWID;
 CREATE TABLE objsync_merged (
@@ -159,7 +161,7 @@ CREATE TABLE objsync_former_key (
 ";
 
 /// What brings a file of format 1 to format 2, of 2 to 3, and so on.
-const UPGRADES: [&str; 3] = [
+const UPGRADES: [&str; 4] = [
     "
 ALTER TABLE objsync_set ADD COLUMN first_own INTEGER;
 ALTER TABLE objsync_set ADD COLUMN last_own INTEGER;
@@ -205,6 +207,10 @@ ALTER TABLE objsync_sync_time ADD COLUMN heard INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE objsync_taken_key (class INTEGER NOT NULL, key INTEGER NOT NULL, pos INTEGER NOT NULL);
 CREATE TABLE objsync_told (clock INTEGER PRIMARY KEY, number INTEGER NOT NULL);
 INSERT INTO objsync_told (number, clock) SELECT number, clock FROM objsync_state;
+",
+    "
+ALTER TABLE objsync_journal ADD COLUMN dots TEXT;
+ALTER TABLE objsync_waiting ADD COLUMN dots TEXT;
 ",
 ];
 

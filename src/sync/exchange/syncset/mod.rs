@@ -32,6 +32,7 @@
 //! | `t`, `a` | stamp: microseconds since 1970 UTC, author |
 //! | `p` | values in the order of the class's properties; a reference is `[node, serial]`; missing: deleted |
 //! | `w` | old values of what changed, of a deletion those of a key that is content: `[[place, value], …]` |
+//! | `d` | the commit that wrote a property last: `[[place, node, number], …]`; what `w` names and `d` does not (of a new object: everything) was written by the stamp's author with its last commit that is in the vector; what neither names was not written in the range; since format 5 |
 //!
 //! A line with `c`, `o` and `n` only is a tie: an object that is not sent, because it came unchanged from the target, but
 //! shared a commit with one that is.
@@ -46,6 +47,7 @@ use serde_json::Value as Json;
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::{Class, Key};
 use crate::sync::data::value::Value;
+use crate::sync::data::vector::Dot;
 use crate::sync::exchange::report::object_name;
 use crate::sync::exchange::signature::PublicKey;
 use crate::sync::node::NodeInfo;
@@ -58,7 +60,7 @@ pub use write::check_replaceable;
 pub(crate) use write::{Target, Writer};
 
 /// The version of the format that this program writes; it reads this one and those before.
-pub const FORMAT: u64 = 4;
+pub const FORMAT: u64 = 5;
 
 /// The longest line that is written and read, bytes.
 const LONGEST_LINE: u64 = 1 << 28;
@@ -96,6 +98,8 @@ pub fn file_name(source: &str, id: i64) -> String {
 /// What a set says about itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Header {
+    /// The version of the format that it is written in.
+    pub format: u64,
     /// Its number at the source, above 0.
     pub id: i64,
     /// Who sends.
@@ -174,6 +178,9 @@ pub struct SetObject {
     pub state: State,
     /// Old values of what changed, of a deletion those of a key that is content: place of the property, value.
     pub was: Vec<(usize, Value)>,
+    /// The commits that wrote properties last, where that was not the stamp's author with its last commit: place, commit. What was
+    /// written and written back is here, too.
+    pub dots: Vec<(usize, Dot)>,
 }
 
 impl SetObject {
@@ -276,6 +283,8 @@ struct ObjectLine {
     p: Option<Vec<Json>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     w: Vec<(usize, Json)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    d: Vec<(usize, usize, u64)>,
 }
 
 #[derive(PartialEq, Serialize, Deserialize)]
@@ -293,6 +302,7 @@ fn legend() -> Json {
     serde_json::json!({
         "c": "class", "o": "object: node, serial", "k": "local number at the source", "e": "+ new, ~ changed, - deleted",
         "n": "commits that filed it", "v": "vector: node, number", "t": "stamp: microseconds since 1970 UTC", "a": "stamp: author",
-        "p": "values of the class's properties", "w": "old values: place, value"
+        "p": "values of the class's properties", "w": "old values: place, value",
+        "d": "who wrote last: place, node, commit"
     })
 }

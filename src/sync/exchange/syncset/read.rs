@@ -12,6 +12,7 @@ use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::{Class, Key};
 use crate::sync::data::stamp::Stamp;
 use crate::sync::data::value::Value;
+use crate::sync::data::vector::Dot;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::signature::{PublicKey, is_signature};
 use crate::sync::exchange::syncset::{
@@ -290,6 +291,7 @@ fn header(line: &HeaderLine) -> Result<Header> {
     Ok(Header {
         key: keys.iter().find(|(node, _)| *node == source.guid).map(|(_, key)| *key),
         keys,
+        format: line.format,
         id: line.id,
         source,
         target: node(line.target)?,
@@ -329,7 +331,7 @@ fn entry(header: &Header, line: ObjectLine) -> Option<Entry> {
     }
     let bare = line.e.is_none() && line.v.is_none() && line.t.is_none() && line.a.is_none();
     let (Some(change), Some(vector), Some(time), Some(author)) = (line.e, line.v, line.t, line.a) else {
-        let empty = bare && line.k.is_none() && line.p.is_none() && line.w.is_empty();
+        let empty = bare && line.k.is_none() && line.p.is_none() && line.w.is_empty() && line.d.is_empty();
         return empty.then_some(Entry::Tie(Tie { class: line.c, guid: identity, commits: line.n }));
     };
     let value = |i: usize, json: &Json| -> Option<Value> {
@@ -367,6 +369,12 @@ fn entry(header: &Header, line: ObjectLine) -> Option<Entry> {
         return None;
     }
     let was = line.w.iter().map(|(i, json)| Some((*i, value(*i, json)?))).collect::<Option<Vec<_>>>()?;
+    // Nobody has seen what is not in the vector.
+    let dot = |(place, node, number): &(usize, usize, u64)| {
+        let dot = Dot { node: header.nodes.get(*node)?.guid, number: *number };
+        (*place < class.properties.len() && *number > 0 && vector.has_seen(dot)).then_some((*place, dot))
+    };
+    let dots = line.d.iter().map(dot).collect::<Option<Vec<_>>>()?;
     let stamp = Stamp { time, author: header.nodes.get(author)?.guid };
     Some(Entry::Object(SetObject {
         class: line.c,
@@ -376,5 +384,6 @@ fn entry(header: &Header, line: ObjectLine) -> Option<Entry> {
         commits: line.n,
         state: State { content, vector, stamp },
         was,
+        dots,
     }))
 }

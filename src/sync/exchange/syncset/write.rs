@@ -183,6 +183,7 @@ impl Writer {
         let state = &object.state;
         let vector = state.vector.entries().iter().map(|(n, number)| Ok((self.place(*n)?, *number)));
         let values = state.content.as_ref().map(|values| values.iter().map(|v| self.value(v)).collect::<Result<_>>());
+        let dots = object.dots.iter().map(|(i, dot)| Ok((*i, self.place(dot.node)?, dot.number)));
         let was = object.was.iter().map(|(i, v)| Ok((*i, self.value(v)?)));
         let line = ObjectLine {
             c: object.class,
@@ -195,6 +196,7 @@ impl Writer {
             a: Some(self.place(state.stamp.author)?),
             p: values.transpose()?,
             w: was.collect::<Result<_>>()?,
+            d: dots.collect::<Result<_>>()?,
         };
         self.objects += 1;
         object.commits.iter().for_each(|number| self.commits.note(*number));
@@ -217,6 +219,7 @@ impl Writer {
             a: None,
             p: None,
             w: Vec::new(),
+            d: Vec::new(),
         })
     }
 
