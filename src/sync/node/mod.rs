@@ -12,6 +12,7 @@ pub(crate) mod follow;
 pub(crate) mod history;
 pub(crate) mod inspect;
 pub(crate) mod moment;
+pub(crate) mod peek;
 pub(crate) mod purge;
 pub(crate) mod registry;
 pub(crate) mod shape;
@@ -130,10 +131,11 @@ impl Node {
         }
         let conn = open_file(path)?;
         let opened = (|| {
-            store::configure(&conn)?;
+            // Before anything is set: a database that is no node stays as it is, its journal mode, too.
             if !store::is_node(&conn)? {
                 return Err(Error::new(ErrorKind::NotFound, "the database is not a node of objsync"));
             }
+            store::configure(&conn)?;
             store::upgrade(&conn)
         })();
         opened.map_err(|e: Error| e.while_doing(path.display()))?;

@@ -95,7 +95,7 @@ impl Node {
 /// A connection that reads one moment of a file, and leaves the file and its folder as they are. One that may not write leaves the
 /// files behind that it reads by; one that may (and does not) takes them away again, but also finishes what lies in a log or journal
 /// there.
-fn look_into(path: &Path) -> Result<Connection> {
+pub(crate) fn look_into(path: &Path) -> Result<Connection> {
     let open = |flags: OpenFlags, path: &Path| -> rusqlite::Result<Connection> {
         let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         conn.busy_timeout(std::time::Duration::from_secs(5))?;
