@@ -72,7 +72,7 @@ pub enum Command {
         /// Makes the same data again on the same day
         #[arg(long)]
         seed: Option<u64>,
-        /// Replace an environment that is there, and its sets
+        /// Put a demo that is there, and its sets, into a folder beside the new one; other databases are never replaced
         #[arg(long)]
         overwrite: bool,
     },

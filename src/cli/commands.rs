@@ -11,15 +11,24 @@ use crate::cli::args::{Command, OrderCommand, Place};
 use crate::cli::serve;
 use crate::cli::{check, decide, dir_or_default, inspect, nodes, output, progress, track};
 use crate::demo::edit::{change_order, delete_orders, new_order};
-use crate::demo::install::{Installation, install};
+use crate::demo::install::{Installation, Installed, install, reinstall};
 use crate::demo::model::{Order, OrderDraft};
 use crate::demo::populate::{Amounts, populate, random_orders, rng};
 use crate::demo::scenario::{SCENARIOS, TOUR, conflict_lines, report_lines};
 use crate::demo::{query, tables};
 use crate::sync::{
     ApplyOptions, Environment, Error, ErrorKind, Guid, Node, NodeId, PrepareOptions, Progress, RecordState, Result,
-    Since,
+    Since, Status,
 };
+
+/// The answer of `install`: how the new environment stands, and where the files went that were there.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aside: Option<&'a Path>,
+}
 
 /// Runs one command.
 pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCode> {
@@ -52,9 +61,11 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         let amounts = Amounts { items, customers, employees, orders };
         let dir = dir_or_default(place.dir.clone())?;
         let what = Installation { master, client, amounts, seed, overwrite };
-        let mut env = install(&dir, &what, &progress::start())?;
-        let status = env.status()?;
-        return out.done(&status, || output::status(&status));
+        let Installed { mut environment, aside } = reinstall(&dir, &what, &progress::start())?;
+        let status = environment.status()?;
+        let answer = Answer { status: &status, aside: aside.as_deref() };
+        let kept = aside.as_ref().map(|aside| format!("the files that were there are in {}", aside.display()));
+        return out.done(&answer, || output::status(&status).into_iter().chain(kept).collect());
     }
     let mut env = match place.db.as_slice() {
         [] => Environment::open(&dir_or_default(place.dir.clone())?)?,

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use crate::demo::aside::{Moved, put_aside};
+use crate::demo::folder::Folder;
 use crate::demo::populate::{Amounts, populate, rng};
 use crate::demo::tables;
-use crate::sync::{Environment, Error, ErrorKind, Node, NodeId, NodeInfo, Progress, Result, Role, SETS, syncset};
+use crate::sync::{Environment, Error, ErrorKind, Node, NodeId, NodeInfo, Progress, Result, Role, SETS};
 
 /// What to install.
 #[derive(Clone, Debug)]
@@ -19,7 +21,7 @@ pub struct Installation {
     pub amounts: Amounts,
     /// Makes the data repeatable.
     pub seed: Option<u64>,
-    /// Whether an environment that is there may be replaced.
+    /// Whether a demo that is there may be put aside for the new one.
     pub overwrite: bool,
 }
 
@@ -44,9 +46,66 @@ pub fn namespace(name: &str) -> std::result::Result<String, String> {
     Ok(name.to_owned())
 }
 
+/// What was installed.
+pub struct Installed {
+    /// The new environment.
+    pub environment: Environment,
+    /// Where the files of the one before are now, if there was one.
+    pub aside: Option<PathBuf>,
+}
+
 /// Makes the environment: `master.db`, `client.db` and a folder `sets`. Everything is built beside and then put in place, so
 /// a failure leaves what was there. `progress` can stop it.
 pub fn install(dir: &Path, what: &Installation, progress: &Progress) -> Result<Environment> {
+    reinstall(dir, what, progress).map(|installed| installed.environment)
+}
+
+/// The same, and says where the files of an environment went that was there. They are put aside whole: nothing is deleted.
+pub fn reinstall(dir: &Path, what: &Installation, progress: &Progress) -> Result<Installed> {
+    check(what)?;
+    let folder = Folder::read(dir)?;
+    folder.check_replaceable()?;
+    if !folder.is_empty() && !what.overwrite {
+        let text = format!("{} holds an environment already; nothing was changed", dir.display());
+        return Err(Error::new(ErrorKind::Storage, text)
+            .hint("name another folder with --dir, or replace it on purpose with --overwrite"));
+    }
+    let made_folder = !dir.exists();
+    let installed = install_in(&folder, what, progress);
+    if installed.is_err() && made_folder {
+        // Fails where somebody has put something there meanwhile, and then it stays.
+        let _ = std::fs::remove_dir(dir);
+    }
+    installed
+}
+
+fn install_in(folder: &Folder, what: &Installation, progress: &Progress) -> Result<Installed> {
+    let dir = folder.dir();
+    let failed = |e: std::io::Error| not_made(dir, e);
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    let beside = tempfile::Builder::new().prefix(".objsync-install-").tempdir_in(dir).map_err(failed)?;
+    build(beside.path(), what, progress)?;
+    let mut moved = Moved::default();
+    match put_in_place(beside.path(), folder, what.overwrite, &mut moved) {
+        Ok(installed) => {
+            moved.keep();
+            Ok(installed)
+        }
+        Err(e) => Err(match moved.put_back().first() {
+            None => not_made(dir, e),
+            Some((from, to)) => {
+                let (from, to) = (from.display(), to.display());
+                let what =
+                    format!("the environment could not be made ({}), and {from} could not be put back", e.message());
+                Error::new(e.kind(), what)
+                    .hint(format!("it is {to}: move it back, and the files beside it; nothing is lost"))
+            }
+        }),
+    }
+}
+
+/// Refuses what cannot be installed anywhere.
+fn check(what: &Installation) -> Result<()> {
     for name in [&what.master, &what.client] {
         namespace(name).map_err(|e| Error::new(ErrorKind::Usage, e))?;
     }
@@ -61,37 +120,30 @@ pub fn install(dir: &Path, what: &Installation, progress: &Progress) -> Result<E
             Error::new(ErrorKind::Usage, text).hint("ask for at least one of each, or for no orders (--orders 0)")
         );
     }
-    if Environment::exists(dir) && !what.overwrite {
-        let text = format!("{} holds an environment already; nothing was changed", dir.display());
-        return Err(Error::new(ErrorKind::Storage, text)
-            .hint("name another folder with --dir, or replace it on purpose with --overwrite"));
-    }
-    let failed = |e: std::io::Error| {
-        Error::new(
-            ErrorKind::Storage,
-            format!("the environment could not be made, nothing was changed: {e}: {}", dir.display()),
-        )
-        .hint("check that the folder can be written, or name another one with --dir")
-    };
-    std::fs::create_dir_all(dir.join(SETS)).map_err(failed)?;
-    let beside = tempfile::Builder::new().prefix(".objsync-install-").tempdir_in(dir).map_err(failed)?;
-    build(beside.path(), what, progress)?;
-    let old = beside.path().join("old");
-    std::fs::create_dir(&old).map_err(failed)?;
-    if what.overwrite {
-        let files = files_to_replace(dir)?;
-        for file in &files {
-            release(file)?;
-        }
-        for file in files {
-            let name = file.file_name().unwrap_or_default();
-            std::fs::rename(&file, old.join(name)).map_err(failed)?;
-        }
-    }
+    Ok(())
+}
+
+/// What was there goes aside, what was built takes its place.
+fn put_in_place(built: &Path, folder: &Folder, overwrite: bool, moved: &mut Moved) -> Result<Installed> {
+    let dir = folder.dir();
+    let aside = if overwrite { put_aside(dir, &folder.files(), moved)? } else { None };
     for name in ["master.db", "client.db"] {
-        std::fs::rename(beside.path().join(name), dir.join(name)).map_err(failed)?;
+        moved.file(&built.join(name), &dir.join(name))?;
     }
-    Environment::open(dir)
+    if !dir.join(SETS).is_dir() {
+        moved.folder(&dir.join(SETS))?;
+    }
+    Ok(Installed { environment: Environment::open(dir)?, aside })
+}
+
+fn not_made(dir: &Path, error: impl Into<Error>) -> Error {
+    let error = error.into();
+    if error.message().contains("nothing was changed") {
+        return error;
+    }
+    let what =
+        format!("the environment could not be made, nothing was changed: {}: {}", error.message(), dir.display());
+    Error::new(error.kind(), what).hint("check that the folder can be written, or name another one with --dir")
 }
 
 fn build(dir: &Path, what: &Installation, progress: &Progress) -> Result<()> {
@@ -105,50 +157,5 @@ fn build(dir: &Path, what: &Installation, progress: &Progress) -> Result<()> {
     let client = master.fresh_copy(&dir.join("client.db"), &what.client, Role::Client)?;
     client.connection().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     master.connection().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
-    Ok(())
-}
-
-/// Nodes, files with their names, and sets.
-fn files_to_replace(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(dir.join(SETS))?
-        .filter_map(|e| Some(e.ok()?.path()))
-        .filter(|p| p.extension().is_some_and(|e| e == syncset::EXTENSION))
-        .collect();
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        let named = path.file_name().is_some_and(|n| n == "master.db" || n == "client.db");
-        if path.extension().is_some_and(|e| e == "db") && (named || Node::open(&path).is_ok()) {
-            files.push(path);
-        }
-    }
-    Ok(files)
-}
-
-/// Ends the write-ahead log of a database that is to be replaced: a log left behind would be taken for the new file's. Fails
-/// while another program has it open.
-fn release(file: &Path) -> Result<()> {
-    if file.extension().is_none_or(|e| e != "db") {
-        return Ok(());
-    }
-    let released = Connection::open(file)
-        .and_then(|conn| {
-            conn.busy_timeout(std::time::Duration::from_secs(1))?;
-            conn.query_row("PRAGMA journal_mode = DELETE", [], |r| r.get::<_, String>(0))
-        })
-        .map_err(Error::from);
-    match released {
-        Ok(mode) if mode == "delete" => {}
-        Err(e) if e.kind() != ErrorKind::Busy => {} // no database any more: nothing to keep
-        _ => {
-            let text = format!("another program has {} open; nothing was changed", file.display());
-            return Err(Error::new(ErrorKind::Busy, text).hint("close it first, or restart the demo from its window"));
-        }
-    }
-    for ending in ["-wal", "-shm"] {
-        let left = PathBuf::from(format!("{}{ending}", file.display()));
-        if left.exists() {
-            std::fs::remove_file(left)?;
-        }
-    }
     Ok(())
 }

@@ -3,7 +3,9 @@
 //!
 //! Invariant: what these functions write goes through the tables' own constraints, so other programs can write the same.
 
+mod aside;
 pub mod edit;
+pub mod folder;
 pub mod install;
 pub mod model;
 pub mod names;

@@ -48,3 +48,14 @@ pub fn classes() -> Vec<ClassSpec> {
     .map(|(name, table, journaled)| ClassSpec { name: name.to_owned(), table: table.to_owned(), journaled })
     .to_vec()
 }
+
+/// The columns of a class's table that every row fills.
+pub(crate) fn columns(class: &str) -> &'static [&'static str] {
+    match class {
+        "Item" => &["code", "description", "min_stock"],
+        "Customer" => &["id", "code", "cust_name"],
+        "Employee" => &["emp_code", "name"],
+        ORDER => &["order_num", "employee", "customer", "date_order", "item", "quantity", "price"],
+        _ => &[],
+    }
+}

@@ -5,6 +5,7 @@ mod check;
 mod commands;
 mod decisions;
 mod demo;
+mod install;
 mod nodes;
 mod stop;
 mod track;
