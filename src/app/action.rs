@@ -55,11 +55,12 @@ pub enum Action {
     SyncBoth,
     /// Compare the contents of both databases.
     Verify,
-    /// Replace the environment by a new demo.
-    RestartDemo,
-    /// Show another environment's folder; a folder without one is refused.
+    /// Put these files, all databases of the environment's folder, and its sets aside, and make a new demo in their place.
+    /// Refused where the folder holds others by now, or anything but the demo.
+    RestartDemo { files: Vec<PathBuf> },
+    /// Show another environment's folder. One that cannot be shown whole is refused, and nothing changes.
     Open { dir: PathBuf },
-    /// Make a demo in a folder and show it; a folder that holds an environment is refused.
+    /// Make a demo in a folder and show it; a folder that holds databases is refused.
     NewEnvironment { dir: PathBuf },
     /// Serve REST while the window is open, or stop.
     Serve { rest: RestSettings },

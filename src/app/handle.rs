@@ -105,9 +105,12 @@ impl App {
                 }
             }
             Command::TourLeave => {
-                // Where there is nothing to return to, its environment stays.
-                if let Some(tour) = self.state.tour.take().filter(|tour| !tour.home.as_os_str().is_empty()) {
-                    self.run(Action::Open { dir: tour.home });
+                let home = self.state.tour.as_ref().map(|tour| tour.home.clone()).unwrap_or_default();
+                match home.as_os_str().is_empty() {
+                    // Where there is nothing to return to, its environment stays.
+                    true => self.state.tour = None,
+                    // The tour ends when that is opened: until then its databases are shown.
+                    false => self.run(Action::Open { dir: home }),
                 }
             }
             Command::CopyOrders(side) => {
@@ -218,12 +221,15 @@ fn change(state: &mut State, command: Command) {
         Command::NewEnvironment => state.open(Dialog::NewEnvironment { path: PathField::default() }),
         Command::RestartDemo => {
             let dir = state.snapshot.as_ref().map(|s| s.view.dir.display().to_string()).unwrap_or_default();
+            let files = state.restartable().map(<[_]>::to_vec).unwrap_or_default();
+            let names = files.iter().filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned()));
+            let lines = names.chain(["the sets in its folder “sets”".to_owned()]).collect();
             state.open(Dialog::Confirm {
                 title: "Restart the demo?".into(),
-                text: format!("Both databases and all sets in {dir} are replaced by new ones. This cannot be undone."),
-                lines: Vec::new(),
+                text: format!("Makes a new demo in {dir}. Nothing is deleted: what is there now goes into a folder in it, before-restart-DATE-TIME. Undo does not bring it back."),
+                lines,
                 yes: "Restart demo".into(),
-                action: Action::RestartDemo,
+                action: Action::RestartDemo { files },
             });
         }
         Command::Dropped(path) => {

@@ -7,7 +7,7 @@ use crate::app::engine::Engine;
 use crate::app::engine::kept::Referred;
 use crate::app::inspect::{Names, cause_words, journal};
 use crate::app::view::{
-    Choice, ConflictView, Lane, Requeued, RestView, SetCard, SetCounts, SetView, Side, SideIndex, Times, View,
+    Choice, ConflictView, Lane, Requeued, RestView, Restart, SetCard, SetCounts, SetView, Side, SideIndex, Times, View,
 };
 use crate::demo::query;
 use crate::demo::tables::ORDER;
@@ -58,8 +58,9 @@ impl Engine {
             conflicts,
             sets: sets.into_iter().map(|(_, set)| set).collect(),
             rules,
-            // What is served is not read here.
+            // What is served and what lies beside is not read here.
             rest: RestView::default(),
+            restart: Restart::default(),
         })
     }
 

@@ -51,6 +51,15 @@ use view::Backend;
 pub use display::cannot_show;
 pub use engine::Engine;
 
+/// Refuses a folder with databases that the window cannot show; whether there are none, so that a demo can be made there.
+pub fn check_shown(dir: &std::path::Path) -> crate::sync::Result<bool> {
+    let folder = crate::demo::folder::Folder::read(dir)?;
+    if !folder.is_empty() {
+        engine::check_shown(&folder)?;
+    }
+    Ok(folder.is_empty())
+}
+
 /// The window's title.
 pub const TITLE: &str = "Object Synchronization";
 

@@ -298,7 +298,7 @@ impl State {
                 to.extend(noted(before.what.clone()));
             }
             // The databases are others.
-            Action::RestartDemo => {
+            Action::RestartDemo { .. } => {
                 self.undo.clear();
                 self.redo.clear();
             }
@@ -362,7 +362,7 @@ impl State {
                 }
                 self.tour_comes_to(done.changed.first().map(|(_, guid)| *guid));
             }
-            Action::Open { .. } | Action::RestartDemo => {
+            Action::Open { .. } | Action::RestartDemo { .. } => {
                 // The dock as it was before the tour unfolded it.
                 if let Some(tour) = self.tour.take() {
                     (self.dock, self.dock_open) = tour.dock;

@@ -14,7 +14,7 @@ use super::settings::Settings;
 use super::snapshot::{COLUMNS, Column, Snapshot};
 use super::sorter::Sorted;
 use super::tour::Tour;
-use super::view::{ConflictView, Failure, Filed, Line, Mark, SetView, SideIndex, View};
+use super::view::{ConflictView, Failure, Filed, Line, Mark, Restart, SetView, SideIndex, View};
 use crate::demo::model::Order;
 use crate::demo::tables::ORDER;
 use crate::sync::{Guid, Progress, Rule};
@@ -464,6 +464,19 @@ impl State {
         match self.snapshot.is_some() {
             true => Ok(()),
             false => Err("The environment could not be read yet.".into()),
+        }
+    }
+
+    /// The files that a restart would put aside, or why there can be none.
+    pub fn restartable(&self) -> Result<&[PathBuf], String> {
+        self.blocked()?;
+        if self.unreadable.is_some() {
+            return Err("The databases cannot be read now.".into());
+        }
+        match self.snapshot.as_ref().map(|s| &s.view.restart) {
+            Some(Restart { files, why_not: None }) => Ok(files),
+            Some(Restart { why_not: Some(why), .. }) => Err(why.clone()),
+            None => Err("The environment could not be read yet.".into()),
         }
     }
 

@@ -38,6 +38,17 @@ pub struct View {
     pub nodes: Vec<String>,
     /// Whether REST is served.
     pub rest: RestView,
+    /// What a restart would put aside.
+    pub restart: Restart,
+}
+
+/// What making a new demo in the same folder would put aside.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Restart {
+    /// The databases, all that are in the folder.
+    pub files: Vec<PathBuf>,
+    /// Why no new demo can take their place.
+    pub why_not: Option<String>,
 }
 
 /// Whether REST is served for the environment that is shown.

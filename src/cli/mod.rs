@@ -26,7 +26,7 @@ use clap::Parser;
 use crate::demo::install::{Installation, install};
 use crate::demo::scenario::TOUR;
 #[cfg(feature = "app")]
-use crate::sync::{Environment, Progress};
+use crate::sync::Progress;
 use crate::sync::{Error, ErrorKind, Result};
 
 /// Runs the program with the arguments of this process.
@@ -34,7 +34,10 @@ pub fn run() -> ExitCode {
     let args = args::Args::parse();
     let outcome = match args.command {
         None if !args.place.db.is_empty() => {
-            Err(Error::new(ErrorKind::Usage, "the window shows environments; name one with --dir"))
+            let what = "the window shows the demo in a folder, not single databases; nothing was changed";
+            Err(Error::new(ErrorKind::Usage, what).hint(
+                "use the commands: objsync status, and in the same way sync, conflicts, verify and check; for the demo, name its folder with --dir",
+            ))
         }
         None => window(args.place.dir.clone()),
         Some(command) => commands::run(command, &args.place, args.json),
@@ -70,11 +73,13 @@ fn dir_or_default(dir: Option<PathBuf>) -> Result<PathBuf> {
 #[cfg(feature = "app")]
 fn window(dir: Option<PathBuf>) -> Result<ExitCode> {
     let dir = dir_or_default(dir)?;
+    // What cannot be shown is refused before anything else, and no demo is made among other databases.
+    let is_new = crate::app::check_shown(&dir)?;
     if let Some(why) = crate::app::cannot_show() {
         eprintln!("{why}\n\nThe same demo, told in the terminal:\n");
         return commands::tour(TOUR.name, output::Output { json: false, place: &args::Place::default() });
     }
-    if !Environment::exists(&dir) {
+    if is_new {
         eprintln!("Making the demo environment in {}", dir.display());
         install(&dir, &Installation::default(), &Progress::default())?;
     }

@@ -14,7 +14,7 @@ fn the_demo_restarts_here_and_may_be_replaced_from_outside() {
     let mut demo = Demo::new();
     demo.engine.run(Action::RandomOrders { side: 1, count: 3 }).unwrap();
     let before = demo.view().sides[0].guid.clone();
-    demo.engine.run(Action::RestartDemo).unwrap();
+    demo.restart();
     let view = demo.view();
     assert!(view.equal && view.sides[0].orders == 1000 && view.sides[0].guid != before);
     // Another program cannot replace files that are open here, and says so; nothing changes.
@@ -150,7 +150,7 @@ fn the_window_serves_rest_for_the_environment_it_shows() {
     assert_eq!(make(&address), 200);
     assert!(demo.engine.changed(), "another program wrote");
     assert_eq!(demo.view().sides[0].orders, 21);
-    demo.run(Action::RestartDemo);
+    demo.restart();
     assert_eq!(demo.view().sides[0].orders, 1000, "the databases it had open were in nobody's way");
     assert_eq!((make(&address), demo.view().sides[0].orders), (200, 1001));
     // A second window on the same environment does not serve, and says so.
@@ -210,6 +210,6 @@ fn what_other_programs_do_is_told() {
     assert!(said.iter().any(|text| text.contains("from MASTER was applied at CLIENT")), "{said:?}");
     assert!(said.iter().any(|text| text.starts_with("Order 7 at CLIENT, quantity")), "{said:?}");
     drop(outside);
-    demo.run(Action::RestartDemo);
+    demo.restart();
     assert_eq!(stood.since(&demo.view()), None, "other databases");
 }

@@ -5,6 +5,7 @@
 mod deciding;
 mod environment;
 mod marks;
+mod opening;
 mod sets;
 
 use std::path::PathBuf;
@@ -50,6 +51,12 @@ impl Demo {
 
     fn view(&mut self) -> View {
         self.engine.view().unwrap()
+    }
+
+    /// A new demo, asked for as the window does.
+    fn restart(&mut self) -> Done {
+        let files = self.view().restart.files;
+        self.run(Action::RestartDemo { files })
     }
 }
 

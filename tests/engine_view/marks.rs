@@ -197,7 +197,7 @@ fn after_anything_that_any_program_does_the_view_is_as_if_read_anew() {
     demo.sql("master.db", "UPDATE orders SET price = 2 WHERE order_num = 2");
     demo.quantity(1, 2, 14);
     same(&mut demo, "another rule");
-    demo.run(Action::RestartDemo);
+    demo.restart();
     same(&mut demo, "a new demo");
 }
 

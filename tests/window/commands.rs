@@ -71,7 +71,7 @@ fn every_line_for_the_terminal_is_one_that_it_takes() {
         Action::SetRule { class: None, rule: Some(Rule::MasterWins) },
         Action::Open { dir: "/tmp/else where".into() },
         Action::NewEnvironment { dir: "/tmp/new".into() },
-        Action::RestartDemo,
+        Action::RestartDemo { files: vec!["/tmp/demo/master.db".into()] },
     ];
     let commands: Vec<Command> = everything(state).into_iter().chain(actions.map(Command::Run)).collect();
     let mut lines = 0;

@@ -71,6 +71,8 @@ pub struct Switchboard {
     pub next_set_lost: bool,
     /// There are that many conflict records more.
     pub many_conflicts: i64,
+    /// Why no new demo can be made in the folder.
+    pub why_no_restart: Option<String>,
 }
 
 /// The environment.
@@ -98,6 +100,7 @@ impl MockBackend {
             saved: vec![],
         };
         mock.view.dir = std::env::temp_dir().join("demo");
+        mock.view.restart.files = ["client.db", "master.db"].map(|name| mock.view.dir.join(name)).to_vec();
         for side in 0..2 {
             let name = ["MASTER", "CLIENT"][side];
             let list = |names: &[&str]| {
@@ -667,7 +670,7 @@ impl MockBackend {
                 });
             }
             Action::SaveSetAs { .. } => done.text = "Saved".into(),
-            Action::RestartDemo => done.text = "A new demo".into(),
+            Action::RestartDemo { .. } => done.text = "A new demo".into(),
             Action::Serve { rest } => {
                 let address = format!("http://127.0.0.1:{}", rest.port);
                 self.view.rest = RestView { address: rest.on.then_some(address), why_not: None };
@@ -801,6 +804,7 @@ impl Backend for MockBackend {
         view.lines = self.lines.iter().cloned().collect();
         view.nodes = view.sides.iter().map(|s| s.name.clone()).collect();
         view.nodes.extend(self.board.lock().unwrap().more_nodes.iter().cloned());
+        view.restart.why_not = self.board.lock().unwrap().why_no_restart.clone();
         Ok(view)
     }
 

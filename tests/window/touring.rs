@@ -4,7 +4,7 @@ use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 
 use crate::driver::Window;
-use objsync::app::view::Action;
+use objsync::app::view::{Action, Failure};
 use objsync::demo::scenario::SCENARIOS;
 
 #[test]
@@ -31,6 +31,22 @@ fn the_tour_goes_step_by_step_back_and_home() {
     let home = std::env::temp_dir().join("demo");
     assert_eq!(window.actions().last(), Some(&Action::Open { dir: home }));
     assert!(!window.shows("step 3 of"));
+}
+
+#[test]
+fn a_tour_that_cannot_go_home_stays_and_says_why() {
+    let mut window = Window::open();
+    window.press("Tours");
+    window.press("Guided tour");
+    window.idle();
+    let failure = Failure { message: "There is no environment any more.".into(), hint: "Bring it back.".into() };
+    window.board.lock().unwrap().fail_next = Some(failure);
+    window.key(Key::Escape);
+    window.idle();
+    assert!(window.shows("There is no environment any more.") && window.shows("step 1 of"));
+    window.press("Next: begin");
+    window.idle();
+    assert!(window.shows("step 2 of"));
 }
 
 #[test]

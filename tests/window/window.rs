@@ -56,14 +56,21 @@ fn a_header_sorts_and_sorts_back() {
 }
 
 #[test]
-fn restarting_the_demo_asks_first() {
+fn restarting_the_demo_names_what_goes_and_asks_first() {
     let mut window = Window::open();
+    let dir = std::env::temp_dir().join("demo");
     let restart = |w: &mut Window| {
         w.press("Environment");
         w.press("Restart demo…");
         assert!(w.shows("Restart the demo?"));
     };
     restart(&mut window);
+    for words in [dir.to_str().unwrap(), "Nothing is deleted", "before-restart-", "sets"] {
+        assert!(window.shows(words), "it does not say {words}");
+    }
+    for file in ["client.db", "master.db"] {
+        assert!(window.harness.query_by_label(file).is_some(), "{file} is not named");
+    }
     window.press("Cancel");
     assert_eq!(window.actions(), []);
     restart(&mut window);
@@ -73,7 +80,67 @@ fn restarting_the_demo_asks_first() {
     restart(&mut window);
     window.press("Restart demo");
     window.idle();
-    assert_eq!(window.actions(), [Action::RestartDemo]);
+    let files = ["client.db", "master.db"].map(|name| dir.join(name)).to_vec();
+    assert_eq!(window.actions(), [Action::RestartDemo { files }]);
+}
+
+#[test]
+fn where_other_databases_lie_the_demo_is_not_restarted() {
+    let why = "The folder holds more than the demo: notes.db is no node.";
+    let board = Switchboard { why_no_restart: Some(why.into()), ..Switchboard::default() };
+    let mut window = Window::start(1600.0, 1000.0, board);
+    window.until("the first view", |w| w.app().state().snapshot.is_some());
+    window.press("Environment");
+    assert!(window.disabled("Restart demo…"));
+    window.key(Key::Escape);
+    window.press("Search commands…");
+    window.type_text("restart");
+    window.key(Key::Enter);
+    assert!(window.shows(why) && !window.shows("Restart the demo?"));
+}
+
+#[test]
+fn what_cannot_be_read_is_not_restarted() {
+    let failure = Failure { message: "master.db is damaged.".into(), hint: "Put a backup in its place.".into() };
+    let board = Switchboard { unreadable: Some(failure), ..Switchboard::default() };
+    let mut window = Window::start(1600.0, 1000.0, board);
+    window.until("the error", |w| w.shows("master.db is damaged."));
+    assert!(!window.shows("restart the demo"), "advises what would take the databases away");
+    window.press("Environment");
+    assert!(window.disabled("Restart demo…"));
+}
+
+#[test]
+fn a_folder_that_is_refused_changes_nothing() {
+    let mut window = Window::open();
+    let demo = std::env::temp_dir().join("demo");
+    window.press("Order 20 at MASTER");
+    window.press("Random order at MASTER");
+    window.idle();
+    let message = "/own cannot be shown: shop.db is a node with other tables (t); nothing was changed";
+    let hint = "use the commands for them: objsync status --db /own/shop.db";
+    let failure = || Some(Failure { message: message.into(), hint: hint.into() });
+    window.board.lock().unwrap().fail_next = failure();
+    window.press("Environment");
+    window.press("Open environment…");
+    window.type_text("/own");
+    window.press("Open");
+    window.idle();
+    assert!(window.shows(message) && window.shows(hint), "the dialog does not say why");
+    window.press("Cancel");
+    // By the menu of those shown before, too: there is no dialog that could say it.
+    window.state_mut().settings.recent.push("/own".into());
+    window.board.lock().unwrap().fail_next = failure();
+    window.press("Environment");
+    window.press("Open /own");
+    window.idle();
+    assert!(window.shows(message) && window.shows(hint));
+    let state = window.app().state();
+    assert_eq!((&state.snapshot.as_ref().unwrap().view.dir, state.settings.recent.first()), (&demo, Some(&demo)));
+    assert_eq!((state.selection.guids.len(), state.undo.len()), (1, 1), "they belong to what is shown");
+    window.press("Environment");
+    window.press("Restart demo…");
+    assert!(window.shows(demo.to_str().unwrap()) && !window.shows("Makes a new demo in /own"));
 }
 
 #[test]

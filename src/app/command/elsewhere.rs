@@ -42,7 +42,7 @@ impl Command {
             Command::TakeBackLast(_) | Command::RevertLast(_) => self.of_last(state)?,
             Command::SyncBoth => Action::SyncBoth,
             Command::Verify => Action::Verify,
-            Command::RestartDemo => Action::RestartDemo,
+            Command::RestartDemo => Action::RestartDemo { files: state.restartable().ok()?.to_vec() },
             Command::History(side) => {
                 let (side, guid) = state.history_at(*side)?;
                 Action::History { side, guid }
@@ -195,7 +195,7 @@ fn cli(action: &Action, state: &State) -> Option<Vec<String>> {
         }
         Action::SyncBoth => on(state, &["sync"], None),
         Action::Verify => on(state, &["verify"], None),
-        Action::RestartDemo => {
+        Action::RestartDemo { .. } => {
             let names =
                 vec!["--master".into(), state.side_name(0).into(), "--client".into(), state.side_name(1).into()];
             with(on(state, &["install", "--overwrite"], None), names)
@@ -315,7 +315,7 @@ fn namespace(state: &State, side: SideIndex) -> Option<String> {
 }
 
 /// A word as a POSIX shell reads it.
-fn quoted(word: &str) -> String {
+pub(in crate::app) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
         true => word.to_owned(),

@@ -47,7 +47,8 @@ impl Command {
             | Command::SyncBoth
             | Command::Verify => state.blocked(),
             Command::Rule(_) => state.blocked(),
-            Command::OpenEnvironment | Command::NewEnvironment | Command::RestartDemo | Command::Rest => state.busy(),
+            Command::OpenEnvironment | Command::NewEnvironment | Command::Rest => state.busy(),
+            Command::RestartDemo => state.restartable().map(|_| ()),
             Command::History(side) => {
                 state.blocked()?;
                 state.history_at(*side).map(|_| ()).ok_or_else(|| "Select an order.".to_owned())
@@ -144,9 +145,8 @@ impl Command {
 /// Whether an action can be started now, or why not.
 pub fn allowed(action: &Action, state: &State) -> Result<(), String> {
     match action {
-        Action::Open { .. } | Action::NewEnvironment { .. } | Action::RestartDemo | Action::Serve { .. } => {
-            state.busy()
-        }
+        Action::Open { .. } | Action::NewEnvironment { .. } | Action::Serve { .. } => state.busy(),
+        Action::RestartDemo { .. } => state.restartable().map(|_| ()),
         Action::TakeBack { side, seq } | Action::Revert { side, seq, .. } => {
             state.blocked()?;
             let set = set(state, *side, *seq).ok_or("There is no such set any more.")?;

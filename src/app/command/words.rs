@@ -171,7 +171,9 @@ impl Command {
                 format!("Sends {}'s changes to {}, then the other way round.", state.side_name(1), state.side_name(0))
             }
             Command::Verify => "Compares the contents of both databases.".into(),
-            Command::RestartDemo => "Replaces this environment by a new demo; asks first.".into(),
+            Command::RestartDemo => {
+                "Puts these databases aside and makes a new demo in their place; asks first.".into()
+            }
             Command::ToggleTheme => "Switches between dark and light.".into(),
             Command::CancelWork => "Stops what is being done; everything is as before.".into(),
             Command::History(_) | Command::Run(Action::History { .. }) => {
@@ -286,7 +288,7 @@ pub fn in_words(action: &Action, state: &State) -> String {
         Action::ShowNode { name, .. } => format!("showing {name}"),
         Action::SetRule { .. } => "choosing a rule".into(),
         Action::Verify => "comparing both databases".into(),
-        Action::RestartDemo => "making a new demo".into(),
+        Action::RestartDemo { .. } => "making a new demo".into(),
         Action::Open { .. } => "opening an environment".into(),
         Action::NewEnvironment { .. } => "making an environment".into(),
         Action::Serve { .. } => "serving REST".into(),

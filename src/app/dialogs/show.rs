@@ -84,11 +84,14 @@ fn fields(ui: &mut Ui, state: &State, dialog: &mut Dialog, out: &mut Vec<Command
             note(ui, &format!("On conflict: {}. {}", state.rule().label(), rule_sentence(state.rule(), state)));
         }
         Dialog::OpenEnvironment { path } => {
-            note(ui, "A folder that holds the two databases of an environment.");
+            note(
+                ui,
+                "A folder that holds the demo's databases. The window shows no others yet: `objsync --help` lists the commands for them.",
+            );
             path_row(ui, state, path, "Folder", "a folder", Some(first), out);
         }
         Dialog::NewEnvironment { path } => {
-            note(ui, "A new demo with 1,000 orders on both sides. A folder that holds an environment is left alone.");
+            note(ui, "A new demo with 1,000 orders on both sides. A folder that holds databases is left alone.");
             path_row(ui, state, path, "Folder", "a folder", Some(first), out);
         }
         Dialog::SaveText { name, text, path, .. } => {

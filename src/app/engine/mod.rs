@@ -2,13 +2,14 @@
 //!
 //! Lives on the worker's thread. Reading is `look.rs`, with the orders that `kept.rs` keeps; here is what the window can ask
 //! for: `exchanging.rs` has sets, `deciding.rs` what decides, `undoing.rs` undo, `touring.rs` the tour, `serving.rs` REST, `travelling.rs` a node
-//! as it was, `files.rs` what is written into files.
+//! as it was, `files.rs` what is written into files, `opening.rs` other folders.
 //! Invariant: after any failure the environment is as it was, and stays open.
 
 mod deciding;
 mod exchanging;
 mod files;
 pub(super) mod kept;
+mod opening;
 mod serving;
 mod touring;
 mod travelling;
@@ -22,9 +23,8 @@ use std::time::SystemTime;
 use rand::rngs::StdRng;
 
 use crate::app::snapshot::grouped_decimal;
-use crate::app::view::{Action, Backend, Done, Failure, SideIndex, View};
+use crate::app::view::{Action, Backend, Done, Failure, Restart, SideIndex, View};
 use crate::demo::edit::{change_order, delete_orders, new_order};
-use crate::demo::install::{Installation, install};
 use crate::demo::populate::{random_orders, rng};
 use crate::demo::query;
 use crate::demo::tables::ORDER;
@@ -33,6 +33,8 @@ use crate::sync::{ApplyOptions, Environment, Error, ErrorKind, Guid, Node, Progr
 use crate::words::count;
 
 use exchanging::applied;
+pub(super) use opening::check_shown;
+use opening::{Opened, bring_to_front};
 use serving::Serving;
 use touring::Touring;
 
@@ -42,6 +44,8 @@ pub struct Engine {
     pub(super) env: Environment,
     /// Their names.
     shown: [String; 2],
+    /// What a restart would put aside.
+    restart: Restart,
     /// What identified each file's state when it was last read.
     seen: HashMap<PathBuf, FileState>,
     /// How many database files the folder held then.
@@ -66,16 +70,15 @@ const CACHE_OF_A_VIEW: i64 = -2048;
 type FileState = (Option<i64>, Option<(u64, u64)>);
 
 impl Engine {
-    /// Opens the environment in a folder; it must hold a master and a client.
+    /// Opens the environment in a folder. It must hold a master and a client of the demo, and no node of anything else.
     pub fn open(dir: &Path) -> Result<Engine> {
-        let mut env = open(dir)?;
         let progress = Progress::default();
-        env.set_progress(&progress)?;
-        let shown = first_two(&env);
+        let Opened { env, shown, restart } = Opened::read(dir, None, &progress)?;
         let files = env.files().len();
         Ok(Engine {
             env,
             shown,
+            restart,
             seen: HashMap::new(),
             files,
             cards: Vec::new(),
@@ -88,25 +91,6 @@ impl Engine {
         })
     }
 
-    /// Opens the environment again, or another one; shows the same nodes where they are there.
-    fn reopen(&mut self, dir: &Path) -> Result<()> {
-        self.env = open(dir)?;
-        self.env.set_progress(&self.progress)?;
-        let names: Vec<&str> = self.env.nodes.iter().map(|n| n.info().name.as_str()).collect();
-        if !self.shown.iter().all(|name| names.contains(&name.as_str())) {
-            self.shown = first_two(&self.env);
-        }
-        self.bring_to_front()
-    }
-
-    fn bring_to_front(&mut self) -> Result<()> {
-        for (place, name) in self.shown.clone().iter().enumerate() {
-            let at = self.env.index(name)?;
-            self.env.nodes.swap(place, at);
-        }
-        Ok(())
-    }
-
     /// Shows a node in a pane; if the other pane has it, they change places.
     fn show(&mut self, side: SideIndex, name: &str) -> Result<()> {
         let name = self.env.nodes[self.env.index(name)?].info().name.clone();
@@ -115,7 +99,7 @@ impl Engine {
         } else {
             self.shown[side] = name;
         }
-        self.bring_to_front()
+        bring_to_front(&mut self.env, &self.shown)
     }
 
     /// The pane of the node that a set is addressed to. One that is not shown is brought into view.
@@ -280,18 +264,9 @@ impl Engine {
                 self.show(side, &name)?;
                 Ok(Done { text: format!("Showing {} beside {}", self.shown[1], self.shown[0]), ..Done::default() })
             }
-            Action::RestartDemo => self.restart(),
-            Action::Open { dir } => {
-                self.reopen(&dir)?;
-                self.sets.clear();
-                // Its files go with it; nothing has them open any more.
-                self.tour = self.tour.take().filter(|tour| tour.is_at(self.env.dir()));
-                Ok(Done { text: format!("Opened {}", self.env.dir().display()), ..Done::default() })
-            }
-            Action::NewEnvironment { dir } => {
-                install(&dir, &Installation::default(), &self.progress)?;
-                self.act(Action::Open { dir })
-            }
+            Action::RestartDemo { files } => self.restart(&files),
+            Action::Open { dir } => self.open_other(&dir),
+            Action::NewEnvironment { dir } => self.make_other(&dir),
             Action::Serve { rest } => {
                 let served = self.serving.set(rest, self.env.dir());
                 let text = match (served.address, served.why_not) {
@@ -319,33 +294,6 @@ impl Engine {
             Action::Write { what, text, to, overwrite } => files::write(&what, text.make().as_bytes(), &to, overwrite),
         }
     }
-
-    /// A new demo in the same folder, under the same names. The files are closed meanwhile.
-    fn restart(&mut self) -> Result<Done> {
-        let dir = self.env.dir().to_owned();
-        let what =
-            Installation { master: self.name(0), client: self.name(1), overwrite: true, ..Installation::default() };
-        self.env.nodes.clear();
-        self.sets.clear();
-        self.serving.release();
-        let installed = install(&dir, &what, &self.progress);
-        self.reopen(&dir)?;
-        installed?;
-        Ok(Done { text: format!("Made a new demo in {}", dir.display()), ..Done::default() })
-    }
-}
-
-fn first_two(env: &Environment) -> [String; 2] {
-    [0, 1].map(|i| env.nodes[i].info().name.clone())
-}
-
-fn open(dir: &Path) -> Result<Environment> {
-    let env = Environment::open(dir)?;
-    if env.nodes.len() < 2 {
-        let text = format!("{} holds one node only; the window shows a master and a client", dir.display());
-        return Err(Error::new(ErrorKind::NotFound, text).hint("open another folder"));
-    }
-    Ok(env)
 }
 
 #[cfg(unix)]
@@ -380,7 +328,7 @@ impl Backend for Engine {
         let view = view.map_err(failure)?;
         let cards = view.lanes.iter().flat_map(|lane| &lane.prepared);
         self.cards = cards.map(|card| (card.file.clone(), modified(&card.file))).collect();
-        Ok(View { rest, ..view })
+        Ok(View { rest, restart: self.restart.clone(), ..view })
     }
 
     fn progress(&self) -> Progress {
@@ -396,8 +344,9 @@ impl Backend for Engine {
     fn run(&mut self, action: Action) -> std::result::Result<Done, Failure> {
         // An open file that was deleted or replaced still takes what is written, and it is gone with it.
         let here = |n: &Node| self.seen.get(n.path()).is_none_or(|seen| identity(n.path()) == seen.1);
-        let elsewhere = matches!(action, Action::Open { .. });
-        if !elsewhere && !self.env.nodes.iter().all(here) {
+        let elsewhere =
+            matches!(action, Action::Open { .. } | Action::NewEnvironment { .. } | Action::StartTour { .. });
+        if !elsewhere && !(self.env.nodes.len() > 1 && self.env.nodes.iter().all(here)) {
             let dir = self.env.dir().to_owned();
             let message = format!("the databases in {} were deleted or replaced; nothing was changed", dir.display());
             return Err(match Environment::exists(&dir) {
@@ -410,7 +359,7 @@ impl Backend for Engine {
 }
 
 /// What the engine's hints call by the terminal's words, and where the window has it.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     ("choose another port (--port)", "choose another port under “REST…” in the environment's menu"),
     ("or replace that set on purpose (--overwrite)", "or type the file of that set: “Replace the file” replaces it"),
     ("or overwrite it on purpose (--overwrite)", "or replace it by “Replace the file”"),
@@ -419,6 +368,9 @@ const ELSEWHERE: [(&str, &str); 8] = [
         "name another folder, or open this one",
     ),
     ("make one: objsync install --dir ", "make one by “New environment…” in the environment's menu, in "),
+    ("make the demo in another folder (--dir FOLDER)", "make the demo in another folder"),
+    ("; a single database has commands, such as", "; for a single database use the commands in the terminal:"),
+    ("or name another one with --dir", "or name another one"),
     (" (--since acknowledged)", " (“Prepare again” in the commands, Ctrl K)"),
     ("`objsync prepare` says where it wrote the set", "Sync sets in the dock says where each was written"),
     (", written by `objsync prepare`", ", written by “Prepare set…”"),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rand::rngs::StdRng;
 
+use super::opening::bring_to_front;
 use super::{Engine, in_windows_words};
 use crate::app::view::{Detail, Done, SideIndex};
 use crate::demo::install::{Installation, install};
@@ -59,7 +60,7 @@ impl Engine {
         let (_, step) = tour.scenario.steps().nth(step).ok_or_else(wrong)?;
         // Somebody may have changed the places of the nodes; the script knows the master first.
         self.shown = ["MASTER", "CLIENT"].map(str::to_owned);
-        self.bring_to_front()?;
+        bring_to_front(&mut self.env, &self.shown)?;
         let stood = |engine: &Engine, side: SideIndex| -> Result<(Looked, usize)> {
             Ok((engine.env.nodes[side].look()?, engine.env.nodes[side].conflict_count()?))
         };

@@ -52,7 +52,7 @@ pub fn show(ui: &mut Ui, state: &State, side: SideIndex, scrolling: &mut Scrolli
         let Some(snapshot) = &state.snapshot else {
             ui.add_space(20.0);
             let text = match state.error.is_some() {
-                true => "The databases could not be read. Open another environment, or restart the demo.",
+                true => "The databases could not be read. Open another environment.",
                 false => "reading the databases…",
             };
             ui.vertical_centered(|ui| ui.label(RichText::new(text).color(t.weak)));
