@@ -226,7 +226,7 @@ fn change(state: &mut State, command: Command) {
             let lines = names.chain(["the sets in its folder “sets”".to_owned()]).collect();
             state.open(Dialog::Confirm {
                 title: "Restart the demo?".into(),
-                text: format!("Makes a new demo in {dir}. Nothing is deleted: what is there now goes into a folder in it, before-restart-DATE-TIME. Undo does not bring it back."),
+                text: format!("Makes a new demo in {dir}. Nothing is deleted: these go into a folder before-restart-DATE-TIME there. Undo does not bring them back."),
                 lines,
                 yes: "Restart demo".into(),
                 action: Action::RestartDemo { files },

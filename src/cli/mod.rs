@@ -34,9 +34,10 @@ pub fn run() -> ExitCode {
     let args = args::Args::parse();
     let outcome = match args.command {
         None if !args.place.db.is_empty() => {
-            let what = "the window shows the demo in a folder, not single databases; nothing was changed";
+            let what =
+                "the window shows the demo in a folder (--dir FOLDER), not single databases; nothing was changed";
             Err(Error::new(ErrorKind::Usage, what).hint(
-                "use the commands: objsync status, and in the same way sync, conflicts, verify and check; for the demo, name its folder with --dir",
+                "use the commands: objsync status, and in the same way sync, conflicts, verify and check; `objsync --help` lists all",
             ))
         }
         None => window(args.place.dir.clone()),

@@ -60,7 +60,7 @@ fn a_database_is_tracked_copied_and_synchronized_by_file() {
     at("w.db", &["apply", set]).fails(3, &["addressed to VAN", "nothing was changed"]);
     at("w.db", &["verify"]).fails(2, &["only W is at hand"]);
     demo.bare(&["status", "--db", "w.db", "--dir", "x"]).fails(2, &["cannot be used with"]);
-    demo.bare(&["--db", "w.db"]).fails(2, &["name its folder with --dir"]);
+    demo.bare(&["--db", "w.db"]).fails(2, &["--dir FOLDER", "objsync --db w.db status"]);
     demo.bare(&["order", "list", "--db", "w.db"]).fails(2, &["W has no class", "demo's tables"]);
     demo.bare(&["status", "--db", "nothing.db"]).fails(2, &["there is no file"]);
     std::fs::copy(demo.home.path().join("w.db"), demo.home.path().join("w2.db")).unwrap();

@@ -223,6 +223,43 @@ fn a_newcomer_takes_the_tour_by_keys_and_comes_home() {
 }
 
 #[test]
+fn a_folder_of_other_databases_is_not_opened_and_the_demo_goes_on() {
+    if let Some(tool) = missing_tool() {
+        return skip("window", &format!("{tool} is not installed, so the real window was not driven"));
+    }
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::write(temp.path().join("window.json"), "{\"toured\": true}").unwrap();
+    let own = temp.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    let shop = own.join("shop.db");
+    let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'mine')";
+    rusqlite::Connection::open(&shop).unwrap().execute_batch(sql).unwrap();
+    let track = Command::new(env!("CARGO_BIN_EXE_objsync")).arg("track").arg(&shop).stdout(Stdio::null()).status();
+    assert!(track.unwrap().success());
+    let before = std::fs::read(&shop).unwrap();
+    let screen = Screen::start("1600x1000");
+    let (mut program, _) = start(&screen, temp.path());
+    let dir = temp.path().join("demo");
+    screen.key("ctrl+shift+o");
+    std::thread::sleep(Duration::from_millis(900));
+    screen.type_text(own.to_str().unwrap());
+    std::thread::sleep(Duration::from_millis(500));
+    screen.key("Return");
+    std::thread::sleep(Duration::from_millis(1500));
+    screen.picture("refused.png");
+    screen.key("Escape");
+    // The demo is shown still, and what is done is done there.
+    until(&screen, "an order at MASTER", || {
+        screen.key("ctrl+r");
+        std::thread::sleep(Duration::from_millis(900));
+        (orders(&dir, "master.db") > 1000).then_some(())
+    });
+    assert_eq!(std::fs::read(&shop).unwrap(), before);
+    assert_eq!(std::fs::read_dir(&own).unwrap().count(), 1);
+    assert!(program.0.try_wait().unwrap().is_none(), "the window is still open");
+}
+
+#[test]
 fn a_set_file_is_dropped_on_the_window() {
     if let Some(tool) = missing_tool() {
         return skip("window", &format!("{tool} is not installed, so the real window was not driven"));
