@@ -11,7 +11,8 @@ use serde_json::{Value as Json, json};
 
 use crate::sync::data::guid::Guid;
 
-/// One property's value. Equality is by type and exact value, as binary collation has it.
+/// One property's value. Equality is by type and exact value, as binary collation has it; −0.0 is 0.0, as it is for SQLite's
+/// own comparison, by which the triggers go.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// NULL.
@@ -38,7 +39,7 @@ impl PartialEq for Value {
         match (self, other) {
             (Null, Null) => true,
             (Integer(a), Integer(b)) | (Dangling(a), Dangling(b)) => a == b,
-            (Real(a), Real(b)) => a.to_bits() == b.to_bits(),
+            (Real(a), Real(b)) => real(*a).to_bits() == real(*b).to_bits(),
             (Text(a), Text(b)) => a == b,
             (RawText(a), RawText(b)) | (Blob(a), Blob(b)) => a == b,
             (Reference(a), Reference(b)) => a == b,
@@ -47,7 +48,7 @@ impl PartialEq for Value {
     }
 }
 
-/// Reals are compared bit by bit.
+/// Reals are compared bit by bit, but for the sign of zero.
 impl Eq for Value {}
 
 impl Value {
@@ -55,7 +56,7 @@ impl Value {
         match value {
             ValueRef::Null => Value::Null,
             ValueRef::Integer(i) => Value::Integer(i),
-            ValueRef::Real(r) => Value::Real(r),
+            ValueRef::Real(r) => Value::Real(real(r)),
             ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) => Value::Text(text.to_owned()),
                 Err(_) => Value::RawText(bytes.to_vec()),
@@ -69,7 +70,7 @@ impl Value {
         match self {
             Value::Null => Json::Null,
             Value::Integer(i) => json!(i),
-            Value::Real(r) if r.is_finite() => json!(r),
+            Value::Real(r) if r.is_finite() => json!(real(*r)),
             Value::Real(r) => json!({"real": if *r > 0.0 { "inf" } else { "-inf" }}),
             Value::Text(text) => json!(text),
             Value::RawText(bytes) => json!({"text": to_hex(bytes)}),
@@ -85,7 +86,7 @@ impl Value {
             Json::Null => Value::Null,
             Json::Number(n) => match n.as_i64() {
                 Some(i) => Value::Integer(i),
-                None if n.is_f64() => Value::Real(n.as_f64()?),
+                None if n.is_f64() => Value::Real(real(n.as_f64()?)),
                 None => return None,
             },
             Json::String(text) => Value::Text(text.clone()),
@@ -175,11 +176,47 @@ impl Value {
         match self {
             Value::Null | Value::Reference(_) => ValueRef::Null,
             Value::Integer(i) | Value::Dangling(i) => ValueRef::Integer(*i),
-            Value::Real(r) => ValueRef::Real(*r),
+            Value::Real(r) => ValueRef::Real(real(*r)),
             Value::Text(text) => ValueRef::Text(text.as_bytes()),
             Value::RawText(bytes) => ValueRef::Text(bytes),
             Value::Blob(bytes) => ValueRef::Blob(bytes),
         }
+    }
+
+    /// As people read it beside others of one property (see [`Value::need_types`]): as SQL and JSON write it, so that its type
+    /// is seen; of a long blob its beginning, length and hash.
+    pub fn shown_typed(&self) -> String {
+        match self {
+            Value::Real(r) => format!("{:?}", real(*r)),
+            Value::Text(text) => json!(text).to_string(),
+            Value::RawText(bytes) => format!("text {}", blob_shown(bytes)),
+            Value::Blob(bytes) => blob_shown(bytes),
+            value => value.shown(),
+        }
+    }
+
+    /// As a literal of SQL; a reference is a local key, which is not known here: NULL.
+    pub(crate) fn literal(&self) -> String {
+        match self {
+            Value::Null | Value::Reference(_) => "NULL".to_owned(),
+            Value::Real(r) if r.is_infinite() => if *r > 0.0 { "9e999" } else { "-9e999" }.to_owned(),
+            Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
+            Value::RawText(bytes) => format!("CAST({} AS TEXT)", Value::Blob(bytes.clone()).literal()),
+            Value::Blob(bytes) => format!("x'{}'", to_hex(bytes)),
+            Value::Dangling(key) => key.to_string(),
+            value => value.shown_typed(),
+        }
+    }
+
+    /// Whether values of one property have to be shown with their types to be told apart: they are of several types, or two
+    /// that differ would read the same, or one would hardly be seen.
+    pub fn need_types<'a>(values: impl IntoIterator<Item = &'a Value>) -> bool {
+        let values: Vec<&Value> = values.into_iter().collect();
+        let kinds: Vec<_> = values.iter().filter(|v| ***v != Value::Null).map(|v| std::mem::discriminant(*v)).collect();
+        let faint =
+            |v: &&Value| matches!(v, Value::Text(text) if text.trim() != text || text.is_empty() || text == "–");
+        let alike = |(i, a): (usize, &&Value)| values[i + 1..].iter().any(|b| a != b && a.shown() == b.shown());
+        kinds.windows(2).any(|w| w[0] != w[1]) || values.iter().any(faint) || values.iter().enumerate().any(alike)
     }
 
     /// As people read it: text as it is, NULL as `–`, a reference as its GUID.
@@ -226,8 +263,27 @@ pub(crate) fn append_stored(value: ValueRef<'_>, bytes: &mut Vec<u8>) {
         }
         ValueRef::Real(r) => {
             bytes.push(5);
-            bytes.extend_from_slice(&r.to_bits().to_le_bytes());
+            bytes.extend_from_slice(&real(r).to_bits().to_le_bytes());
         }
+    }
+}
+
+/// A real as it is compared, hashed and written: zero has no sign. SQLite keeps −0.0 in some columns and not in others, and calls
+/// the two equal, so that no trigger notices when one becomes the other.
+fn real(r: f64) -> f64 {
+    if r == 0.0 { 0.0 } else { r }
+}
+
+/// At most so many bytes of a blob are shown.
+const BLOB_SHOWN: usize = 16;
+
+fn blob_shown(bytes: &[u8]) -> String {
+    match bytes.get(..BLOB_SHOWN) {
+        Some(first) if bytes.len() > BLOB_SHOWN => {
+            let hash = blake3::hash(bytes).to_hex();
+            format!("x'{}…' ({} bytes, hash {})", to_hex(first), bytes.len(), &hash[..8])
+        }
+        _ => format!("x'{}'", to_hex(bytes)),
     }
 }
 
@@ -261,6 +317,60 @@ mod tests {
         }
         assert_eq!(Value::from_typed("null", "TEXT"), Value::Null);
         assert_eq!(Value::from_typed("\"null\"", "TEXT"), Value::Text("null".into()));
+    }
+
+    #[test]
+    fn zero_has_no_sign_however_it_is_read_compared_hashed_and_written() {
+        let (minus, zero) = (Value::Real(-0.0), Value::Real(0.0));
+        assert_eq!(minus, zero);
+        assert_eq!(minus.to_stored_json().to_string(), "0.0");
+        let parsed: Json = serde_json::from_str("-0.0").unwrap();
+        let read = [Value::from_stored_json(&parsed).unwrap(), Value::from_sql(ValueRef::Real(-0.0))];
+        assert!(read.iter().all(|v| matches!(v, Value::Real(r) if r.is_sign_positive())), "{read:?}");
+        assert!(matches!(minus.stored(), ValueRef::Real(r) if r.is_sign_positive()));
+        let bytes = |value: &Value| {
+            let mut bytes = Vec::new();
+            value.append_to(&mut bytes);
+            bytes
+        };
+        assert_eq!(bytes(&minus), bytes(&zero));
+        assert_ne!(zero, Value::Integer(0), "its type still counts");
+        assert_ne!(Value::Real(-1.0), Value::Real(1.0));
+    }
+
+    #[test]
+    fn values_that_differ_never_look_alike_beside_each_other() {
+        let long = |last: u8| Value::Blob([[7; 40].as_slice(), &[last]].concat());
+        let all = [
+            Value::Null,
+            Value::Integer(1),
+            Value::Real(1.0),
+            Value::Text("1".into()),
+            Value::Text("1 ".into()),
+            Value::Text(String::new()),
+            Value::Text("–".into()),
+            Value::Text("1.0".into()),
+            Value::Text("x'31'".into()),
+            Value::Text("\"1\"".into()),
+            Value::Text("1 bytes".into()),
+            Value::Blob(vec![0x31]),
+            Value::Blob(vec![0x32]),
+            Value::Blob(vec![]),
+            Value::RawText(vec![0x31, 0xff]),
+            Value::RawText(vec![0x31, 0xfe]),
+            long(1),
+            long(2),
+        ];
+        for (i, a) in all.iter().enumerate() {
+            for b in &all[i + 1..] {
+                let typed = Value::need_types([a, b]);
+                let [x, y] = [a, b].map(|v| if typed { v.shown_typed() } else { v.shown() });
+                assert_ne!(x, y, "{a:?} {b:?}");
+                assert!(!x.trim().is_empty() && !y.trim().is_empty(), "{a:?} {b:?}");
+            }
+        }
+        let plain = [Value::Text("red".into()), Value::Text("blue".into()), Value::Null];
+        assert!(!Value::need_types(&plain), "what is plain stays plain");
     }
 
     #[test]
