@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::cli::args::ObjectArgs;
 use crate::cli::output::{self, Output, transactions};
 use crate::sync::syncset::{self, Change, SyncSet};
-use crate::sync::{Environment, Error, ErrorKind, Guid, JournalQuery, Node, Result, SetRecord, Since, Stamp};
+use crate::sync::{Environment, Error, ErrorKind, Guid, JournalQuery, Node, Result, SetRecord, Since, Stamp, Value};
 use crate::words::{count, grouped, local_time};
 
 /// The object with that local number, deleted ones too, or that key, or that GUID.
@@ -289,8 +289,10 @@ fn one_object(set: &SyncSet, text: &str, out: Output<'_>) -> Result<ExitCode> {
             Some(values) => {
                 for (i, (p, value)) in class.properties.iter().zip(values).enumerate() {
                     let was = o.was.iter().find(|(place, _)| *place == i);
-                    let was = was.map(|(_, old)| format!(" (was {})", old.shown())).unwrap_or_default();
-                    lines.push(format!("  {} {}{was}", p.name, value.shown()));
+                    let typed = Value::need_types([value].into_iter().chain(was.map(|(_, old)| old)));
+                    let shown = |value: &Value| if typed { value.shown_typed() } else { value.shown() };
+                    let was = was.map(|(_, old)| format!(" (was {})", shown(old))).unwrap_or_default();
+                    lines.push(format!("  {} {}{was}", p.name, shown(value)));
                 }
             }
         }

@@ -14,6 +14,7 @@ pub struct Error {
     message: String,
     hint: String,
     about: Option<NodeId>,
+    lacks: Option<String>,
 }
 
 /// Who can act on an [`Error`].
@@ -63,7 +64,7 @@ pub enum Refusal {
 impl Error {
     /// An error with what happened and what was not changed.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), hint: String::new(), about: None }
+        Error { kind, message: message.into(), hint: String::new(), about: None, lacks: None }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -93,6 +94,11 @@ impl Error {
     /// The node whose file was put back from a backup, or moved or copied, if that is what happened: names may be shared.
     pub fn node(&self) -> Option<NodeId> {
         self.about
+    }
+
+    /// What only the application has that made a table, and that SQLite lacks here, if that is what happened: the file is sound.
+    pub(crate) fn lacks(&self) -> Option<&str> {
+        self.lacks.as_deref()
     }
 
     /// Who can act.
@@ -166,6 +172,10 @@ impl From<rusqlite::Error> for Error {
             rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
             other => other.to_string(),
         };
+        if let Some(what) = of_application(&text) {
+            let message = format!("it needs {what}, which only the application has that made the table");
+            return Error { lacks: Some(what), ..Error::new(ErrorKind::Constraint, message) };
+        }
         match error.sqlite_error_code() {
             Some(OperationInterrupted) => crate::sync::progress::cancelled(),
             Some(DatabaseBusy | DatabaseLocked) => {
@@ -190,6 +200,21 @@ impl From<rusqlite::Error> for Error {
             _ => Error::storage(format!("SQLite: {text}")),
         }
     }
+}
+
+/// What an application brings to SQLite and is missing here, by what SQLite says.
+fn of_application(text: &str) -> Option<String> {
+    let kinds = [
+        ("no such collation sequence: ", "the collation"),
+        ("no such function: ", "the function"),
+        ("unknown function: ", "the function"),
+        ("no such module: ", "the module"),
+        ("no such tokenizer: ", "the tokenizer"),
+    ];
+    let found = kinds.into_iter().find_map(|(says, kind)| Some((text.split_once(says)?.1, kind)));
+    // After the name may stand in which statement.
+    let name = |text: &str| text.split([' ', '(']).next().unwrap_or_default().to_owned();
+    found.map(|(text, kind)| format!("{kind} {}", name(text)))
 }
 
 impl From<std::io::Error> for Error {

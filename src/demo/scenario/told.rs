@@ -53,15 +53,17 @@ pub fn conflict_lines(node: &Node, record: &ConflictRecord) -> Vec<String> {
     let (_, result) = record.standing();
     let properties = node.class(class).map(|c| c.properties.iter().map(|p| p.name.clone()).collect::<Vec<_>>());
     for property in properties.unwrap_or_else(|_| record.properties.clone()) {
-        let shown = |content: &serde_json::Value| {
-            named(node, class, &property, content).unwrap_or_else(|| node.shown_stored(class, &property, content))
-        };
-        let (ours, theirs, result) = (shown(&record.ours.content), shown(&record.theirs.content), shown(result));
+        let contents: Vec<&serde_json::Value> =
+            [&record.ours.content, &record.theirs.content, result].into_iter().chain(&record.ancestors).collect();
+        let stored = node.shown_stored(class, &property, &contents);
+        let name = |(content, stored)| named(node, class, &property, content).unwrap_or(stored);
+        let mut shown: Vec<String> = contents.into_iter().zip(stored).map(name).collect();
+        let before = shown.split_off(3);
+        let [ours, theirs, result] = [&shown[0], &shown[1], &shown[2]];
         // What is the same everywhere tells nothing.
         if ours == theirs && theirs == result {
             continue;
         }
-        let before: Vec<_> = record.ancestors.iter().map(shown).collect();
         let before = if before.is_empty() { "unknown".to_owned() } else { before.join(" or ") };
         lines.push(format!("  {property}: last common {before}; here {ours}; there {theirs}; result {result}"));
     }
@@ -79,8 +81,9 @@ pub fn conflict_lines(node: &Node, record: &ConflictRecord) -> Vec<String> {
             Chosen::Merged => {
                 let values = again.result.as_object().into_iter().flatten();
                 let changed = values.filter(|(p, v)| stood.get(p.as_str()) != Some(*v));
-                let said: Vec<String> =
-                    changed.map(|(p, _)| format!("{p} {}", node.shown_stored(class, p, &again.result))).collect();
+                // Beside what stood before, as it may be of another type.
+                let value = |p: &str| node.shown_stored(class, p, &[&again.result, stood]).swap_remove(0);
+                let said: Vec<String> = changed.map(|(p, _)| format!("{p} {}", value(p))).collect();
                 said.join(", ")
             }
         };

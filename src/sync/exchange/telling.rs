@@ -197,9 +197,19 @@ impl Node {
     /// `quantity 417 → 77, price 10 → 12.5`; references by their local numbers.
     pub(crate) fn changes(&self, class: &Class, old: &[Value], new: &[Value]) -> String {
         let changed = class.properties.iter().zip(old.iter().zip(new)).filter(|(_, (a, b))| a != b);
-        let said: Vec<_> =
-            changed.map(|(p, (a, b))| format!("{} {} → {}", p.name, self.shown(p, a), self.shown(p, b))).collect();
-        said.join(", ")
+        let said = changed.map(|(p, (a, b))| format!("{} {}", p.name, self.shown_beside(p, &[a, b]).join(" → ")));
+        said.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Values of a property for people, beside each other: what differs looks different, with its type where need be.
+    pub fn shown_beside(&self, property: &Property, values: &[&Value]) -> Vec<String> {
+        let typed = Value::need_types(values.iter().copied());
+        let shown = |value: &&Value| match value {
+            Value::Reference(_) => self.shown(property, value),
+            value if typed => value.shown_typed(),
+            value => value.shown(),
+        };
+        values.iter().map(shown).collect()
     }
 
     /// A property's value for people; a reference by its local number, where it has one here.
@@ -213,20 +223,26 @@ impl Node {
         }
     }
 
-    /// A property's value in a recorded content, for people.
-    pub fn shown_stored(&self, class: &str, property: &str, content: &serde_json::Value) -> String {
-        let Some(value) = content.get(property) else {
-            return if content.is_null() { "deleted" } else { "unknown" }.to_owned();
-        };
+    /// A property's value in recorded contents, for people, beside each other.
+    pub fn shown_stored(&self, class: &str, property: &str, contents: &[&serde_json::Value]) -> Vec<String> {
         let known = self.class(class).ok().and_then(|c| c.properties.get(c.property(property)?));
-        match (known, Value::from_stored_json(value)) {
-            (Some(p), Some(value)) => self.shown(p, &value),
-            _ => value.to_string(),
-        }
+        let stored = |content: &&serde_json::Value| content.get(property).and_then(Value::from_stored_json);
+        let values: Vec<Option<Value>> = contents.iter().map(stored).collect();
+        let read: Vec<&Value> = values.iter().flatten().collect();
+        let mut shown = known.map(|p| self.shown_beside(p, &read)).unwrap_or_default().into_iter();
+        let one = |(content, value): (&&serde_json::Value, &Option<Value>)| {
+            let shown = value.as_ref().and_then(|_| shown.next());
+            shown.unwrap_or_else(|| match content.get(property) {
+                None if content.is_null() => "deleted".to_owned(),
+                None => "unknown".to_owned(),
+                Some(json) => json.to_string(),
+            })
+        };
+        contents.iter().zip(&values).map(one).collect()
     }
 
     /// Which constraint of the table refused a row, and which rows are involved.
-    pub(crate) fn refused_by_table(&self, class: &Class, step: &Step, said: &str) -> Obstacle {
+    pub(crate) fn refused_by_table(&self, class: &Class, pending: &Pending, step: &Step, said: &str) -> Obstacle {
         let after = |prefix: &str| said.strip_prefix(prefix).map(|rest| rest.trim_start_matches(": ").to_owned());
         if let Some(columns) = after("UNIQUE constraint failed") {
             let taken = step.merged.new.content.as_ref().and_then(|values| {
@@ -246,14 +262,39 @@ impl Node {
         }
         let way_out = "it goes through once it is corrected at its source, or the table here allows it";
         if let Some(check) = after("CHECK constraint failed") {
-            let text = format!("a check of the table {} here refuses it ({check}); {way_out}", class.table);
+            let refused = format!("a check of the table {} here refuses it ({check})", class.table);
+            let text = match self.in_its_place(class, pending, step) {
+                // Such as the only row of a table of settings.
+                Some(row) => format!(
+                    "{row} at {} has its number, and under another one {refused}; delete or change {row} here and try again (objsync requeue retry), or give this one up, which keeps {row} (objsync requeue discard NUMBER)",
+                    self.info.name
+                ),
+                None => format!("{refused}; {way_out}"),
+            };
             return Obstacle { cause: Cause::Check, text };
         }
         if let Some(column) = after("NOT NULL constraint failed") {
             let text = format!("{column} must have a value here, and it has none (not null constraint); {way_out}");
             return Obstacle { cause: Cause::NotNull, text };
         }
-        Obstacle { cause: Cause::Other, text: format!("the table {} here refuses it ({said}); {way_out}", class.table) }
+        let text = match said.strip_prefix("it needs ") {
+            Some(what) => format!(
+                "the table {} here needs {what}; drop the index or trigger that needs it, then try again, or make the change here with that application and give up what waits (objsync requeue discard NUMBER)",
+                class.table
+            ),
+            None => format!("the table {} here refuses it ({said}); {way_out}", class.table),
+        };
+        Obstacle { cause: Cause::Other, text }
+    }
+
+    /// The row that has the number which the new object of `step` has at its source, so that it was to get another one here.
+    fn in_its_place(&self, class: &Class, pending: &Pending, step: &Step) -> Option<String> {
+        let theirs = class.number_shown(pending.key).filter(|theirs| step.key != Some(*theirs))?;
+        step.merged
+            .before
+            .as_ref()
+            .is_none_or(|b| b.state.content.is_none())
+            .then(|| format!("{} {theirs}", class.name))
     }
 
     /// The row that has the values which a row of `step` is to have in these properties, and what they are.

@@ -319,7 +319,7 @@ impl Node {
             let written = self.put(class, p.guid, step.merged.before.as_deref(), &step.merged.new, row, Some(step.pos));
             written.map_err(|error| match error.kind() {
                 ErrorKind::Constraint => {
-                    let obstacle = self.refused_by_table(class, step, error.message());
+                    let obstacle = self.refused_by_table(class, p, step, error.message());
                     attempt.cause = obstacle.cause;
                     Error::new(ErrorKind::Constraint, obstacle.text)
                 }
