@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::cli::args::{ClassesCommand, KeysCommand};
-use crate::cli::output::Output;
-use crate::sync::{Environment, Error, ErrorKind, KnownKey, Node, NodeId, PublicKey, Result, Switched};
+use crate::cli::output::{self, Output};
+use crate::sync::{Environment, Error, ErrorKind, KnownKey, Node, NodeId, PublicKey, Result, Switched, Unsent};
 use crate::words::{count, grouped};
 
 pub(crate) fn classes(env: &mut Environment, command: Option<ClassesCommand>, out: Output<'_>) -> Result<ExitCode> {
@@ -143,14 +143,27 @@ pub(crate) fn retire(env: &mut Environment, peer: &str, node: Option<String>, ou
         node.retire(info.guid)
     })?;
     let names: Vec<String> = found.iter().map(|place| env.nodes[*place].info().name.clone()).collect();
-    out.done(&json!({"retired": peer, "at": names}), || {
-        vec![
-            format!(
-                "{peer} is retired at {}: no sets are prepared for it or taken from it, and nothing is kept for it",
+    let called = |name: &str, guid: &str| name.eq_ignore_ascii_case(peer) || guid == peer;
+    let at_hand = env.nodes.iter().any(|n| called(&n.info().name, &n.info().guid.to_string()));
+    let unsent: Vec<Unsent> =
+        env.unsent_of_retired()?.into_iter().filter(|u| called(&u.node, &u.guid.to_string())).collect();
+    out.done(&json!({"retired": peer, "at": names, "unsent": unsent}), || {
+        let mut lines = vec![format!(
+            "{peer} is retired at {}: no sets are prepared for it or taken from it, and nothing is kept for it",
+            names.join(", ")
+        )];
+        lines.extend(output::unsent(&unsent));
+        lines.push(match (at_hand, unsent.is_empty()) {
+            (true, true) => format!(
+                "it has nothing that is not known at {}, and comes back as a fresh copy: remove its file, then objsync add-client {peer}",
                 names.join(", ")
             ),
-            format!("it comes back as a fresh copy: remove its file, then objsync add-client {peer}"),
-        ]
+            (true, false) => "keep its file until then".to_owned(),
+            (false, _) => format!(
+                "its file is not at hand, so what it has not sent is not known; keep that file until objsync status has told, with both files (--db FILE --db FILE). With nothing to save {peer} comes back as a fresh copy (objsync add-client, objsync copy)"
+            ),
+        });
+        lines
     })
 }
 

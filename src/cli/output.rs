@@ -13,7 +13,8 @@ use crate::cli::progress;
 use crate::demo::model::Order;
 use crate::demo::scenario::{conflict_lines, report_lines};
 use crate::sync::{
-    Error, ErrorKind, Node, NodeStatus, Prepared, Preview, Result, SetRecord, Status, Verification, Waiting,
+    ClassVerification, Error, ErrorKind, Node, NodeStatus, Prepared, Preview, Result, SetRecord, Status, Unsent,
+    Verification, Waiting,
 };
 use crate::words::{count, grouped, local_time};
 
@@ -132,9 +133,19 @@ pub(crate) fn set_records(records: &[SetRecord]) -> Vec<String> {
     records.iter().map(line).collect()
 }
 
-/// What waits and what is to be decided, a line a node.
+/// Who is left out, what waits and what is to be decided.
 pub(crate) fn left_to_do(status: &Status) -> Vec<String> {
     let mut lines = Vec::new();
+    for (i, node) in status.nodes.iter().enumerate() {
+        let later = |name: &str| status.nodes[i + 1..].iter().any(|n| n.name == name);
+        for peer in node.peers.iter().filter(|peer| peer.retired && later(&peer.name)) {
+            lines.push(format!(
+                "{} and {}: one was retired at the other, so nothing is exchanged between them",
+                node.name, peer.name
+            ));
+        }
+    }
+    lines.extend(unsent(&status.unsent));
     for node in &status.nodes {
         if let Some(knows) = &node.restored {
             lines.push(format!(
@@ -155,6 +166,22 @@ pub(crate) fn left_to_do(status: &Status) -> Vec<String> {
     lines
 }
 
+/// What retired nodes have that nobody else has, and how it is saved.
+pub(crate) fn unsent(unsent: &[Unsent]) -> Vec<String> {
+    let line = |u: &Unsent| {
+        let more = if u.objects > u.named.len() { ", …" } else { "" };
+        format!(
+            "  ! {0} was retired at {1} and has {2} that {1} has not: {3}{more}; they are only in {4}. To save them make {0} a new node, then synchronize: objsync rejoin --node {0}; objsync sync",
+            u.node,
+            u.at,
+            count(u.objects, "change"),
+            u.named.join(", "),
+            u.file.display()
+        )
+    };
+    unsent.iter().map(line).collect()
+}
+
 fn waits(node: &NodeStatus) -> String {
     let wait = if node.requeued == 1 { "object waits" } else { "objects wait" };
     format!("{} {wait}: objsync requeue --node {}", node.requeued, node.name)
@@ -163,7 +190,7 @@ fn waits(node: &NodeStatus) -> String {
 pub(crate) fn status(status: &Status) -> Vec<String> {
     let heading = match status.nodes.as_slice() {
         [alone] => format!("{} alone; what its peers have is known by their sets only", alone.name),
-        _ => format!("{}: {}", status.dir.display(), if status.equal { "in sync" } else { "not in sync" }),
+        _ => format!("{}: {}", status.dir.display(), if status.equal { "in sync" } else { "not level" }),
     };
     let mut lines = vec![heading];
     for node in &status.nodes {
@@ -182,14 +209,15 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
             .collect();
         lines.push(format!("  {}", counts.join(", ")));
         for peer in &node.peers {
+            if peer.retired {
+                lines
+                    .push(format!("  {} was given up, or has given up {}: nothing is exchanged", peer.name, node.name));
+                continue;
+            }
             lines.push(format!(
                 "  to {}{}: {} in {} to send; sent up to {}, acknowledged {}; has {}'s up to {}",
                 peer.name,
-                match (peer.retired, peer.elsewhere) {
-                    (true, _) => ", which was given up",
-                    (false, true) => ", whose file is elsewhere",
-                    (false, false) => "",
-                },
+                if peer.elsewhere { ", whose file is elsewhere" } else { "" },
                 count(peer.to_send.objects, "object"),
                 count(peer.to_send.transactions, "transaction"),
                 grouped(peer.sent),
@@ -211,6 +239,8 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
             lines.push(format!("  {} to decide: objsync conflicts --node {}", node.open_conflicts, node.name));
         }
     }
+    lines.extend(unsent(&status.unsent));
+    lines.extend(status.lacking.iter().map(|what| format!("  ! {what}")));
     lines
 }
 
@@ -264,7 +294,7 @@ pub(crate) fn waiting(name: &str, waiting: &[Waiting]) -> Vec<String> {
 
 pub(crate) fn verification(found: &Verification) -> Vec<String> {
     let mut lines = vec![if found.equal { "equal" } else { "they differ" }.to_owned()];
-    lines.extend(found.disagree.iter().map(|what| format!("  ! {what}")));
+    lines.extend(found.disagree.iter().chain(&found.lacking).map(|what| format!("  ! {what}")));
     for class in &found.classes {
         lines.push(format!("{}{}", class.name, if class.journaled { "" } else { " (not journaled, does not count)" }));
         for (node, digest) in &class.digests {
@@ -277,7 +307,14 @@ pub(crate) fn verification(found: &Verification) -> Vec<String> {
                 Some(name) => format!("{node} {name}"),
                 None => format!("not at {node}"),
             });
-            lines.push(format!("  {}: {}", difference.guid, numbers.collect::<Vec<_>>().join(", ")));
+            let each = |values: &[Option<String>]| {
+                let there =
+                    values.iter().zip(&names).filter_map(|(v, node)| Some(format!("{} at {node}", v.as_ref()?)));
+                there.collect::<Vec<_>>().join(", ")
+            };
+            let properties = difference.properties.iter().map(|p| format!("{} {}", p.name, each(&p.values)));
+            let said: Vec<String> = [numbers.collect::<Vec<_>>().join(", ")].into_iter().chain(properties).collect();
+            lines.push(format!("  {}: {}", difference.guid, said.join("; ")));
         }
         if class.differences.len() > 20 {
             lines.push(format!(
@@ -285,6 +322,26 @@ pub(crate) fn verification(found: &Verification) -> Vec<String> {
                 grouped(class.differences.len() as u64)
             ));
         }
+        lines.extend(unseen(class));
+    }
+    lines
+}
+
+/// Rows that were written or removed past the triggers, with what to do once for those of one kind at one node.
+fn unseen(class: &ClassVerification) -> Vec<String> {
+    let mut lines = Vec::new();
+    for rows in class.unseen.chunk_by(|a, b| (&a.node, a.removed) == (&b.node, b.removed)) {
+        for row in rows.iter().take(20) {
+            let what = match row.removed {
+                false => "has no identity: it was written while the triggers were away, so it does not travel",
+                true => "went while the triggers were away, so that does not travel",
+            };
+            lines.push(format!("  ! {} {} at {} {what}", class.name, row.key, row.node));
+        }
+        if rows.len() > 20 {
+            lines.push(format!("  … {} such rows in all; --json lists them", grouped(rows.len() as u64)));
+        }
+        lines.push(format!("      {}", rows[0].todo));
     }
     lines
 }

@@ -65,6 +65,10 @@ pub(crate) fn untrack(file: &Path, out: Output<'_>) -> Result<ExitCode> {
 }
 
 pub(crate) fn copy(file: &Path, copy: &Path, name: Option<&str>, out: Output<'_>) -> Result<ExitCode> {
+    if copy.exists() {
+        let what = format!("the file exists already and was left as it is: {}", copy.display());
+        return Err(Error::new(ErrorKind::Storage, what).hint("name another file for the copy"));
+    }
     let mut node = Node::open(file)?;
     node.set_progress(progress::start())?;
     let name = name_for(copy, name)?;

@@ -55,6 +55,12 @@ impl Environment {
 
     /// Opens single node files, which may lie anywhere. Sets are written beside the first.
     pub fn open_files(files: &[PathBuf]) -> Result<Environment> {
+        let whole = |file: &PathBuf| file.canonicalize().unwrap_or_else(|_| file.clone());
+        if let Some(twice) = (1..files.len()).find(|i| files[..*i].iter().any(|f| whole(f) == whole(&files[*i]))) {
+            return Err(
+                Error::usage(format!("the file {} is named twice", files[twice].display())).hint("name each file once")
+            );
+        }
         let mut nodes = files.iter().map(|file| Node::open(file)).collect::<Result<Vec<_>>>()?;
         let first = nodes.first().ok_or_else(|| Error::usage("no file was named"))?;
         let dir = first.path().parent().unwrap_or(Path::new(".")).to_owned();

@@ -43,6 +43,7 @@ mod error;
 mod exchange;
 mod node;
 mod progress;
+mod retired;
 mod status;
 
 pub use data::guid::{Guid, NodeId};
@@ -78,7 +79,9 @@ pub use node::moment::{Moment, MomentObject};
 pub use node::peek::{Peeked, PeekedClass, peek};
 pub use node::purge::{Confirmed, Purged};
 pub use node::track::{Tracked, untrack};
-pub use node::verify::{ClassVerification, Contents, ObjectDifference, Verification, verify};
+pub use node::unseen::UnseenRow;
+pub use node::verify::{ClassVerification, Contents, ObjectDifference, PropertyDifference, Verification, verify};
 pub use node::{Identity, Node, NodeInfo, Role};
 pub use progress::{Progress, Step};
+pub use retired::Unsent;
 pub use status::{ClassStatus, NodeStatus, PeerStatus, Status};

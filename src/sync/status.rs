@@ -9,8 +9,9 @@ use crate::sync::environment::Environment;
 use crate::sync::error::Result;
 use crate::sync::exchange::prepare::ToSend;
 use crate::sync::exchange::sync_times::Since;
-use crate::sync::node::verify::added_differently;
+use crate::sync::node::verify::{added_differently, lacking_columns};
 use crate::sync::node::{Identity, Node, Role};
+use crate::sync::retired::Unsent;
 
 /// How an environment stands.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +22,12 @@ pub struct Status {
     pub equal: bool,
     /// Its nodes.
     pub nodes: Vec<NodeStatus>,
+    /// What nodes have that were retired, and that nobody will be sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unsent: Vec<Unsent>,
+    /// Columns that some nodes have and others lack, with what to do; what is in them is kept beside the table there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<String>,
 }
 
 /// How a node stands.
@@ -138,16 +145,17 @@ impl Environment {
                 requeued,
             });
         }
-        Ok(Status { dir: self.dir().to_owned(), equal, nodes })
+        let (unsent, lacking) = (self.unsent_of_retired()?, lacking_columns(&self.nodes));
+        Ok(Status { dir: self.dir().to_owned(), equal, nodes, unsent, lacking })
     }
 
-    /// Whether no node has news for another. Two that are level with the same third are level: one may have forgotten what it would take
+    /// Whether no node has news for another, be it retired or not: what is not sent any more makes nobody level. Two that are level with the same third are level: one may have forgotten what it would take
     /// to tell from the two alone.
     fn are_level(&mut self) -> Result<bool> {
         let mut group: Vec<usize> = (0..self.nodes.len()).collect();
         for i in 0..group.len() {
             for j in 0..i {
-                if group[i] != group[j] && (self.is_retired(i, j)? || !self.has_news(i, j)? && !self.has_news(j, i)?) {
+                if group[i] != group[j] && !self.has_news(i, j)? && !self.has_news(j, i)? {
                     let (from, to) = (group[i], group[j]);
                     group.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);
                 }

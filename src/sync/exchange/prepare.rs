@@ -476,10 +476,21 @@ impl Node {
 
     /// Whether this node has filed anything after commit `start` that another one, which is at hand, has not in sight.
     pub(crate) fn has_news_for(&self, other: &Node, start: u64) -> Result<bool> {
-        let echo = self.nodes.number(other.info.guid).ok();
         let mut news = false;
+        self.news_for(other, start, |_, _| {
+            news = true;
+            false
+        })?;
+        Ok(news)
+    }
+
+    /// What this node has filed after commit `start` that another one, which is at hand, has not in sight; `found` says whether to
+    /// go on.
+    pub(crate) fn news_for(&self, other: &Node, start: u64, mut found: impl FnMut(&Class, Guid) -> bool) -> Result<()> {
+        let echo = self.nodes.number(other.info.guid).ok();
+        let mut goes_on = true;
         self.filed_in(start, self.number()?, |outgoing| {
-            if news || (echo.is_some() && outgoing.origin == echo) {
+            if !goes_on || (echo.is_some() && outgoing.origin == echo) {
                 return Ok(());
             }
             let (class, guid) = (self.class_by_id(outgoing.class)?, self.nodes.object(outgoing.object)?);
@@ -488,15 +499,17 @@ impl Node {
                 Ok(class) => other.current(class, guid)?.map(|filed| filed.state),
                 Err(_) => None,
             };
-            news = match (&ours, &theirs) {
+            let news = match (&ours, &theirs) {
                 (Some(ours), Some(theirs)) => !ours.vector.leq(&theirs.vector),
                 // A deletion is no news where nothing is known of the object, or not any more.
                 (Some(ours), None) => ours.content.is_some(),
                 (None, _) => false,
             };
+            if news {
+                goes_on = found(class, guid);
+            }
             Ok(())
-        })?;
-        Ok(news)
+        })
     }
 
     /// The objects of a class that a set for `peer` that starts after commit `start` would carry.

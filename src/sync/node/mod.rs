@@ -1,5 +1,6 @@
 //! A node: one SQLite file that knows who it is, which classes it synchronizes, and whom it has met.
 
+pub(crate) mod advice;
 pub(crate) mod changes;
 pub(crate) mod check;
 pub(crate) mod classes;
@@ -21,6 +22,7 @@ pub(crate) mod taken_keys;
 pub(crate) mod track;
 pub(crate) mod trigger_texts;
 pub(crate) mod triggers;
+pub(crate) mod unseen;
 pub(crate) mod users_triggers;
 pub(crate) mod verify;
 pub(crate) mod whereabouts;

@@ -33,8 +33,7 @@ impl Node {
     /// The database is put into WAL mode, in which other programs can read while one writes.
     pub fn track(file: &Path, info: NodeInfo, tables: &[String], progress: &Progress) -> Result<(Node, Tracked)> {
         if !file.is_file() {
-            let what = format!("there is no file {}; nothing was changed", file.display());
-            return Err(Error::new(ErrorKind::NotFound, what));
+            return Err(no_file(file));
         }
         let was_node = store::is_node(&open_file(file)?).map_err(|e| e.while_doing(file.display()))?;
         if !was_node {
@@ -50,12 +49,20 @@ impl Node {
     }
 }
 
+/// There is no such file, or it is a folder.
+fn no_file(file: &Path) -> Error {
+    let what = match file.is_dir() {
+        true => format!("{} is a folder, not a database file; nothing was changed", file.display()),
+        false => format!("there is no file {}; nothing was changed", file.display()),
+    };
+    Error::new(ErrorKind::NotFound, what)
+}
+
 /// Makes a node an ordinary database again: everything of the engine's is taken out of it, the user's tables stay as they are. Gives
 /// who it was. What its peers have not received, they will not; a table can be altered in any way then, and tracked anew.
 pub fn untrack(file: &Path) -> Result<NodeInfo> {
     if !file.is_file() {
-        let what = format!("there is no file {}; nothing was changed", file.display());
-        return Err(Error::new(ErrorKind::NotFound, what));
+        return Err(no_file(file));
     }
     let mut conn = open_file(file)?;
     let taken_out = (|| {

@@ -1,4 +1,5 @@
-//! Comparing what nodes hold, by reading every row: digests per class, and which objects differ.
+//! Comparing what nodes hold, by reading every row: digests per class, and which objects differ. Rows that were written or
+//! removed past the triggers (`unseen.rs`) are rows, too: what is called equal is equal row by row.
 
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
@@ -9,12 +10,15 @@ use crate::sync::data::guid::Guid;
 use crate::sync::data::schema::{Class, Property, quote};
 use crate::sync::data::value::{Value, append_stored};
 use crate::sync::error::{Error, Result};
-use crate::sync::node::Node;
 use crate::sync::node::history::Named;
+use crate::sync::node::unseen::UnseenRow;
+use crate::sync::node::{Node, advice};
 
 /// What one node holds of one class: a hash per object, in order of GUID.
 pub struct Contents {
     objects: Vec<(Guid, i64, [u8; 16])>,
+    /// Hashes of the rows without identity, in order.
+    unidentified: Vec<[u8; 16]>,
 }
 
 /// The local number of an object and the hash of its content.
@@ -30,6 +34,18 @@ pub struct ObjectDifference {
     /// Its key at each node, where that is content; `None`: not there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<Option<String>>,
+    /// The properties that differ where it is there, of the first [`ObjectDifference::DETAILED`] objects of a class.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<PropertyDifference>,
+}
+
+/// A property that differs between two nodes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PropertyDifference {
+    /// Its name.
+    pub name: String,
+    /// Its value at each node for people, with its type where need be; `None`: the object or the property is not there.
+    pub values: Vec<Option<String>>,
 }
 
 impl Node {
@@ -54,7 +70,7 @@ impl Node {
             self.going_on("comparing", objects.len(), None)?;
         }
         objects.sort_unstable_by_key(|(guid, ..)| *guid);
-        Ok(Contents { objects })
+        Ok(Contents { objects, unidentified: self.hashes_of_unidentified(class)? })
     }
 }
 
@@ -124,6 +140,9 @@ impl Contents {
             hasher.update(&guid.serial.to_be_bytes());
             hasher.update(hash);
         }
+        self.unidentified.iter().for_each(|hash| {
+            hasher.update(hash);
+        });
         hasher.finalize().to_hex().to_string()
     }
 
@@ -149,7 +168,7 @@ impl Contents {
                 .collect();
             if held.windows(2).any(|w| w[0].map(|f| f.1) != w[1].map(|f| f.1)) {
                 let numbers = held.iter().map(|f| f.map(|f| f.0)).collect();
-                differences.push(ObjectDifference { guid, numbers, keys: Vec::new() });
+                differences.push(ObjectDifference { guid, numbers, keys: Vec::new(), properties: Vec::new() });
             }
         }
         differences
@@ -157,6 +176,9 @@ impl Contents {
 }
 
 impl ObjectDifference {
+    /// Of how many objects of a class the values that differ are read.
+    pub const DETAILED: usize = 100;
+
     /// What it is called at each node: its number, or its key; `None`: not there.
     pub fn names(&self) -> Vec<Option<String>> {
         match self.keys.is_empty() {
@@ -174,6 +196,9 @@ pub struct Verification {
     /// Columns that nodes have added with different defaults: rows that nobody has written since hold different values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub disagree: Vec<String>,
+    /// Columns that some nodes have and others lack, with what to do; what is in them is kept beside the table there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<String>,
     /// Class by class.
     pub classes: Vec<ClassVerification>,
 }
@@ -189,37 +214,121 @@ pub struct ClassVerification {
     pub digests: serde_json::Map<String, serde_json::Value>,
     /// The objects that differ.
     pub differences: Vec<ObjectDifference>,
+    /// Rows that were written or removed past the triggers: that does not travel by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<UnseenRow>,
+    /// Rows without identity are not the same at all nodes.
+    #[serde(skip)]
+    unidentified_differ: bool,
+}
+
+impl ClassVerification {
+    /// Whether the class holds the same everywhere.
+    pub fn is_equal(&self) -> bool {
+        self.differences.is_empty() && !self.unidentified_differ
+    }
 }
 
 /// Compares nodes class by class, by what the first of them synchronizes.
 pub fn verify(nodes: &mut [Node]) -> Result<Verification> {
-    let Some(first) = nodes.first() else {
-        return Ok(Verification { equal: true, disagree: Vec::new(), classes: Vec::new() });
-    };
     let mut classes = Vec::new();
-    for class in first.classes().to_vec() {
-        let name = class.name.as_str();
-        // Each has its own connection, so they are read side by side.
-        let contents: Vec<Contents> = std::thread::scope(|scope| {
-            let each: Vec<_> = nodes.iter_mut().map(|n| scope.spawn(move || n.contents(name))).collect();
-            let failed = || Err(Error::storage("a node could not be read"));
-            each.into_iter().map(|reading| reading.join().unwrap_or_else(|_| failed())).collect::<Result<_>>()
-        })?;
-        let digests = nodes.iter().zip(&contents).map(|(n, c)| (n.info().name.clone(), json!(c.digest()))).collect();
-        let mut differences = Contents::differences(&contents);
-        for difference in differences.iter_mut().filter(|_| !class.has_numbers()) {
-            for node in nodes.iter() {
-                let class = node.class(&class.name)?;
-                let content = node.current(class, difference.guid)?.and_then(|filed| filed.state.content);
-                difference.keys.push(node.key_text(class, content.as_deref()));
-            }
-            difference.numbers.fill(None);
-        }
-        classes.push(ClassVerification { name: class.name, journaled: class.journaled, digests, differences });
+    for class in nodes.first().map(|first| first.classes().to_vec()).unwrap_or_default() {
+        classes.push(verify_class(nodes, &class)?);
     }
-    let disagree = added_differently(nodes);
-    let equal = disagree.is_empty() && classes.iter().all(|c| !c.journaled || c.differences.is_empty());
-    Ok(Verification { equal, disagree, classes })
+    let (disagree, lacking) = (added_differently(nodes), lacking_columns(nodes));
+    let equal = disagree.is_empty() && classes.iter().all(|class| !class.journaled || class.is_equal());
+    Ok(Verification { equal, disagree, lacking, classes })
+}
+
+fn verify_class(nodes: &mut [Node], class: &Class) -> Result<ClassVerification> {
+    let name = class.name.as_str();
+    // Each has its own connection, so they are read side by side.
+    let contents: Vec<Contents> = std::thread::scope(|scope| {
+        let each: Vec<_> = nodes.iter_mut().map(|n| scope.spawn(move || n.contents(name))).collect();
+        let failed = || Err(Error::storage("a node could not be read"));
+        each.into_iter().map(|reading| reading.join().unwrap_or_else(|_| failed())).collect::<Result<_>>()
+    })?;
+    let digests = nodes.iter().zip(&contents).map(|(n, c)| (n.info().name.clone(), json!(c.digest()))).collect();
+    let mut differences = Contents::differences(&contents);
+    for (n, difference) in differences.iter_mut().enumerate() {
+        if class.has_numbers() && n >= ObjectDifference::DETAILED {
+            break;
+        }
+        difference.look_closer(nodes, class, n < ObjectDifference::DETAILED)?;
+    }
+    let mut unseen = Vec::new();
+    for node in nodes.iter() {
+        unseen.extend(node.unseen_rows(node.class(name)?)?);
+    }
+    let unidentified_differ = contents.windows(2).any(|w| w[0].unidentified != w[1].unidentified);
+    Ok(ClassVerification {
+        name: class.name.clone(),
+        journaled: class.journaled,
+        digests,
+        differences,
+        unseen,
+        unidentified_differ,
+    })
+}
+
+impl ObjectDifference {
+    /// Reads what it is called at each node where its key is content, and, if asked to, which properties differ.
+    fn look_closer(&mut self, nodes: &[Node], class: &Class, closely: bool) -> Result<()> {
+        let mut held: Vec<(&Class, Option<Vec<Value>>)> = Vec::new();
+        for node in nodes {
+            let own = node.class(&class.name)?;
+            let content = node.current(own, self.guid)?.and_then(|filed| filed.state.content);
+            if !class.has_numbers() {
+                self.keys.push(node.key_text(own, content.as_deref()));
+            }
+            held.push((own, content));
+        }
+        if !class.has_numbers() {
+            self.numbers.fill(None);
+        }
+        for p in class.properties.iter().filter(|_| closely) {
+            let value =
+                |(own, content): &(&Class, Option<Vec<Value>>)| Some(content.as_ref()?[own.property(&p.name)?].clone());
+            let values: Vec<Option<Value>> = held.iter().map(value).collect();
+            let there: Vec<&Value> = values.iter().flatten().collect();
+            if there.windows(2).all(|w| w[0] == w[1]) {
+                continue;
+            }
+            let each = nodes.iter().zip(&values);
+            // Each shows it by its own local numbers, beside the others' values.
+            let shown = |(node, value): (&Node, &Option<Value>)| {
+                let all: Vec<&Value> = value.iter().chain(there.iter().copied()).collect();
+                value.as_ref().map(|_| node.shown_beside(p, &all).swap_remove(0))
+            };
+            self.properties.push(PropertyDifference { name: p.name.clone(), values: each.map(shown).collect() });
+        }
+        Ok(())
+    }
+}
+
+/// Columns that some nodes have and others lack, in words, with what to do.
+pub(crate) fn lacking_columns(nodes: &[Node]) -> Vec<String> {
+    let mut found = Vec::new();
+    for node in nodes {
+        for class in node.classes() {
+            for (_, p) in class.not_columns() {
+                let there = |other: &&Node| {
+                    let own = other.class(&class.name).ok();
+                    own.is_some_and(|own| own.columns().any(|(_, q)| q.name.eq_ignore_ascii_case(&p.name)))
+                };
+                let there: Vec<&str> = nodes.iter().filter(there).map(|n| n.info().name.as_str()).collect();
+                let there = if there.is_empty() { "another node".to_owned() } else { there.join(", ") };
+                found.push(format!(
+                    "the table {} has no column {} at {}, which {there} added; its values are kept beside the table until it is added there, too: {}",
+                    class.table,
+                    p.name,
+                    node.info().name,
+                    advice::add_column(node, class, p),
+                ));
+            }
+        }
+    }
+    found
 }
 
 /// Columns that nodes have added with different defaults, in words.

@@ -264,12 +264,23 @@ impl<'a> Check<'a> {
     fn part(&mut self, what: &str, work: impl FnOnce(&mut Check<'a>) -> Result<()>) -> Result<()> {
         match work(self) {
             Err(e) if matches!(e.kind(), ErrorKind::Cancelled | ErrorKind::Busy) => Err(e),
+            Err(e) if e.lacks().is_some() => {
+                self.not_checked(what, &e);
+                Ok(())
+            }
             Err(e) => {
                 self.flaw(FlawKind::Unreadable, format!("{what} could not be read to the end: {}", e.message()));
                 Ok(())
             }
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Notes what cannot be checked here because only an application has what it takes. Nothing is wrong with it.
+    fn not_checked(&mut self, what: &str, error: &Error) {
+        self.report
+            .notes
+            .push(format!("{what} cannot be checked here: {}; nothing is known to be wrong", error.message()));
     }
 
     fn flaw(&mut self, kind: FlawKind, what: impl Into<String>) {
