@@ -36,6 +36,12 @@ pub(crate) fn two_times(a: i64, b: i64) -> (String, String) {
     written.into_iter().find(|(a, b)| a != b).unwrap_or(exact)
 }
 
+/// The local time now; 1970 on a machine whose clock says an earlier year, where `chrono`'s own `now` panics.
+pub(crate) fn now() -> chrono::DateTime<chrono::Local> {
+    let micros = crate::sync::system_clock()();
+    chrono::DateTime::from_timestamp_micros(micros).unwrap_or_default().with_timezone(&chrono::Local)
+}
+
 fn local(micros: i64, format: &str) -> String {
     let time = chrono::DateTime::from_timestamp_micros(micros).unwrap_or_default();
     time.with_timezone(&chrono::Local).format(format).to_string()

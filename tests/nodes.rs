@@ -174,6 +174,36 @@ fn a_set_of_the_first_format_is_still_read() {
     assert_eq!(world.apply("CLIENT", &file).unwrap().updated, 1);
 }
 
+#[test]
+fn several_that_prepare_at_once_take_ids_of_their_own_and_overwrite_nothing() {
+    let mut world = World::new(&["CLIENT"]);
+    world.write("MASTER", "UPDATE tasks SET text = 'x' WHERE id = 1");
+    let (client, dir) = (world.node("CLIENT").info().guid, world.dir.path().to_owned());
+    let options = PrepareOptions { update_sync_time: false, ..world.options(Since::Sent) };
+    // A file of that name, which nobody may touch.
+    std::fs::write(dir.join("set-1001"), "mine").unwrap();
+    let prepare = || {
+        let mut master = Node::open(&dir.join("master.db")).unwrap();
+        let file_of = |id| dir.join(format!("set-{id}"));
+        (0..3).map(|_| master.prepare_next(client, &options, &file_of).unwrap()).collect::<Vec<_>>()
+    };
+    let mut all: Vec<Prepared> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..4).map(|_| scope.spawn(prepare)).collect();
+        running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    all.sort_by_key(|prepared| prepared.id);
+    let ids: Vec<i64> = all.iter().map(|prepared| prepared.id).collect();
+    assert_eq!(ids, [vec![1000], (1002..1013).collect()].concat());
+    for prepared in &all {
+        assert_eq!(syncset::read(&prepared.file).unwrap().header.id, prepared.id);
+    }
+    assert_eq!(std::fs::read_to_string(dir.join("set-1001")).unwrap(), "mine");
+    // Where a file is named, it is not passed by.
+    let taken = dir.join("set-1000");
+    let error = world.node("MASTER").prepare_next(client, &options, &|_| taken.clone()).unwrap_err();
+    assert!(error.message().contains("exists already"), "{error}");
+}
+
 // -- classes -----------------------------------------------------------------------------------------------------------------
 
 #[test]

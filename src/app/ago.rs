@@ -1,12 +1,12 @@
 //! How long ago something was, for what happened today; what is older is told by its date.
 
-use chrono::{Local, NaiveDateTime};
+use chrono::NaiveDateTime;
 
 use crate::demo::model::DATE_FORMAT;
 
 /// `just now`, `3 min ago`, `2 h ago`, or the local time itself: `2026-11-20 10:42:30`.
 pub fn ago(at: &str) -> String {
-    since(at, Local::now().naive_local())
+    since(at, crate::words::now().naive_local())
 }
 
 fn since(at: &str, now: NaiveDateTime) -> String {

@@ -63,7 +63,7 @@ impl App {
 
     /// What other programs have done is told and seen as what was done here.
     fn heard(&mut self, others: Others, now: f64) {
-        let at = chrono::Local::now().format("%H:%M:%S").to_string();
+        let at = crate::words::now().format("%H:%M:%S").to_string();
         self.state.flash.extend(others.changed.into_iter().map(|key| (key, now)));
         self.state.status = others.text.clone();
         let text = if others.title.is_empty() { others.text } else { others.title };
@@ -122,7 +122,7 @@ impl App {
     fn finish(&mut self, finished: Finished, now: f64) {
         let state = &mut self.state;
         let (awaited, stood) = state.running.take().map_or_else(Default::default, |r| (r.answers, r.stood));
-        let at = chrono::Local::now().format("%H:%M:%S").to_string();
+        let at = crate::words::now().format("%H:%M:%S").to_string();
         match finished.result {
             // The dialog that asked for it was closed meanwhile.
             Ok(done) if done.preview.is_some() && awaited && !state.answered => {}
@@ -256,7 +256,7 @@ impl App {
     }
 
     fn note_failure(&mut self, failure: &Failure) {
-        let at = chrono::Local::now().format("%H:%M:%S").to_string();
+        let at = crate::words::now().format("%H:%M:%S").to_string();
         let details: Vec<Detail> =
             Some(failure.hint.clone()).filter(|h| !h.is_empty()).map(Detail::from).into_iter().collect();
         let details = Arc::new(details);

@@ -115,16 +115,26 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         Command::Prepare { node, to, id, out: path, since, from, upto, zstd, no_update, overwrite } => {
             let source = place_of(&env, node.as_deref())?;
             let (peer, here) = target(&mut env, source, to.as_deref())?;
-            let id = id.map_or_else(|| env.nodes[source].next_set_id(), Ok)?;
-            let file = env.set_file(path.as_deref(), source, id)?;
             let since = match from {
                 Some(first) => Since::Number(first - 1),
                 None if since == "acknowledged" => Since::Acknowledged,
                 None => Since::Sent,
             };
-            let options =
-                PrepareOptions { id, file, since, upto, overwrite, compress: zstd, update_sync_time: !no_update };
-            let prepared = env.prepare_for(source, peer, &options)?;
+            let (path, named) = (path.as_deref(), id.unwrap_or_default());
+            let file = id.map_or_else(|| Ok(Default::default()), |id| env.set_file(path, source, id))?;
+            let options = PrepareOptions {
+                id: named,
+                file,
+                since,
+                upto,
+                overwrite,
+                compress: zstd,
+                update_sync_time: !no_update,
+            };
+            let prepared = match id {
+                Some(_) => env.prepare_for(source, peer, &options)?,
+                None => env.prepare_next(source, peer, path, &options)?,
+            };
             out.done(&prepared, || output::prepared(&prepared, here))
         }
         Command::Apply { file, node, rule } => {

@@ -232,6 +232,12 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
                 node.name
             ));
         }
+        if let Some(was) = node.clock_was {
+            lines.push(format!(
+                "  ! its clock was once more than a day ahead, at {}: what was written then is the later for no rule; see `objsync check`",
+                local_time(was)
+            ));
+        }
         if node.requeued > 0 {
             lines.push(format!("  {}", waits(node)));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chrono::{Days, Local, NaiveDateTime, TimeDelta};
+use chrono::{Days, NaiveDateTime, TimeDelta};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rusqlite::Connection;
@@ -99,7 +99,7 @@ fn order_values(order: &Order) -> (i64, i64, &str, i64, rusqlite::types::Value, 
 }
 
 fn today() -> NaiveDateTime {
-    Local::now().date_naive().and_hms_opt(0, 0, 0).unwrap_or_default()
+    crate::words::now().date_naive().and_hms_opt(0, 0, 0).unwrap_or_default()
 }
 
 fn pick<'a, T>(rng: &mut StdRng, from: &'a [T]) -> &'a T {

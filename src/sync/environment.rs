@@ -163,8 +163,13 @@ impl Environment {
 
     /// Where a set is written: `out`, a file or a folder (ending in a separator, or existing), or the folder for sets.
     pub fn set_file(&self, out: Option<&Path>, source: usize, id: i64) -> Result<PathBuf> {
-        let name = syncset::file_name(&self.nodes[source].info().name, id);
-        match out {
+        Ok(self.set_files(out, source)?(id))
+    }
+
+    /// The same for any id.
+    fn set_files(&self, out: Option<&Path>, source: usize) -> Result<impl Fn(i64) -> PathBuf + use<>> {
+        let node = self.nodes[source].info().name.clone();
+        let folder = match out {
             None => {
                 std::fs::create_dir_all(self.sets()).map_err(|e| {
                     let folder = self.sets();
@@ -174,17 +179,19 @@ impl Environment {
                     ))
                     .hint("take away what is in its place, or say where the set is to go (--out)")
                 })?;
-                Ok(self.sets().join(name))
+                self.sets()
             }
             Some(path) if path.is_dir() || path.to_string_lossy().ends_with(std::path::is_separator) => {
                 if !path.is_dir() {
                     return Err(Error::storage(format!("there is no folder {}; nothing was changed", path.display()))
                         .hint("make the folder first, or name another one"));
                 }
-                Ok(path.join(name))
+                path.to_owned()
             }
-            Some(path) => Ok(path.to_owned()),
-        }
+            Some(_) => PathBuf::new(),
+        };
+        let file = out.filter(|_| folder.as_os_str().is_empty()).map(Path::to_owned);
+        Ok(move |id| file.clone().unwrap_or_else(|| folder.join(syncset::file_name(&node, id))))
     }
 
     /// Prepares a set at `source` for `target`, whom it meets first if need be.
@@ -201,6 +208,20 @@ impl Environment {
     pub fn prepare_for(&mut self, source: usize, peer: NodeId, options: &PrepareOptions) -> Result<Prepared> {
         self.check_not_restored(source)?;
         self.nodes[source].prepare(peer, options)
+    }
+
+    /// Prepares a set for a peer under the next id that is free, at `out` as [`Environment::set_file`] has it; whatever id and file
+    /// `options` name.
+    pub fn prepare_next(
+        &mut self,
+        source: usize,
+        peer: NodeId,
+        out: Option<&Path>,
+        options: &PrepareOptions,
+    ) -> Result<Prepared> {
+        self.check_not_restored(source)?;
+        let files = self.set_files(out, source)?;
+        self.nodes[source].prepare_next(peer, options, &files)
     }
 
     /// Applies a set at a node.
@@ -327,17 +348,18 @@ impl Environment {
     pub fn exchange(&mut self, source: usize, target: usize, rule: Option<Rule>) -> Result<Report> {
         self.check_not_restored(target)?;
         let since = Since::Number(self.has_of(target, source)?);
-        let mut id = self.nodes[source].next_set_id()?;
-        let mut file = self.set_file(None, source, id)?;
-        while file.exists() {
-            id += 1;
-            file = self.set_file(None, source, id)?;
-        }
-        let prepared = self.prepare(
-            source,
-            target,
-            &PrepareOptions { id, file, since, upto: None, overwrite: false, compress: false, update_sync_time: true },
-        )?;
+        let identity = self.nodes[target].identity()?;
+        self.nodes[source].meet(&identity)?;
+        let options = PrepareOptions {
+            id: 0,
+            file: PathBuf::new(),
+            since,
+            upto: None,
+            overwrite: false,
+            compress: false,
+            update_sync_time: true,
+        };
+        let prepared = self.prepare_next(source, identity.info.guid, None, &options)?;
         let applied = self.nodes[target].apply(&prepared.file, ApplyOptions { rule, ..ApplyOptions::default() });
         applied.map_err(|e| {
             let error = e.after(format!("set {} from {} is prepared and not applied", prepared.id, prepared.source));

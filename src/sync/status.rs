@@ -53,6 +53,10 @@ pub struct NodeStatus {
     /// A node here knows that this one's file was put back from a backup.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restored: Option<String>,
+    /// Where its clock stood, microseconds since 1970 UTC, when it was more than a day ahead of the machine's and started from there
+    /// again: times from then still stand on what was written, and no rule takes them for the later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_was: Option<i64>,
     /// Conflict records still to be decided.
     pub open_conflicts: usize,
     /// Objects that wait.
@@ -140,6 +144,7 @@ impl Environment {
                 classes: node.class_counts()?,
                 peers,
                 was_at: node.was_at().map(str::to_owned),
+                clock_was: node.clock_was()?.map(|(was, _)| was).filter(|was| node.is_doubtful(*was)),
                 restored,
                 open_conflicts: node.open_conflicts()?,
                 requeued,

@@ -82,6 +82,7 @@ impl Folder {
         let clock: Clock = Arc::new(move || time.fetch_add(1000, Ordering::SeqCst));
         let mut master = Node::create(&file, info, &specs).unwrap().with_clock(clock.clone());
         let rows = "INSERT INTO tags VALUES (1, 'red', NULL), (2, 'blue', NULL)";
+        master.connection().execute_batch("DROP TRIGGER objsync_clock").unwrap();
         master.edit(|edit| Ok(edit.connection().execute_batch(rows)?)).unwrap();
         for (guid, name) in [(2, "A"), (3, "B")] {
             let info = NodeInfo { guid: NodeId(identity(guid)), name: name.into(), role: Role::Client };

@@ -24,7 +24,7 @@ pub struct OrderForm {
 impl OrderForm {
     /// An empty form, dated now.
     pub fn new(side: SideIndex) -> Self {
-        let date = chrono::Local::now().format(crate::demo::model::DATE_FORMAT).to_string();
+        let date = crate::words::now().format(crate::demo::model::DATE_FORMAT).to_string();
         OrderForm { side, names: Default::default(), date, quantity: String::new(), price: String::new() }
     }
 

@@ -12,7 +12,7 @@ use crate::sync::error::{Error, Result};
 use crate::sync::exchange::report::object_name;
 use crate::sync::node::Node;
 use crate::sync::node::history::{Content, State};
-use crate::words::two_times;
+use crate::words::{local_time, two_times};
 
 /// What the two sides did. Every conflict is one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -298,6 +298,11 @@ impl Node {
                 let (later, earlier) = two_times(winner.time, loser.time);
                 format!("made later, at {} ({later} against {earlier})", winner.author)
             }
+            Because::Undoubted => format!(
+                "the time of the other one, {}, is more than a day ahead of this machine's clock, so the one made at {} counts as the later",
+                local_time(loser.time),
+                winner.author
+            ),
             Because::TieBreak => format!("made at the same time; {} comes first by role and node", winner.author),
             Because::Kept => "the rule keeps what is here".to_owned(),
             Because::Accepted => "the rule takes what comes".to_owned(),
@@ -328,8 +333,10 @@ impl Node {
             };
             let each: Vec<String> = both.iter().map(|t| value(t)).collect();
             let (later_time, earlier_time) = two_times(later.time, earlier.time);
+            let doubt =
+                if later.time < earlier.time { ", which is more than a day ahead and does not count" } else { "" };
             said.push(format!(
-                "{} from {}, the later where both changed it (made at {}, {later_time} against {earlier_time})",
+                "{} from {}, the later where both changed it (made at {}, {later_time} against {earlier_time}{doubt})",
                 each.join(" and "),
                 side(first.from),
                 later.author,

@@ -24,6 +24,15 @@ pub struct Version<'a> {
     /// Of each property, whether this side has written it and the other has not seen that; `None`: not known, so contents are
     /// compared with the common ancestors.
     pub written: Option<&'a [bool]>,
+    /// Its time is more than a day ahead of this machine's clock, so it counts as earlier than any that is not.
+    pub doubtful: bool,
+}
+
+impl Version<'_> {
+    /// What the rules that go by time compare.
+    fn time(&self) -> (bool, i64) {
+        (!self.doubtful, self.stamp.time)
+    }
 }
 
 /// Whose content stays, or whose value of a property.
@@ -47,6 +56,8 @@ pub enum Because {
     Role,
     /// The rule found its stamp later.
     Later,
+    /// The other one's time is doubtful.
+    Undoubted,
     /// Equal times: by author's role, node and content, so that both ends answer alike.
     TieBreak,
     /// The rule keeps what is here.
@@ -121,7 +132,7 @@ impl Decision {
 /// ```
 /// use objsync::sync::{Because, Chosen, NodeId, Role, Rule, Stamp, Value, Version, decide};
 /// let (base, ours, theirs) = (Some(vec![Value::Integer(1)]), Some(vec![Value::Integer(2)]), Some(vec![Value::Integer(3)]));
-/// let at = |content, time, role| Version { content, stamp: Stamp { time, author: NodeId(1) }, role, written: None };
+/// let at = |content, time, role| Version { content, stamp: Stamp { time, author: NodeId(1) }, role, doubtful: false, written: None };
 /// let decision = decide(&[&base], at(&ours, 20, Role::Master), at(&theirs, 10, Role::Client), Rule::ClientWins);
 /// assert_eq!((decision.chosen, decision.because), (Chosen::Theirs, Because::Role));
 /// ```
@@ -174,12 +185,9 @@ pub(crate) fn own_verdict(verdict: Verdict, ours: Version<'_>, theirs: Version<'
         Pick::Ours => Decision::whole(Chosen::Ours, ours, theirs, because),
         Pick::Theirs => Decision::whole(Chosen::Theirs, ours, theirs, because),
         Pick::Ask => Decision::whole(Chosen::Ours, ours, theirs, Because::Asked),
-        Pick::Values(values) => Decision {
-            content: Some(values),
-            stamp: later((ours.stamp, ours.role), (theirs.stamp, theirs.role)),
-            chosen: Chosen::Merged,
-            because,
-        },
+        Pick::Values(values) => {
+            Decision { content: Some(values), stamp: better(ours, theirs, None).stamp, chosen: Chosen::Merged, because }
+        }
     }
 }
 
@@ -188,8 +196,9 @@ fn better(ours: Version<'_>, theirs: Version<'_>, preferred: Option<Role>) -> De
     let by_role = preferred.map_or(Ordering::Equal, |role| (ours.role == role).cmp(&(theirs.role == role)));
     let (order, because) = if by_role != Ordering::Equal {
         (by_role, Because::Role)
-    } else if ours.stamp.time != theirs.stamp.time {
-        (ours.stamp.time.cmp(&theirs.stamp.time), Because::Later)
+    } else if ours.time() != theirs.time() {
+        let because = if ours.doubtful == theirs.doubtful { Because::Later } else { Because::Undoubted };
+        (ours.time().cmp(&theirs.time()), because)
     } else {
         let key = |v: Version<'_>| (v.role, v.stamp.author, canonical(v.content));
         (key(ours).cmp(&key(theirs)), Because::TieBreak)
@@ -224,15 +233,11 @@ fn merge_properties(ancestors: &[&Content], ours: Version<'_>, theirs: Version<'
         }
         taken.push(Taken { property: i, from, both });
     }
-    Decision {
-        content: Some(values),
-        stamp: later((ours.stamp, ours.role), (theirs.stamp, theirs.role)),
-        chosen: Chosen::Merged,
-        because: Because::ByProperty(taken),
-    }
+    Decision { content: Some(values), stamp: latest.stamp, chosen: Chosen::Merged, because: Because::ByProperty(taken) }
 }
 
-/// The later of two stamps, as `latest wins` has it.
+/// The later of two stamps, as `latest wins` has it where neither is doubtful. Where both sides say the same, both ends must give
+/// that one version the same stamp, whatever their clocks say.
 pub(crate) fn later(a: (Stamp, Role), b: (Stamp, Role)) -> Stamp {
     let key = |(stamp, role): (Stamp, Role)| -> (i64, Role, NodeId) { (stamp.time, role, stamp.author) };
     if key(a) >= key(b) { a.0 } else { b.0 }
@@ -304,8 +309,8 @@ mod tests {
                     for b in versions.iter().filter(|b| b.0 != a.0) {
                         let (x, y) = (content(a.0), content(b.0));
                         let (x, y) = (
-                            Version { content: &x, stamp: a.1, role: a.2, written: None },
-                            Version { content: &y, stamp: b.1, role: b.2, written: None },
+                            Version { content: &x, stamp: a.1, role: a.2, doubtful: false, written: None },
+                            Version { content: &y, stamp: b.1, role: b.2, doubtful: false, written: None },
                         );
                         let here = decide(&known, x, y, rule);
                         let there = decide(&known, y, x, rule);
@@ -344,6 +349,7 @@ mod tests {
                         content,
                         stamp: Stamp { time, author: NodeId(time as u64) },
                         role: Role::Client,
+                        doubtful: false,
                         written: None,
                     };
                     let (x, y) = (at(a, 10), at(b, 20));
@@ -393,6 +399,7 @@ mod tests {
             content,
             stamp: Stamp { time, author: NodeId(1) },
             role: Role::Client,
+            doubtful: false,
             written: None,
         };
         for (rule, chosen, finding) in [
@@ -418,6 +425,7 @@ mod tests {
             content,
             stamp: Stamp { time, author: NodeId(author) },
             role,
+            doubtful: false,
             written: None,
         };
         let because = |a, b, rule| decide(&[&base], a, b, rule).because;
@@ -427,6 +435,37 @@ mod tests {
         assert_eq!(because(client, at(&one, 9, 3, Role::Client), Rule::ClientWins), Because::Later);
         assert_eq!(because(client, at(&one, 10, 3, Role::Client), Rule::ClientWins), Because::TieBreak);
         assert_eq!(decide(&[&one], master, client, Rule::LatestWins).because, Because::OtherUnchanged);
+    }
+
+    #[test]
+    fn a_doubtful_time_is_later_than_no_other_by_any_rule_and_alike_at_both_ends() {
+        let (base, far, near) = (Some(vec![0, 0]), Some(vec![1, 5]), Some(vec![2, 0]));
+        let of = |values: Option<Vec<i64>>| -> Content { values.map(|v| v.into_iter().map(Value::Integer).collect()) };
+        let (base, far, near) = (of(base), of(far), of(near));
+        let at = |content, time, author, doubtful| Version {
+            content,
+            stamp: Stamp { time, author: NodeId(author) },
+            role: Role::Client,
+            doubtful,
+        };
+        for rule in [Rule::ClientWins, Rule::MasterWins, Rule::LatestWins, Rule::MergeProperties] {
+            let (doubted, right) = (at(&far, 99, 1, true), at(&near, 10, 2, false));
+            for decision in [decide(&[&base], doubted, right, rule), decide(&[&base], right, doubted, rule)] {
+                assert_eq!(decision.stamp.time, 10, "{rule:?}");
+                let whole = rule != Rule::MergeProperties;
+                // The second property only the doubtful side has changed.
+                assert_eq!(decision.content, of(Some(vec![2, if whole { 0 } else { 5 }])), "{rule:?}");
+                assert_eq!(decision.because == Because::Undoubted, whole, "{rule:?}");
+            }
+            // Of two doubtful ones the later; and a role that a rule prefers is no matter of time.
+            let both = decide(&[&base], doubted, at(&near, 10, 2, true), rule);
+            assert_eq!(both.content.unwrap()[0], Value::Integer(1), "{rule:?}");
+        }
+        let master = Version { role: Role::Master, ..at(&near, 10, 2, false) };
+        assert_eq!(decide(&[&base], at(&far, 99, 1, true), master, Rule::ClientWins).because, Because::Role);
+        let gone = None;
+        let deleted = at(&gone, 99, 1, true);
+        assert_eq!(decide(&[&base], deleted, at(&near, 10, 2, false), Rule::MergeProperties).content, near);
     }
 
     fn seen(entries: &[(u64, u64)]) -> Vector {

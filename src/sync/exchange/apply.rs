@@ -277,7 +277,7 @@ impl Node {
         }
         if doubtful > 0 {
             report.warnings.push(format!(
-                "{doubtful} objects carry times more than 24 hours ahead of this machine's clock; they are kept, but check the clocks at {} and here",
+                "{doubtful} objects carry times more than 24 hours ahead of this machine's clock; they are kept, and no rule takes them for the later; check the clocks at {} and here, then change these objects once more, which gives them a right time",
                 set.header.source.name
             ));
         }

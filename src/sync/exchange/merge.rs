@@ -181,7 +181,14 @@ impl Node {
     }
 
     fn version<'a>(&self, state: &'a State, written: Option<&'a [bool]>) -> Version<'a> {
-        Version { content: &state.content, stamp: state.stamp, role: self.role_of(state.stamp.author), written }
+        let Stamp { time, author } = state.stamp;
+        Version {
+            content: &state.content,
+            stamp: state.stamp,
+            role: self.role_of(author),
+            doubtful: self.is_doubtful(time),
+            written,
+        }
     }
 
     fn role_of(&self, node: NodeId) -> Role {

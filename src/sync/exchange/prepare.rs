@@ -93,8 +93,32 @@ impl Node {
                 options.id
             )));
         }
+        self.prepare_as(peer, options.clone(), None)
+    }
+
+    /// The same under the next id that is free when the set is written, whoever else prepares some at the same time; `file_of` says
+    /// which file goes with an id.
+    pub fn prepare_next(
+        &mut self,
+        peer: NodeId,
+        options: &PrepareOptions,
+        file_of: &dyn Fn(i64) -> PathBuf,
+    ) -> Result<Prepared> {
+        self.prepare_as(peer, options.clone(), Some(file_of))
+    }
+
+    fn prepare_as(
+        &mut self,
+        peer: NodeId,
+        mut options: PrepareOptions,
+        file_of: Option<&dyn Fn(i64) -> PathBuf>,
+    ) -> Result<Prepared> {
         let (now, point) = ((self.clock)(), self.tell()?);
         let (prepared, placed) = self.write(|node| {
+            if let Some(file_of) = file_of {
+                (options.id, options.file) = node.free_set(file_of)?;
+            }
+            let options = &options;
             let info = node.nodes.find(peer).cloned();
             let info = info.ok_or_else(|| Error::usage(format!("{} does not know node {peer}", node.info.name)))?;
             node.check_not_retired(&info)?;
@@ -212,6 +236,17 @@ impl Node {
         let highest: Option<i64> =
             self.conn.query_row("SELECT max(id) FROM objsync_set WHERE sent = 1", [], |r| r.get(0))?;
         Ok(highest.map_or(1000, |id| id.saturating_add(1)))
+    }
+
+    /// The next id that no set has, and whose file is not there. A file that stays the same is none to pass by.
+    fn free_set(&self, file_of: &dyn Fn(i64) -> PathBuf) -> Result<(i64, PathBuf)> {
+        let mut id = self.next_set_id()?;
+        let mut file = file_of(id);
+        while file.exists() && file_of(id + 1) != file {
+            id += 1;
+            file = file_of(id);
+        }
+        Ok((id, file))
     }
 
     fn range(&self, peer: &NodeInfo, options: &PrepareOptions, durable: u64) -> Result<(u64, u64)> {

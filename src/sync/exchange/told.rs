@@ -1,7 +1,7 @@
 //! Finding out that a file was put back from a backup and used on: its numbers would be given twice.
 //!
-//! 1. Before a node tells anybody what it holds, in a set or by a copy of its file, it notes a *point*: its last commit, and its
-//!    clock, which no two of its points share. The set carries it.
+//! 1. Before a node tells anybody what it holds, in a set or by a copy of its file, it notes a *point*: its last commit, and a
+//!    clock, which no two of its points share (`clock.rs`). The set carries it.
 //! 2. Who applies the set remembers that point as the latest known of the sender, and tells others of it with its own sets.
 //! 3. A file that lacks a point which others know was put back from before that point. A node finds that of itself when others say at
 //!    which point they know it (`seen` in the header), and of a sender, which says all its points since the one that the target
@@ -16,7 +16,7 @@ use crate::sync::data::guid::NodeId;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::spool::Spooled;
 use crate::sync::exchange::syncset::Header;
-use crate::sync::node::Node;
+use crate::sync::node::{Node, clock};
 
 /// Points that a set says at most: a few kilobytes, and more sets than anybody sends without ever hearing of one.
 const POINTS: usize = 1_000;
@@ -50,10 +50,11 @@ impl Node {
     fn note_point(&mut self) -> Result<Point> {
         let now = (self.clock)();
         self.write(|node| {
-            node.conn.execute("UPDATE objsync_state SET clock = max(clock + 1, ?1)", [now])?;
+            let last = last_told(&node.conn, i64::MAX)?;
+            let point = Point { number: node.number()?, clock: clock::point_after(last.clock, node.tick()?, now) };
             node.conn
-                .execute("INSERT INTO objsync_told (number, clock) SELECT number, clock FROM objsync_state", [])?;
-            Ok(last_told(&node.conn, i64::MAX)?)
+                .execute("INSERT INTO objsync_told (number, clock) VALUES (?1, ?2)", (point.number, point.clock))?;
+            Ok(point)
         })
     }
 
@@ -172,8 +173,8 @@ impl Node {
             ));
         }
         // The next object made here would get the identity of one that is here already.
-        let (made, clock): (u64, i64) =
-            self.conn.query_row("SELECT serial, clock FROM objsync_state", [], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        let made: u64 = self.conn.query_row("SELECT serial FROM objsync_state", [], |r| r.get(0))?;
+        let clock = clock::highest(&self.conn)?;
         if let Some(named) = self.spool_names()?.filter(|named| *named > made) {
             return refused(format!("the set knows object {named} of {us}, which has made {made}"));
         }

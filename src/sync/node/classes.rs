@@ -39,7 +39,6 @@ struct Known {
 impl Node {
     /// Journals a class, or stops. Where it is so already, nothing happens.
     pub fn journal_class(&mut self, class: &str, on: bool) -> Result<Switched> {
-        let now = (self.clock)();
         self.write(|node| {
             let old = node.class(class)?.clone();
             let mut switched = Switched { class: old.name.clone(), journaled: on, baseline: 0, number: None };
@@ -54,7 +53,8 @@ impl Node {
             triggers::replace(&node.conn, &old, &new)?;
             if on {
                 let number = node.number()? + 1;
-                node.conn.execute("UPDATE objsync_state SET number = ?1, clock = max(clock + 1, ?2)", (number, now))?;
+                node.conn.execute("UPDATE objsync_state SET number = ?1", [number])?;
+                node.tick()?;
                 switched.baseline = node.file_baseline(&new, number)?;
                 switched.number = (switched.baseline > 0).then_some(number);
                 if switched.baseline == 0 {

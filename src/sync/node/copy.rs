@@ -158,7 +158,7 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64, seen: Point
         (old, seen.number, seen.clock),
     )?;
     conn.execute("UPDATE objsync_state SET node = ?1, serial = 0, path = NULL", [new])?;
-    conn.execute("DELETE FROM objsync_told", [])?;
+    conn.execute_batch("DELETE FROM objsync_told; DELETE FROM objsync_clock_was")?;
     conn.execute("INSERT INTO objsync_told (number, clock) SELECT ?1, clock FROM objsync_state", [certain])?;
     // The old node's key must not be left in this file, not even in a page that is free.
     conn.execute_batch("PRAGMA secure_delete = ON")?;

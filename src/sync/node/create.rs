@@ -55,6 +55,7 @@ impl Node {
                 return Err(Error::usage(what));
             }
             node.conn.execute("UPDATE objsync_state SET number = number + 1", [])?;
+            node.tick()?;
             add_classes(&node.conn, specs, &node.progress)?;
             node.make_final("further tables were tracked since")
         })

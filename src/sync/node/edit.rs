@@ -32,15 +32,14 @@ impl Node {
     /// The same, to stay or to be taken back in the end.
     pub(crate) fn edit_and<T>(&mut self, keep: Keep, work: impl FnOnce(&mut Edit<'_>) -> Result<T>) -> Result<T> {
         self.transact(keep, |node| {
-            let (now, author) = ((node.clock)(), node.info.guid);
+            let author = node.info.guid;
             let last_pos = "SELECT coalesce(max(pos), 0) FROM objsync_journal";
             let before: i64 = node.conn.prepare_cached(last_pos)?.query_row([], |r| r.get(0))?;
-            let (number, time) = node
+            let number = node
                 .conn
-                .prepare_cached(
-                    "UPDATE objsync_state SET mode = 1, number = number + 1, clock = max(clock + 1, ?1) RETURNING number, clock",
-                )?
-                .query_row([now], |r| Ok((r.get(0)?, r.get(1)?)))?;
+                .prepare_cached("UPDATE objsync_state SET mode = 1, number = number + 1 RETURNING number")?
+                .query_row([], |r| r.get(0))?;
+            let time = node.tick()?;
             let mut edit = Edit { node, number, stamp: Stamp { time, author } };
             let result = work(&mut edit)?;
             let after: i64 = node.conn.prepare_cached(last_pos)?.query_row([], |r| r.get(0))?;

@@ -181,8 +181,8 @@ impl Node {
                 }
             })
             .collect();
-        self.conn
-            .execute("UPDATE objsync_state SET number = number + 1, clock = max(clock + 1, ?1)", [(self.clock)()])?;
+        self.conn.execute("UPDATE objsync_state SET number = number + 1", [])?;
+        self.tick()?;
         for key in written {
             self.file_written_row(new, key, &images)?;
         }

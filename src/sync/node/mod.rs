@@ -4,6 +4,7 @@ pub(crate) mod advice;
 pub(crate) mod changes;
 pub(crate) mod check;
 pub(crate) mod classes;
+pub(crate) mod clock;
 pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod dots;

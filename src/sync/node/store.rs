@@ -6,6 +6,7 @@
 //! | `objsync_node` | every node named anywhere in this file, by a small number `n` |
 //! | `objsync_lineage` | of which node a node's file was a copy, and at which commit |
 //! | `objsync_told` | at which commit and clock this node told anybody what it held (`told.rs`) |
+//! | `objsync_clock_was` | where the clock stood whenever it started from the machine's again (`clock.rs`) |
 //! | `objsync_sync_time` | per peer: sent, acknowledged, received |
 //! | `objsync_class`, `objsync_property` | the classes, and their columns as they were last seen |
 //! | `objsync_rule` | the rules chosen here: for all classes, or for one |
@@ -32,7 +33,7 @@ use crate::sync::data::schema::{Class, ClassSpec, Key, Property, quote};
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Result};
 use crate::sync::exchange::signature;
-use crate::sync::node::{shape, triggers};
+use crate::sync::node::{clock, shape, triggers};
 
 /// The format of the tables below. A file with an older one is upgraded when it is opened, one with a newer one refused.
 pub(crate) const FORMAT: i64 = 5;
@@ -228,7 +229,23 @@ pub(crate) fn configure(conn: &Connection) -> Result<()> {
 
 /// Makes the engine's tables.
 pub(crate) fn create(conn: &Connection) -> Result<()> {
-    Ok(conn.execute_batch(TABLES)?)
+    conn.execute_batch(TABLES)?;
+    Ok(conn.execute_batch(&clock::supplement())?)
+}
+
+/// Adds what later versions have added to this format, and earlier ones leave alone.
+fn supplement(conn: &Connection) -> Result<()> {
+    let there = "SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE name = 'objsync_clock_was')";
+    let is_there = |conn: &Connection| conn.query_row(there, [], |r| r.get::<_, bool>(0));
+    if is_there(conn)? {
+        return Ok(());
+    }
+    let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+    // Another program may have been faster.
+    if !is_there(&tx)? {
+        tx.execute_batch(&clock::supplement())?;
+    }
+    Ok(tx.commit()?)
 }
 
 /// Whether the file is a node.
@@ -272,7 +289,7 @@ pub(crate) fn upgrade(conn: &Connection) -> Result<()> {
         }
         tx.commit()?;
     }
-    Ok(())
+    supplement(conn)
 }
 
 fn specs(conn: &Connection) -> Result<Vec<(i64, ClassSpec)>> {

@@ -33,7 +33,7 @@ use crate::sync::data::stamp::{sensible, system_clock};
 use crate::sync::data::vector::Vector;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::node::registry::Registry;
-use crate::sync::node::{Node, store};
+use crate::sync::node::{Node, clock, store};
 use crate::sync::progress::Progress;
 
 impl Node {
@@ -154,6 +154,7 @@ pub fn check(files: &[PathBuf], progress: &Progress) -> Result<Checked> {
         }
     }
     between::check(&nodes, &mut checked.between, &mut checked.notes)?;
+    checked.notes.extend(nodes.iter().filter_map(|(node, _)| versions::doubtful(node).ok().flatten()));
     Ok(checked)
 }
 
@@ -193,7 +194,7 @@ struct Check<'a> {
     /// Those of which more can be said.
     classes: Vec<Class>,
     report: CheckReport,
-    /// Last commit, last serial, clock, purge mark; this node's small number.
+    /// Last commit, last serial, how far the clock has come, purge mark; this node's small number.
     number: i64,
     serial: i64,
     clock: i64,
@@ -230,8 +231,10 @@ impl<'a> Check<'a> {
 
     fn new(node: &'a Node, report: CheckReport) -> Result<Check<'a>> {
         let sql = "SELECT number, serial, clock, floor, node FROM objsync_state";
-        let (number, serial, clock, floor, own) =
+        let (number, serial, now, floor, own) =
             node.conn.query_row(sql, [], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)))?;
+        // It may have given times that it started from the machine's again since.
+        let clock = clock::highest(&node.conn).unwrap_or(now);
         let (classes, made) = (node.classes.clone(), HashMap::new());
         let (latest, whole_from) = (0, i64::MIN);
         Ok(Check { node, classes, report, number, serial, clock, floor, own, latest, made, whole_from })

@@ -4,6 +4,7 @@ use super::{Check, Flaw, FlawKind};
 use crate::sync::data::schema::Class;
 use crate::sync::data::stamp::DOUBTFUL_AHEAD;
 use crate::sync::error::Result;
+use crate::sync::node::Node;
 use crate::sync::node::store::SERIAL_BITS;
 
 impl Check<'_> {
@@ -103,4 +104,25 @@ impl Check<'_> {
         let sql = "SELECT coalesce(datetime(?1 / 1000000, 'unixepoch') || ' UTC', ?1)";
         Ok(self.node.conn.query_row(sql, [time], |r| r.get(0))?)
     }
+}
+
+/// What is to be said of objects that carry a time more than a day ahead of this machine's clock: no flaw, but no rule takes them
+/// for the later.
+pub(super) fn doubtful(node: &Node) -> Result<Option<String>> {
+    let limit = (node.clock)().saturating_add(DOUBTFUL_AHEAD);
+    let (mut count, mut example): (i64, Option<String>) = (0, None);
+    for class in &node.classes {
+        let sql = format!("SELECT count(*), min(key) FROM {} WHERE time > ?1", class.objects());
+        let (found, key): (i64, Option<i64>) = node.conn.query_row(&sql, [limit], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        count += found;
+        if let (None, Some(key)) = (&example, key) {
+            example = Some(node.called_by_key(class, key)?);
+        }
+    }
+    Ok(example.map(|example| {
+        format!(
+            "at {}, {count} objects (such as {example}) carry times more than 24 hours ahead of this machine's clock: a clock was wrong; no rule takes them for the later; change them once more when the clock is right, which gives them a right time",
+            node.info.name
+        )
+    }))
 }
