@@ -5,5 +5,6 @@ pub(crate) mod decide;
 pub(crate) mod resolve;
 pub(crate) mod rule;
 pub(crate) mod rules;
+pub(crate) mod survivors;
 pub(crate) mod take_back;
 pub(crate) mod undo;

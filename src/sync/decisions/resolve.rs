@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use crate::sync::data::guid::Guid;
 use crate::sync::data::schema::Class;
+use crate::sync::data::stamp::Stamp;
 use crate::sync::data::value::Value;
 use crate::sync::data::vector::Vector;
 use crate::sync::decisions::conflict::{ConflictKind, ConflictRecord, DecidedAgain, Found, RecordState};
@@ -171,6 +172,7 @@ impl Node {
             let reasons = node.requeue()?;
             let number = node.number()? + 1;
             node.conn.execute("UPDATE objsync_state SET number = ?1", [number])?;
+            let (mut stamp, mut survivors) = (None, Vec::new());
             for place in places {
                 let p = &pending[place];
                 let siblings: Vec<Guid> = guids.iter().copied().filter(|g| *g != p.guid && bonds.iter().any(|b| b.contains(g) && b.contains(&p.guid))).collect();
@@ -182,6 +184,13 @@ impl Node {
                 if p.state.vector.leq(&ours.vector) {
                     continue;
                 }
+                // What is said about a pair that excludes each other has one stamp (`survivors.rs`).
+                let excluding = node.excluding(p)?;
+                if !excluding.is_empty() && stamp.is_none() {
+                    stamp = Some(Stamp { time: node.tick()?, author: node.info.guid });
+                }
+                let said = stamp.filter(|_| !excluding.is_empty()).unwrap_or(ours.stamp);
+                survivors.extend(excluding.into_iter().map(|guid| (p.class, guid)));
                 let ancestors = match &before {
                     // What came was made on top of ours.
                     Some(filed) if filed.state.vector.leq(&p.state.vector) => vec![filed.state.clone()],
@@ -199,7 +208,7 @@ impl Node {
                     kind: Some(ConflictKind::Discarded),
                     decision: &Decision {
                         content: ours.content.clone(),
-                        stamp: ours.stamp,
+                        stamp: said,
                         chosen: Chosen::Ours,
                         because: Because::Own(format!(
                             "somebody gave up what waited because {}",
@@ -218,7 +227,7 @@ impl Node {
                 }
                 let mut vector = ours.vector.join(&p.state.vector);
                 vector.set(node.info.guid, number);
-                let new = State { content: ours.content.clone(), vector, stamp: ours.stamp };
+                let new = State { content: ours.content.clone(), vector, stamp: said };
                 let key = before.as_ref().and_then(|b| b.key);
                 let deleted = new.content.is_none();
                 // What came is overruled whole.
@@ -238,6 +247,9 @@ impl Node {
                 let mut line = node.line(p, key, Outcome::Discarded, format!("discarded: {stays}; recorded"))?;
                 line.conflict = Some(record.id);
                 report.add(place, line);
+            }
+            if let Some(stamp) = stamp {
+                node.confirm(&survivors, number, stamp)?;
             }
             node.conn.execute(
                 "DELETE FROM objsync_bond WHERE bond NOT IN (SELECT b.bond FROM objsync_bond b JOIN objsync_waiting w ON w.object = b.object)",
