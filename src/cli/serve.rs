@@ -15,7 +15,7 @@ use crate::sync::{Environment, Error, ErrorKind, Result};
 pub(crate) fn serve(dir: &Path, port: u16, bind: IpAddr, allow: Vec<PathBuf>, out: Output<'_>) -> Result<ExitCode> {
     let server = Server::start(dir, &Options { bind, port, allow })?;
     let (stop, stopped) = mpsc::channel();
-    // A second Ctrl-C does not wait for what runs; the databases stay whole.
+    // Ctrl-C, or being told to end (SIGTERM). A second one does not wait for what runs; the databases stay whole.
     let mut asked = false;
     let handler = move || {
         if std::mem::replace(&mut asked, true) {

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::rest::access::Access;
 use crate::rest::folders::Folders;
+use crate::rest::inspect::clear_uploads;
 use crate::rest::pool::Pool;
 use crate::rest::routes::{self, App};
 use crate::sync::{Error, ErrorKind, Result};
@@ -77,6 +78,7 @@ impl Server {
             Error::new(ErrorKind::Usage, format!("an allowed folder cannot be used: {e}; nothing is served"))
         })?;
         let lock = lock(pool.dir())?;
+        clear_uploads(pool.dir());
         let wanted = SocketAddr::new(options.bind, options.port);
         let listener = std::net::TcpListener::bind(wanted).map_err(|e| {
             let what = format!("{wanted} cannot be listened at: {e}; nothing is served");

@@ -249,6 +249,24 @@ fn two_machines_exchange_sets_by_down_and_upload() {
 }
 
 #[test]
+fn what_a_killed_server_left_of_an_upload_goes_when_the_next_one_starts() {
+    let served = Served::new();
+    let home = served.home();
+    drop(served.server);
+    let left = home.join(".objsync-upload-x1");
+    std::fs::write(&left, "half a set").unwrap();
+    std::fs::write(home.join("objsync-upload-mine"), "somebody's own").unwrap();
+    let server =
+        objsync::rest::Server::start(&home, &objsync::rest::Options { port: 0, ..Default::default() }).unwrap();
+    assert!(!left.exists() && home.join("objsync-upload-mine").exists());
+    // One that runs is not cleared away by one that may not start.
+    std::fs::write(&left, "of the server that runs").unwrap();
+    let second = objsync::rest::Server::start(&home, &objsync::rest::Options { port: 0, ..Default::default() });
+    assert!(second.is_err() && left.exists());
+    drop(server);
+}
+
+#[test]
 fn what_waits_is_shown_and_tried_again() {
     let served = Served::new();
     let conn = rusqlite::Connection::open(served.home().join("master.db")).unwrap();
