@@ -55,7 +55,8 @@ pub struct Class {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Key {
-    /// The INTEGER PRIMARY KEY of that name: a local number, no part of what is compared.
+    /// The INTEGER PRIMARY KEY of that name: a local number, no part of what is compared. Where it is a declared reference, it is a
+    /// property as well: what it refers to is compared and travels, and gives the number at each node.
     Number(String),
     /// Any other declared key, as places among the properties: content like any other, and unique. The number by which the
     /// engine names such an object inside this file is its object id.
@@ -149,6 +150,13 @@ impl Class {
     /// Whether its objects are known to people by a local number.
     pub fn has_numbers(&self) -> bool {
         matches!(self.key, Key::Number(_))
+    }
+
+    /// The place of the INTEGER PRIMARY KEY among the properties, where it is a reference itself (a one-to-one table): such an
+    /// object has the number of the one that it refers to, at every node. `None`: its number is its own.
+    pub(crate) fn key_place(&self) -> Option<usize> {
+        let Key::Number(key) = &self.key else { return None };
+        self.properties.iter().position(|p| !p.elsewhere && p.name.eq_ignore_ascii_case(key))
     }
 
     /// Whether two rows differ in what must be unique.

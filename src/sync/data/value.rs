@@ -171,6 +171,11 @@ impl Value {
         }
     }
 
+    /// The number that it is in a column which refers to an INTEGER PRIMARY KEY.
+    pub(crate) fn as_key(&self) -> Option<i64> {
+        if matches!(self, Value::Reference(_)) { None } else { stored_key(self.stored()) }
+    }
+
     /// As SQLite stores it; a reference is stored as a local key, which is not known here: NULL.
     fn stored(&self) -> ValueRef<'_> {
         match self {
@@ -243,6 +248,18 @@ impl ToSql for Value {
             }
             value => Ok(ToSqlOutput::Borrowed(value.stored())),
         }
+    }
+}
+
+/// The number that a stored value is in a column which refers to an INTEGER PRIMARY KEY: SQLite takes a text or a real that is a whole
+/// number for that number there (<https://www.sqlite.org/foreignkeys.html>, section 3). `None`: it cannot name any row.
+pub(crate) fn stored_key(value: ValueRef<'_>) -> Option<i64> {
+    match value {
+        ValueRef::Integer(key) => Some(key),
+        // Beyond 2^53 not every whole number is one.
+        ValueRef::Real(r) => (r.fract() == 0.0 && r.abs() < 9_007_199_254_740_992.0).then_some(r as i64),
+        ValueRef::Text(text) => std::str::from_utf8(text).ok()?.trim_matches(' ').parse().ok(),
+        ValueRef::Null | ValueRef::Blob(_) => None,
     }
 }
 

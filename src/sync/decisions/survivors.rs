@@ -81,7 +81,7 @@ impl Node {
             let mut vector = before.state.vector.clone();
             vector.set(self.info.guid, number);
             let new = State { content: before.state.content.clone(), vector, stamp };
-            let pos = self.file_event(class, guid, Some(&before), false, before.key, (number, None))?;
+            let pos = self.file_event(class, guid, Some(&before), false, before.key, (number, None), &Vec::new())?;
             let references = Default::default();
             let row = new.content.as_ref().zip(before.key).map(|(values, key)| NewRow {
                 key,

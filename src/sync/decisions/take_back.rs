@@ -22,6 +22,7 @@ use crate::sync::node::Keep;
 use crate::sync::node::Node;
 use crate::sync::node::filing::NewRow;
 use crate::sync::node::history::{Content, Filed};
+use crate::sync::node::renumber::{Coming, NewNumber};
 use crate::words::grouped;
 
 /// How a node stood before an apply, as far as the journal does not tell.
@@ -353,7 +354,7 @@ impl Node {
     }
 
     /// Rows and versions as they were. Says why that cannot be.
-    fn write_back(&self, steps: &mut [StepBack<'_>]) -> Result<Option<String>> {
+    fn write_back<'a>(&self, steps: &mut [StepBack<'a>]) -> Result<Option<String>> {
         // What refers to an object that goes must go back with it.
         let going_back: HashSet<(&str, Option<i64>)> =
             steps.iter().map(|s| (s.class.name.as_str(), s.now.key)).collect();
@@ -370,6 +371,9 @@ impl Node {
         // The numbers of what goes are free again by now.
         let mut taken: HashMap<i64, BTreeSet<i64>> = HashMap::new();
         for step in steps.iter_mut().filter(|s| s.old().is_some()) {
+            if step.class.key_place().is_some() {
+                continue;
+            }
             step.key = match step.now.state.content.is_some() {
                 true => step.now.key,
                 false => {
@@ -380,22 +384,39 @@ impl Node {
                 }
             };
         }
-        let coming: HashMap<Guid, i64> =
-            steps.iter().filter(|s| s.old().is_some()).filter_map(|s| Some((s.guid, s.key?))).collect();
+        let contents: Vec<(Guid, Vec<Value>)> = steps.iter().filter_map(|s| Some((s.guid, s.old()?.clone()))).collect();
+        let coming = Coming {
+            numbers: steps.iter().filter(|s| s.old().is_some()).filter_map(|s| Some((s.guid, s.key?))).collect(),
+            contents: contents.iter().map(|(guid, values)| (*guid, values.as_slice())).collect(),
+        };
+        for step in steps.iter_mut() {
+            if let (Some(values), Some(place)) = (step.old(), step.class.key_place()) {
+                step.key = self.number_given(step.class, step.guid, &values[place], &coming)?.or(step.key);
+            }
+        }
         let mut references = HashMap::new();
         for step in steps.iter() {
             for (value, property) in step.old().into_iter().flatten().zip(&step.class.properties) {
                 let (Value::Reference(target), Some(name)) = (value, &property.references) else { continue };
-                let known = match coming.get(target) {
-                    Some(key) => Some(*key),
-                    None => self.key_of(self.class(name)?, *target)?,
-                };
-                let Some(key) = known else {
+                let Some(key) = self.number_to_be(self.class(name)?, *target, &coming)? else {
                     let what = self.filed_called(step.class, step.guid, &step.now);
                     return Ok(Some(format!("{what} referred to a {name} that was deleted since ({target})")));
                 };
                 references.insert(*target, key);
             }
+        }
+        let renumbered = steps.iter().filter(|s| s.old().is_some() && s.now.state.content.is_some());
+        let renumbered = renumbered.filter(|s| s.class.key_place().is_some());
+        let new_number = |s: &StepBack<'a>| Some(NewNumber { class: s.class, guid: s.guid, number: s.key? });
+        let renumbered: Vec<NewNumber<'_>> = renumbered.filter_map(new_number).collect();
+        let mut tried = 0;
+        match self.renumber_all(&renumbered, None, |n| tried = n) {
+            Err(e) if e.kind() == ErrorKind::Constraint => {
+                let what =
+                    self.called(renumbered[tried].class, Some(renumbered[tried].number), None, renumbered[tried].guid);
+                return Ok(Some(format!("{what} as it was does not fit any more ({})", e.message())));
+            }
+            other => other?,
         }
         for step in steps.iter().filter(|s| s.moves()) {
             self.delete_row(step.class, step.key)?;

@@ -2,8 +2,10 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use crate::sync::data::guid::Guid;
+use crate::sync::data::schema::Class;
 use crate::sync::data::value::Value;
 use crate::sync::error::Result;
 use crate::sync::exchange::requeue::{Cause, Obstacle, Pending};
@@ -11,7 +13,33 @@ use crate::sync::exchange::spool::Queue;
 use crate::sync::exchange::trial::{Blocked, Settling, Unit};
 use crate::sync::exchange::unit::Units;
 use crate::sync::node::Node;
-use crate::sync::node::history::State;
+use crate::sync::node::history::{Filed, State};
+
+/// What must be there for a value to stand in a row.
+pub(crate) enum Names<'a> {
+    Nothing,
+    /// This object of that class.
+    Object(&'a str, Guid),
+    /// It stands in a reference, and is none that anybody else could know: a number, text or blob that named no row at its source.
+    Unknown,
+}
+
+/// What a value of a property names.
+pub(crate) fn names<'a>(class: &'a Class, place: usize, value: &Value) -> Names<'a> {
+    match (class.properties[place].references.as_deref(), value) {
+        (Some(target), Value::Reference(guid)) => Names::Object(target, *guid),
+        (None, Value::Reference(_) | Value::Dangling(_)) => Names::Unknown,
+        (None, _) => Names::Nothing,
+        // A key is never NULL.
+        (Some(_), Value::Null) if class.key_place() != Some(place) => Names::Nothing,
+        (Some(_), _) => Names::Unknown,
+    }
+}
+
+/// Whether a value stands there already: a row that named nothing before may go on so.
+pub(crate) fn stands(before: Option<&Filed>, place: usize, value: &Value) -> bool {
+    before.and_then(|filed| filed.state.content.as_ref()).is_some_and(|values| values[place] == *value)
+}
 
 impl Node {
     /// Parts units in those that may fit together, since all that they refer to is here or in one of them, and the others.
@@ -56,15 +84,14 @@ impl Node {
             let concurrent = self.concurrent(&pending)?;
             for (p, _) in pending.iter().zip(concurrent).filter(|(_, concurrent)| !concurrent) {
                 let class = &self.classes[p.class];
-                for (value, property) in p.state.content.iter().flatten().zip(&class.properties) {
-                    let known = match value {
-                        Value::Reference(guid) => {
-                            let target = self.class(property.references.as_deref().unwrap_or_default())?;
-                            self.key_of(target, *guid)?.is_some()
-                                || self.spooled(queue, *guid)?.into_iter().any(|index| arriving[index])
+                for (place, value) in p.state.content.iter().flatten().enumerate() {
+                    let known = match names(class, place, value) {
+                        Names::Nothing => true,
+                        Names::Object(target, guid) => {
+                            self.key_of(self.class(target)?, guid)?.is_some()
+                                || self.spooled(queue, guid)?.into_iter().any(|index| arriving[index])
                         }
-                        Value::Dangling(_) => false,
-                        _ => true,
+                        Names::Unknown => stands(self.current(class, p.guid)?.as_ref(), place, value),
                     };
                     if !known {
                         return Ok(true);
@@ -81,6 +108,7 @@ impl Node {
         &self,
         all: &[Unit],
         pending: &[Pending],
+        standing: &[Option<Rc<Filed>>],
         concurrent: &[bool],
         reasons: &mut HashMap<usize, Blocked>,
     ) -> Result<()> {
@@ -99,23 +127,22 @@ impl Node {
                 }
                 'unit: for &i in unit.iter().filter(|&&i| !concurrent[i]) {
                     let (p, class) = (&pending[i], &self.classes[pending[i].class]);
-                    for (value, property) in p.state.content.iter().flatten().zip(&class.properties) {
-                        let known = match value {
-                            Value::Reference(guid) if arriving.contains(guid) => true,
-                            Value::Reference(guid) => match here.get(guid) {
+                    for (place, value) in p.state.content.iter().flatten().enumerate() {
+                        let known = match names(class, place, value) {
+                            Names::Nothing => true,
+                            Names::Object(_, guid) if arriving.contains(&guid) => true,
+                            Names::Object(target, guid) => match here.get(&guid) {
                                 Some(known) => *known,
                                 None => {
-                                    let target = self.class(property.references.as_deref().unwrap_or_default())?;
-                                    let known = self.key_of(target, *guid)?.is_some();
-                                    here.insert(*guid, known);
+                                    let known = self.key_of(self.class(target)?, guid)?.is_some();
+                                    here.insert(guid, known);
                                     known
                                 }
                             },
-                            Value::Dangling(_) => false,
-                            _ => true,
+                            Names::Unknown => stands(standing[i].as_deref(), place, value),
                         };
                         if !known {
-                            reasons.insert(u, (i, self.unknown(property, value)));
+                            reasons.insert(u, (i, self.unknown(&class.properties[place], value)));
                             break 'unit;
                         }
                     }
@@ -143,10 +170,11 @@ impl Node {
         for u in applied {
             for &i in &all[u] {
                 let p = &settling.pending[i];
+                let before = settling.before[i].as_deref();
                 let broken = match settling.taken_over.get(&i) {
-                    Some((key, pos)) => self.broken_reference(p, &p.state, *key, Some(*pos), &mut here)?,
+                    Some((key, pos)) => self.broken_reference((p, before), &p.state, (*key, Some(*pos)), &mut here)?,
                     None => match self.current(&self.classes[p.class], p.guid)? {
-                        Some(now) => self.broken_reference(p, &now.state, now.key, now.pos, &mut here)?,
+                        Some(now) => self.broken_reference((p, before), &now.state, (now.key, now.pos), &mut here)?,
                         None => None,
                     },
                 };
@@ -159,14 +187,13 @@ impl Node {
         Ok(found)
     }
 
-    /// Of an object as it stands now, under that local key and filed at that journal position. `here`: which objects of which
-    /// classes (small numbers) live, as far as that was asked before.
+    /// Of an object as it was `before`, and as it stands now, under that local key and filed at that journal position. `here`: which
+    /// objects of which classes (small numbers) live, as far as that was asked before.
     fn broken_reference(
         &self,
-        p: &Pending,
+        (p, before): (&Pending, Option<&Filed>),
         now: &State,
-        key: Option<i64>,
-        pos: Option<i64>,
+        (key, pos): (Option<i64>, Option<i64>),
         here: &mut HashMap<(i64, Guid), bool>,
     ) -> Result<Option<Obstacle>> {
         let (class, guid) = (&self.classes[p.class], p.guid);
@@ -174,27 +201,26 @@ impl Node {
             return Ok(Some(broken));
         }
         if let Some(values) = &now.content {
-            for (i, (value, property)) in values.iter().zip(&class.properties).enumerate() {
-                let Some(target) = property.references.as_deref() else { continue };
+            for (i, value) in values.iter().enumerate() {
                 let came = p.state.content.as_ref().map(|values| &values[i]);
                 let value = match (value, came) {
                     // A number that was kept for an object which was to come, and did not or was left deleted.
                     (Value::Dangling(_), Some(came)) if now.stamp == p.state.stamp => came,
                     _ => value,
                 };
-                let known = match value {
-                    Value::Reference(target_guid) => {
+                let known = match names(class, i, value) {
+                    Names::Nothing => true,
+                    Names::Object(target, guid) => {
                         let target = self.class(target)?;
-                        match here.entry((target.id, *target_guid)) {
+                        match here.entry((target.id, guid)) {
                             Entry::Occupied(known) => *known.get(),
-                            Entry::Vacant(unknown) => *unknown.insert(self.key_of(target, *target_guid)?.is_some()),
+                            Entry::Vacant(unknown) => *unknown.insert(self.key_of(target, guid)?.is_some()),
                         }
                     }
-                    Value::Dangling(_) => false,
-                    _ => true,
+                    Names::Unknown => stands(before, i, value),
                 };
                 if !known {
-                    return Ok(Some(self.unknown(property, value)));
+                    return Ok(Some(self.unknown(&class.properties[i], value)));
                 }
             }
             return Ok(None);

@@ -88,9 +88,10 @@ impl Node {
         let was: Option<Vec<String>> = key
             .to
             .iter()
-            .map(|to| match &class.key {
-                Key::Number(number) if number.eq_ignore_ascii_case(to) => Some("j.key".to_owned()),
-                _ => class.property(to).map(|place| format!("j.v{place} COLLATE {}", quote(class.collation(place)))),
+            .map(|to| match (class.property(to), &class.key) {
+                (Some(place), _) => Some(format!("j.v{place} COLLATE {}", quote(class.collation(place)))),
+                (None, Key::Number(number)) if number.eq_ignore_ascii_case(to) => Some("j.key".to_owned()),
+                (None, _) => None,
             })
             .collect();
         let Some(was) = was else { return Ok(false) };

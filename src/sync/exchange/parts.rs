@@ -83,7 +83,9 @@ impl Node {
         let (pending, indexes): (Vec<Pending>, Vec<usize>) = some.into_iter().unzip();
         let Parts { queue, units, unit, number, options, .. } = *parts;
         for p in &pending {
-            if self.held(p, options).is_some() || self.identity_of_another(p, &queue.given)?.is_some() {
+            // The number of an object whose key is a reference may be that of one in another part.
+            let follows = self.classes[p.class].key_place().is_some();
+            if follows || self.held(p, options).is_some() || self.identity_of_another(p, &queue.given)?.is_some() {
                 return Err(does_not_fit());
             }
         }

@@ -231,7 +231,7 @@ impl Node {
         }
         let concurrent: Vec<bool> =
             pending.iter().zip(before).map(|(p, before)| is_concurrent(p, before.as_deref())).collect();
-        self.leave_out_dangling(all, pending, &concurrent, &mut reasons)?;
+        self.leave_out_dangling(all, pending, before, &concurrent, &mut reasons)?;
         let mut active: Vec<usize> = (0..all.len()).filter(|u| !reasons.contains_key(u)).collect();
 
         // All together, less those that do not fit, until what stands is sound.

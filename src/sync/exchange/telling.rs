@@ -52,9 +52,16 @@ impl Node {
                 };
                 format!("its {property} is unknown at {} ({target} {guid}); {way_out}", self.info.name)
             }
-            _ => format!(
-                "its {property} names no {target} at the sender either; it goes through once it is corrected there"
-            ),
+            value => {
+                let shown = match value {
+                    Value::Dangling(number) => number.to_string(),
+                    Value::Blob(_) => format!("a blob of {}", value.shown()),
+                    value => format!("'{}'", value.shown()),
+                };
+                format!(
+                    "its {property} ({shown}) names no {target} at the sender either; it goes through once it is corrected there"
+                )
+            }
         };
         Obstacle { cause: Cause::UnknownReference, text }
     }
@@ -137,6 +144,11 @@ impl Node {
                 Some(theirs) if step.key != Some(theirs) => {
                     let noun = class.name.to_lowercase();
                     let here = step.key.unwrap_or_default();
+                    if let Some(place) = class.key_place() {
+                        let target = class.properties[place].references.as_deref().unwrap_or_default();
+                        let why = format!("the number of its {} here", target.to_lowercase());
+                        return done(Outcome::Inserted, format!("inserted as {noun} {here}, {why}"));
+                    }
                     done(
                         Outcome::Inserted,
                         format!("inserted as {noun} {here} ({}'s {theirs} is another {noun})", self.info.name),
@@ -246,7 +258,9 @@ impl Node {
         let after = |prefix: &str| said.strip_prefix(prefix).map(|rest| rest.trim_start_matches(": ").to_owned());
         if let Some(columns) = after("UNIQUE constraint failed") {
             let taken = step.merged.new.content.as_ref().and_then(|values| {
-                class.unique.iter().find_map(|places| self.holder(class, places, values, step).ok().flatten())
+                let key = class.key_place().map(|place| vec![place]);
+                let all = class.unique.iter().chain(&key);
+                all.into_iter().find_map(|places| self.holder(class, places, values, step).ok().flatten())
             });
             let text = match taken {
                 Some((what, row)) => format!(
@@ -329,7 +343,9 @@ impl Node {
         for (n, value) in wanted.iter().enumerate() {
             statement.raw_bind_parameter(n + 1, value)?;
         }
-        statement.raw_bind_parameter(places.len() + 1, step.key)?;
+        // One that is to have the number of another row is that row by its number.
+        let own = step.key.filter(|_| class.key_place().is_none_or(|place| places != [place]));
+        statement.raw_bind_parameter(places.len() + 1, own)?;
         let mut rows = statement.raw_query();
         let Some(row) = rows.next()? else { return Ok(None) };
         let what: Vec<String> = places

@@ -1,14 +1,17 @@
 //! Trying units: their events, rows and versions are written in a savepoint, which is taken back where a constraint refuses.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::mem::take;
 use std::rc::Rc;
 
 use crate::sync::data::guid::Guid;
+use crate::sync::data::schema::Class;
 use crate::sync::data::value::Value;
 use crate::sync::decisions::decide::Chosen;
 use crate::sync::decisions::rule::Rule;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::exchange::apply::ApplyOptions;
+use crate::sync::exchange::dangling::{Names, names, stands};
 use crate::sync::exchange::merge::{Deciding, Merged, Why};
 use crate::sync::exchange::report::{ObjectReport, Outcome};
 use crate::sync::exchange::requeue::{Cause, Obstacle, Pending};
@@ -16,7 +19,8 @@ use crate::sync::exchange::spool::Queue;
 use crate::sync::exchange::unit::Units;
 use crate::sync::node::Node;
 use crate::sync::node::filing::NewRow;
-use crate::sync::node::history::Filed;
+use crate::sync::node::history::{Filed, State};
+use crate::sync::node::renumber::NewNumber;
 
 /// Why a unit cannot be applied now: which of its states is in the way (place among the pending), and what it is.
 pub(crate) type Blocked = (usize, Obstacle);
@@ -35,6 +39,8 @@ pub(crate) struct Settling<'a> {
     /// Local keys given to objects that are about to be inserted, each with the place of its class.
     pub(crate) keys: HashMap<Guid, (usize, i64)>,
     pub(crate) taken: HashMap<usize, BTreeSet<i64>>,
+    /// Of objects whose key is a reference, and which are being written: what they refer to by it.
+    followed: HashMap<Guid, Value>,
     /// Local keys of living objects that were referred to, by class (its small number) and GUID.
     pub(crate) here: HashMap<(i64, Guid), i64>,
     /// Of states that were taken as they came: the local key, and the journal position of their event.
@@ -200,13 +206,15 @@ impl Node {
             let (now, later): (Vec<_>, Vec<_>) =
                 todo.into_iter().partition(|(_, _, place)| seen.insert(settling.pending[*place].guid));
             todo = later;
-            let mut steps = Vec::new();
+            let mut decided = Vec::new();
             for (u, number, place) in now {
                 (attempt.unit, attempt.place) = (u, place);
                 let p = &settling.pending[place];
                 // Only for a record.
                 let siblings = || beside(u).into_iter().filter(|g| *g != p.guid).take(SIBLINGS).collect();
-                let before = match first_round {
+                // What an object refers to by its key may have taken it along to another number.
+                let class = &self.classes[p.class];
+                let before = match first_round && class.key_place().is_none() {
                     true => settling.before[place].clone(),
                     false => self.current(&self.classes[p.class], p.guid)?.map(Rc::new),
                 };
@@ -225,10 +233,16 @@ impl Node {
                         if matches!(&merged.why, Why::Recorded(record) if record.chosen == Chosen::Merged) {
                             attempt.combined.push(place);
                         }
-                        attempt.cause = Cause::UnknownReference;
-                        steps.push(self.step(settling, (u, place), merged, number)?);
+                        decided.push((u, place, merged, number));
                     }
                 }
+            }
+            settling.note_followers(self, decided.iter().map(|(_, place, merged, _)| (*place, &merged.new)));
+            let mut steps = Vec::new();
+            for (u, place, merged, number) in decided {
+                *attempt =
+                    Attempt { unit: u, place, cause: Cause::UnknownReference, combined: take(&mut attempt.combined) };
+                steps.push(self.step(settling, (u, place), merged, number)?);
             }
             let last = steps.iter().map(|s| s.pos).max().unwrap_or_default();
             for step in steps.iter().filter(|s| s.merged.new.content.is_none()) {
@@ -243,7 +257,9 @@ impl Node {
                     settling.here.remove(&(self.classes[p.class].id, p.guid));
                 }
                 match step.merged.why {
-                    Why::Newer => drop(settling.taken_over.insert(step.place, (step.key, step.pos))),
+                    Why::Newer if self.classes[p.class].key_place().is_none() => {
+                        settling.taken_over.insert(step.place, (step.key, step.pos));
+                    }
                     _ => drop(settling.taken_over.remove(&step.place)),
                 }
                 reports.insert(step.place, self.told(settling, &step)?);
@@ -267,19 +283,26 @@ impl Node {
         let mut references = HashMap::new();
         let mut key = merged.before.as_ref().and_then(|b| b.key);
         if let Some(values) = &merged.new.content {
-            if old.is_none() {
+            if old.is_none() && class.key_place().is_none() {
                 key = Some(settling.key_for(self, p.class, p.guid, key.or(p.key))?);
             }
-            for (value, property) in values.iter().zip(&class.properties).filter(|_| row_changed) {
-                let blocked = || Error::new(ErrorKind::Constraint, self.unknown(property, value).text);
-                match value {
-                    Value::Reference(guid) => {
-                        let target = property.references.as_deref().unwrap_or_default();
-                        let found = settling.resolve(self, target, *guid)?.ok_or_else(blocked)?;
-                        references.insert(*guid, found);
+            for (place, value) in values.iter().enumerate() {
+                let is_key = class.key_place() == Some(place);
+                if !row_changed && !is_key {
+                    continue;
+                }
+                let blocked = || Error::new(ErrorKind::Constraint, self.unknown(&class.properties[place], value).text);
+                match names(class, place, value) {
+                    Names::Nothing => {}
+                    Names::Object(target, guid) => {
+                        let found = settling.resolve(self, target, guid)?;
+                        if row_changed {
+                            references.insert(guid, found.ok_or_else(blocked)?);
+                        }
+                        key = found.filter(|_| is_key).or(key);
                     }
-                    Value::Dangling(_) => return Err(blocked()),
-                    _ => {}
+                    Names::Unknown if stands(merged.before.as_deref(), place, value) => {}
+                    Names::Unknown => return Err(blocked()),
                 }
             }
         }
@@ -302,40 +325,73 @@ impl Node {
 
     /// Deletions first, then rows whose unique values change are moved out of the way, so that values can change places.
     fn write_steps(&self, settling: &Settling<'_>, steps: &[Step], attempt: &mut Attempt) -> Result<()> {
-        let mut put = |step: &Step| -> Result<()> {
-            (attempt.unit, attempt.place) = (step.unit, step.place);
-            let p = &settling.pending[step.place];
-            let class = &self.classes[p.class];
-            let row = match (&step.merged.new.content, step.key) {
-                (Some(values), Some(key)) => Some(NewRow {
-                    key,
-                    values,
-                    references: &step.references,
-                    moved_aside: step.moved_aside,
-                    unchanged: !step.row_changed,
-                }),
-                _ => None,
-            };
-            let written = self.put(class, p.guid, step.merged.before.as_deref(), &step.merged.new, row, Some(step.pos));
-            written.map_err(|error| match error.kind() {
-                ErrorKind::Constraint => {
-                    let obstacle = self.refused_by_table(class, p, step, error.message());
-                    attempt.cause = obstacle.cause;
-                    Error::new(ErrorKind::Constraint, obstacle.text)
-                }
-                _ => error,
-            })
-        };
         for step in steps.iter().filter(|s| s.merged.new.content.is_none()) {
-            put(step)?;
+            self.put_step(settling, step, attempt)?;
         }
+        self.give_new_numbers(settling, steps, attempt)?;
         for step in steps.iter().filter(|s| s.moved_aside) {
             self.delete_row(&self.classes[settling.pending[step.place].class], step.key)?;
         }
         for step in steps.iter().filter(|s| s.merged.new.content.is_some()) {
-            put(step)?;
+            self.put_step(settling, step, attempt)?;
         }
         Ok(())
+    }
+
+    fn put_step(&self, settling: &Settling<'_>, step: &Step, attempt: &mut Attempt) -> Result<()> {
+        (attempt.unit, attempt.place) = (step.unit, step.place);
+        let p = &settling.pending[step.place];
+        let class = &self.classes[p.class];
+        let row = match (&step.merged.new.content, step.key) {
+            (Some(values), Some(key)) => Some(NewRow {
+                key,
+                values,
+                references: &step.references,
+                moved_aside: step.moved_aside,
+                unchanged: !step.row_changed,
+            }),
+            _ => None,
+        };
+        let written = self.put(class, p.guid, step.merged.before.as_deref(), &step.merged.new, row, Some(step.pos));
+        written.map_err(|error| match error.kind() {
+            ErrorKind::Constraint => {
+                let obstacle = self.refused_by_table(class, p, step, error.message());
+                attempt.cause = obstacle.cause;
+                Error::new(ErrorKind::Constraint, obstacle.text)
+            }
+            _ => error,
+        })
+    }
+}
+
+impl Node {
+    /// Objects whose keys are references get the numbers of what they refer to now, with all that refers to them.
+    fn give_new_numbers(&self, settling: &Settling<'_>, steps: &[Step], attempt: &mut Attempt) -> Result<()> {
+        let steps: Vec<&Step> = steps.iter().filter(|s| s.gets_another_number()).collect();
+        let new_number = |step: &&Step| {
+            let p = &settling.pending[step.place];
+            Some(NewNumber { class: &self.classes[p.class], guid: p.guid, number: step.key? })
+        };
+        let wanted: Vec<NewNumber<'_>> = steps.iter().filter_map(new_number).collect();
+        let until = steps.iter().map(|s| s.pos).max();
+        let mut tried = 0;
+        let done = self.renumber_all(&wanted, until, |n| tried = n);
+        done.map_err(|error| {
+            let Some(step) = steps.get(tried).filter(|_| error.kind() == ErrorKind::Constraint) else { return error };
+            (attempt.unit, attempt.place) = (step.unit, step.place);
+            let obstacle =
+                self.refused_by_table(wanted[tried].class, &settling.pending[step.place], step, error.message());
+            attempt.cause = obstacle.cause;
+            Error::new(ErrorKind::Constraint, obstacle.text)
+        })
+    }
+}
+
+impl Step {
+    /// Whether a row that was there is to have another number: its key is a reference, and refers to another object.
+    fn gets_another_number(&self) -> bool {
+        let had_row = self.merged.before.as_ref().filter(|b| b.state.content.is_some());
+        had_row.is_some_and(|before| self.merged.new.content.is_some() && before.key != self.key)
     }
 }
 
@@ -359,6 +415,7 @@ impl<'a> Settling<'a> {
             here: HashMap::new(),
             taken_over: HashMap::new(),
             keys: HashMap::new(),
+            followed: HashMap::new(),
             taken: HashMap::new(),
             rules: node.classes.iter().map(|c| options.rule.unwrap_or_else(|| rules.of(&c.name))).collect(),
             later: None,
@@ -399,6 +456,9 @@ impl<'a> Settling<'a> {
     /// The local key of an object that is referred to; `None` where it is neither here nor arriving.
     pub(crate) fn resolve(&mut self, node: &Node, class: &str, guid: Guid) -> Result<Option<i64>> {
         let target = node.class(class)?;
+        if let Some(place) = target.key_place() {
+            return self.resolve_follower(node, target, place, guid);
+        }
         if let Some(key) = self.here.get(&(target.id, guid)) {
             return Ok(Some(*key));
         }
@@ -410,6 +470,32 @@ impl<'a> Settling<'a> {
         let p = &self.pending[place];
         let buried = self.before[place].as_ref().and_then(|f| f.key);
         self.key_for(node, p.class, guid, buried.or(p.key)).map(Some)
+    }
+
+    /// Notes what objects whose key is a reference are to refer to by it.
+    fn note_followers<'s>(&mut self, node: &Node, written: impl Iterator<Item = (usize, &'s State)>) {
+        self.followed.clear();
+        for (place, new) in written {
+            let p = &self.pending[place];
+            if let (Some(key), Some(values)) = (node.classes[p.class].key_place(), &new.content) {
+                self.followed.insert(p.guid, values[key].clone());
+            }
+        }
+    }
+
+    /// The same of an object that has the number of what it refers to.
+    fn resolve_follower(&mut self, node: &Node, class: &Class, place: usize, guid: Guid) -> Result<Option<i64>> {
+        let target = class.properties[place].references.clone().unwrap_or_default();
+        let arriving = |pending: &Pending| pending.state.content.as_ref().map(|values| values[place].clone());
+        let value = match (self.followed.get(&guid), node.current(class, guid)?) {
+            (Some(value), _) => Some(value.clone()),
+            (None, Some(Filed { state: State { content: Some(values), .. }, .. })) => Some(values[place].clone()),
+            _ => self.arriving.get(&guid).and_then(|place| arriving(&self.pending[*place])),
+        };
+        match value {
+            Some(Value::Reference(parent)) => self.resolve(node, &target, parent),
+            _ => node.key_of(class, guid),
+        }
     }
 
     /// The key to be given to an object that comes in a later part of the same unit.

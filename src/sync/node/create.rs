@@ -63,8 +63,10 @@ impl Node {
 }
 
 fn add_classes(conn: &Connection, specs: &[ClassSpec], progress: &Progress) -> Result<()> {
+    let mut all = store::specs(conn)?.into_iter().map(|(_, spec)| spec).collect::<Vec<_>>();
+    all.extend_from_slice(specs);
     for spec in specs {
-        store::add_class(conn, shape::new_class(conn, spec)?)?;
+        store::add_class(conn, shape::new_class(conn, spec, &all)?)?;
     }
     let new = |class: &&Class| specs.iter().any(|s| s.name == class.name);
     for class in store::classes(conn)?.iter().filter(new) {

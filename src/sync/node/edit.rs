@@ -14,6 +14,7 @@ use crate::sync::node::Keep;
 use crate::sync::node::Node;
 use crate::sync::node::filing::{NewRow, Referrer};
 use crate::sync::node::history::{Content, Filed, State};
+use crate::sync::node::renumber::{Coming, NewNumber};
 
 /// An open commit: everything written through it gets one number.
 pub struct Edit<'a> {
@@ -101,7 +102,7 @@ impl Edit<'_> {
                 )));
             }
             let mut key = before.as_ref().and_then(|b| b.key);
-            if w.content.is_some() && old.is_none() {
+            if w.content.is_some() && old.is_none() && class.key_place().is_none() {
                 let taken = taken.entry(class.id).or_default();
                 let free = node.free_key(class, w.guid, key, taken)?;
                 taken.insert(free);
@@ -110,28 +111,46 @@ impl Edit<'_> {
             }
             steps.push(Filing { class, wanted: w, before, key });
         }
+        let contents = steps.iter().filter_map(|s| Some((s.wanted.guid, s.wanted.content.as_deref()?)));
+        let coming = Coming { numbers: keys, contents: contents.collect() };
         let mut references = HashMap::new();
-        for step in &steps {
-            for (value, property) in step.wanted.content.iter().flatten().zip(&step.class.properties) {
-                if let (Value::Reference(target), Some(name)) = (value, &property.references) {
-                    let known = match keys.get(target) {
-                        Some(key) => Some(*key),
-                        None => node.key_of(node.class(name)?, *target)?,
-                    };
-                    let known = known.ok_or_else(|| {
-                        Error::new(
-                            ErrorKind::Constraint,
-                            format!("{name} {target} is unknown here; nothing was changed"),
-                        )
-                    })?;
-                    references.insert(*target, known);
+        for step in &mut steps {
+            let old = step.before.as_ref().and_then(|b| b.state.content.as_ref());
+            for (place, value) in step.wanted.content.iter().flatten().enumerate() {
+                let property = &step.class.properties[place];
+                let Some(name) = &property.references else { continue };
+                let target = node.class(name)?;
+                let unknown = |what: String| {
+                    Error::new(ErrorKind::Constraint, format!("{name} {what} is unknown here; nothing was changed"))
+                };
+                match value {
+                    Value::Reference(guid) => {
+                        let known = node.number_to_be(target, *guid, &coming)?;
+                        references.insert(*guid, known.ok_or_else(|| unknown(guid.to_string()))?);
+                    }
+                    // It named nothing where it was written, and must not name a row here.
+                    value if old.is_none_or(|old| old[place] != *value) => {
+                        if let Some(key) =
+                            value.as_key().filter(|key| matches!(node.guid_of(target, *key), Ok(Some(_))))
+                        {
+                            return Err(unknown(key.to_string()));
+                        }
+                    }
+                    _ => {}
                 }
+            }
+            if let (Some(values), Some(place)) = (&step.wanted.content, step.class.key_place()) {
+                let number = node.number_given(step.class, step.wanted.guid, &values[place], &coming)?;
+                step.key = Some(number.ok_or_else(|| {
+                    let what = format!("it is not said to which row the {} belongs", step.class.name);
+                    Error::new(ErrorKind::Constraint, format!("{what}; nothing was changed"))
+                })?);
             }
         }
         // Foreign keys are on here, so a row that goes may take others with it, past the journal.
         for Filing { class, wanted, key, .. } in steps.iter().filter(|s| s.wanted.content.is_none()) {
             for row in node.referrers(class, key.unwrap_or_default(), i64::MAX)? {
-                if !steps.iter().any(|s| s.class.name == row.class && s.key == Some(row.key)) {
+                if !steps.iter().any(|s| s.class.name == row.class && s.stands_at(row.key)) {
                     return Err(still_refers(&row, &node.called(class, *key, None, wanted.guid)));
                 }
             }
@@ -156,7 +175,7 @@ impl Edit<'_> {
         Ok(())
     }
 
-    fn file_steps(&self, steps: &[Filing<'_>], references: &HashMap<Guid, i64>) -> Result<()> {
+    fn file_steps<'a>(&self, steps: &[Filing<'a>], references: &HashMap<Guid, i64>) -> Result<()> {
         let node = &*self.node;
         let mut positions = Vec::new();
         for Filing { class, wanted, before, key } in steps {
@@ -192,6 +211,10 @@ impl Edit<'_> {
         for (step, pos) in steps.iter().zip(&positions).filter(|(s, _)| s.wanted.content.is_none()) {
             write(step, *pos)?;
         }
+        let renumbered = steps.iter().filter(|s| !s.comes() && s.wanted.content.is_some());
+        let renumbered = renumbered.filter(|s| s.class.key_place().is_some());
+        let new_number = |s: &Filing<'a>| Some(NewNumber { class: s.class, guid: s.wanted.guid, number: s.key? });
+        node.renumber_all(&renumbered.filter_map(new_number).collect::<Vec<_>>(), Some(last), |_| ())?;
         for step in steps.iter().filter(|s| s.moves()) {
             node.delete_row(step.class, step.key)?;
         }
@@ -223,6 +246,11 @@ impl Filing<'_> {
     /// Whether it has no row so far.
     fn comes(&self) -> bool {
         self.before.as_ref().is_none_or(|b| b.state.content.is_none())
+    }
+
+    /// Whether its row has that number now, or is to have it.
+    fn stands_at(&self, key: i64) -> bool {
+        self.key == Some(key) || self.before.as_ref().is_some_and(|b| b.state.content.is_some() && b.key == Some(key))
     }
 
     /// Whether its unique values change, so that its row makes room for others first. Not where rows go with it.

@@ -105,6 +105,7 @@ impl Node {
 
     /// Notes that a key means the object that `before` was up to journal position `until`, where that object is deleted. What
     /// is filed together names objects by the keys they had before, so `until` is the last position of all of it.
+    /// [`Node::renumber`] does it where an object gets another key.
     pub(crate) fn end_of_key(&self, class: &Class, guid: Guid, before: Option<&Filed>, until: i64) -> Result<()> {
         // Nothing refers to a key that is content.
         let key = before.filter(|b| class.has_numbers() && b.state.content.is_some()).and_then(|b| b.key);
@@ -185,8 +186,11 @@ impl Node {
         if row.unchanged {
             return Ok(());
         }
-        let columns = || class.columns().map(|(i, p)| (i, quote(&p.name)));
-        let sql = match exists && !row.moved_aside {
+        let (key_place, updates) = (class.key_place(), exists && !row.moved_aside);
+        // A row has its number already where it is updated.
+        let written = |i: &usize| !updates || key_place != Some(*i);
+        let columns = || class.columns().map(|(i, p)| (i, quote(&p.name))).filter(|(i, _)| written(i));
+        let sql = match updates {
             true => class.texts.update_row.get_or_init(|| {
                 let table = quote(&class.table);
                 let set: Vec<String> = columns().map(|(i, c)| format!("{c} = ?{}", i + 2)).collect();
@@ -194,8 +198,8 @@ impl Node {
             }),
             false => class.texts.insert_row.get_or_init(|| {
                 let number = match &class.key {
-                    Key::Number(key) => Some((quote(key), "?1".to_owned())),
-                    Key::Content(_) => None,
+                    Key::Number(key) if key_place.is_none() => Some((quote(key), "?1".to_owned())),
+                    _ => None,
                 };
                 let all = columns().map(|(i, c)| (c, format!("?{}", i + 2)));
                 let (names, places): (Vec<String>, Vec<String>) = number.into_iter().chain(all).unzip();
@@ -203,11 +207,14 @@ impl Node {
                 format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), places.join(", "))
             }),
         };
-        if !(class.columns().next().is_none() && exists && !row.moved_aside) {
+        if !(columns().next().is_none() && updates) {
             let mut statement = self.conn.prepare_cached(sql)?;
             statement.raw_bind_parameter(1, row.key)?;
-            for (i, _) in class.columns() {
-                row.bind(&mut statement, i + 2, i)?;
+            for (i, _) in columns() {
+                match key_place == Some(i) {
+                    true => statement.raw_bind_parameter(i + 2, row.key)?,
+                    false => row.bind(&mut statement, i + 2, i)?,
+                }
             }
             if statement.raw_execute()? != 1 {
                 let what = format!("a trigger of the table {} leaves the row out", class.table);
@@ -394,10 +401,40 @@ impl Node {
             }
             next = key.checked_add(1);
         }
-        Err(Error::new(
-            ErrorKind::Constraint,
-            format!("no number above {highest} is free in the table {}", class.table),
-        ))
+        // A row has the greatest number that there is, so any free one does, as in SQLite itself.
+        let mut next = Some(wanted.unwrap_or_default().max(1));
+        while let Some(from) = next {
+            let gap = self.gap_from(class, from)?;
+            match gap {
+                Some(key) if !taken.contains(&key) && !self.still_means_another(class, guid, key)? => return Ok(key),
+                Some(key) => next = key.checked_add(1),
+                None if from > 1 => next = Some(1),
+                None => next = None,
+            }
+        }
+        Err(Error::new(ErrorKind::Constraint, format!("no number is free in the table {}", class.table)))
+    }
+
+    /// A number that no row has, for a while.
+    pub(crate) fn unused_number(&self, class: &Class) -> Result<i64> {
+        let (table, key) = (quote(&class.table), class.key_of("t"));
+        let max: Option<i64> =
+            self.conn.prepare_cached(&format!("SELECT max({key}) FROM {table} t"))?.query_row([], |r| r.get(0))?;
+        let next = max.unwrap_or_default().max(0).checked_add(1);
+        let found = next.map_or_else(|| self.gap_from(class, 1), |next| Ok(Some(next)))?;
+        found
+            .ok_or_else(|| Error::new(ErrorKind::Constraint, format!("no number is free in the table {}", class.table)))
+    }
+
+    /// The first number from `from` on that no row has; `None`: all are taken up to the greatest.
+    fn gap_from(&self, class: &Class, from: i64) -> Result<Option<i64>> {
+        let (table, key, next) = (quote(&class.table), class.key_of("t"), class.key_of("n"));
+        let sql = format!(
+            "SELECT iif(NOT EXISTS (SELECT 1 FROM {table} t WHERE {key} = ?1), ?1,
+                 (SELECT {key} + 1 FROM {table} t WHERE {key} >= ?1 AND {key} < 9223372036854775807
+                  AND NOT EXISTS (SELECT 1 FROM {table} n WHERE {next} = {key} + 1) ORDER BY {key} LIMIT 1))"
+        );
+        Ok(self.conn.prepare_cached(&sql)?.query_row([from], |r| r.get(0))?)
     }
 
     /// Whether rows still refer by `key` to a deleted object: given to another one, the key would turn them to that one.

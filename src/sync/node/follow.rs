@@ -10,9 +10,10 @@
 
 use rusqlite::Connection;
 
-use crate::sync::data::schema::{Class, Property, quote};
+use crate::sync::data::schema::{Class, ForeignKey, Key, Property, quote};
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Result};
+use crate::sync::node::references::References;
 use crate::sync::node::shape::{self, Column, Shape};
 use crate::sync::node::{Node, store, triggers};
 
@@ -48,10 +49,13 @@ impl Node {
             );
             Error::storage(what).hint(UNDO)
         })?;
-        let columns: Vec<&Column> = shape.properties().collect();
+        let follows = self.came_to_follow(class)?;
+        let columns: Vec<&Column> = shape.properties(follows || class.key_place().is_some()).collect();
+        let is_key = |c: &Column| shape.is_numbered_by(std::slice::from_ref(&c.name));
         let find = |p: &Property| columns.iter().copied().find(|c| c.name.eq_ignore_ascii_case(&p.name));
         let missing: Vec<usize> = class.columns().filter(|(_, p)| find(p).is_none()).map(|(i, _)| i).collect();
-        let known = |c: &&&Column| class.columns().any(|(_, p)| p.name.eq_ignore_ascii_case(&c.name));
+        let known =
+            |c: &&&Column| follows && is_key(c) || class.columns().any(|(_, p)| p.name.eq_ignore_ascii_case(&c.name));
         let unknown: Vec<Column> = columns.iter().filter(|c| !known(c)).map(|c| (*c).clone()).collect();
         let differs = |p: &Property, c: &Column| p.declared != c.declared || p.not_null != c.not_null;
         let mut found: Vec<String> = Vec::new();
@@ -92,8 +96,21 @@ impl Node {
             return Err(Error::storage(what).hint(UNDO));
         }
         let key_renamed = key.as_ref() != Some(&class.key);
-        let same = renamed.is_empty() && added.is_empty() && !recased && !key_renamed;
-        Ok((!same).then_some(Changed { renamed, added, columns: columns.into_iter().cloned().collect(), shape }))
+        let same = renamed.is_empty() && added.is_empty() && !recased && !key_renamed && !follows;
+        let key = columns.iter().find(|c| follows && is_key(c)).map(|c| (*c).clone());
+        Ok((!same).then_some(Changed { renamed, added, key, columns: columns.into_iter().cloned().collect(), shape }))
+    }
+
+    /// Whether the INTEGER PRIMARY KEY of a class turns out to be a reference, and is no property yet: the file was tracked by a
+    /// version that did not see it, or what it refers to is a class only since.
+    fn came_to_follow(&self, class: &Class) -> Result<bool> {
+        let Key::Number(number) = &class.key else { return Ok(false) };
+        let named = |f: &ForeignKey| f.columns.iter().any(|column| column.eq_ignore_ascii_case(number));
+        if class.key_place().is_some() || !class.foreign.iter().any(named) {
+            return Ok(false);
+        }
+        let specs: Vec<_> = store::specs(&self.conn)?.into_iter().map(|(_, spec)| spec).collect();
+        Ok(References::among(&self.conn, &specs)?.follows(&class.name))
     }
 
     /// A class as its table is by now, for somebody who only looks: renamed columns under their new names, those that were added
@@ -126,6 +143,8 @@ impl Node {
             }
             places.push((place, default, elsewhere.is_some()));
         }
+        // It was one all along: no state from before gives it another value than the number it had.
+        properties.extend(changed.key.as_ref().map(Column::property));
         let key = changed.shape.key(&properties).ok_or_else(|| Error::storage("the key is gone"))?;
         let mut new = Class { properties, key, ..class.clone() };
         triggers::drop_all(&self.conn, class)?;
@@ -246,6 +265,8 @@ struct Changed {
     /// Places of properties, and the columns that they are now.
     renamed: Vec<(usize, Column)>,
     added: Vec<Column>,
+    /// The INTEGER PRIMARY KEY, where it is a property from now on.
+    key: Option<Column>,
     columns: Vec<Column>,
     shape: Shape,
 }

@@ -179,14 +179,21 @@ impl Node {
     pub(crate) fn image(&self, class: &Class, pos: i64) -> Result<(Option<i64>, Vec<Value>)> {
         let columns: String = (0..class.properties.len()).map(|i| format!(", v{i}")).collect();
         let sql = format!("SELECT key{columns} FROM objsync_journal WHERE pos = ?1");
-        let (key, values) = self.conn.prepare_cached(&sql)?.query_row([pos], |r| {
+        let (mut key, mut values) = self.conn.prepare_cached(&sql)?.query_row([pos], |r| {
             let values = class.properties.iter().enumerate().map(|(i, p)| match &p.added {
                 // The column was not there yet.
                 Some(added) if pos <= p.since => Ok(added.clone()),
                 _ => Ok(Value::from_sql(r.get_ref(1 + i)?)),
             });
-            Ok((r.get(0)?, values.collect::<rusqlite::Result<Vec<_>>>()?))
+            Ok((r.get::<_, Option<i64>>(0)?, values.collect::<rusqlite::Result<Vec<_>>>()?))
         })?;
+        if let Some(place) = class.key_place() {
+            match values[place].as_key() {
+                Some(number) => key = Some(number),
+                // From before the key was a property.
+                None => values[place] = key.map_or(Value::Null, Value::Integer),
+            }
+        }
         Ok((key, self.with_guids(class, values, pos)?))
     }
 
@@ -315,8 +322,7 @@ impl Node {
     /// position `at`. A key that names nothing then (`foreign_keys` was off) means the last object that had it.
     pub(crate) fn with_guids(&self, class: &Class, mut values: Vec<Value>, at: i64) -> Result<Vec<Value>> {
         for (value, property) in values.iter_mut().zip(&class.properties) {
-            if let (Some(target), Value::Integer(key)) = (&property.references, &*value) {
-                let key = *key;
+            if let (Some(target), Some(key)) = (&property.references, value.as_key()) {
                 *value = match self.named(self.class(target)?, key, at)? {
                     Some(guid) => Value::Reference(guid),
                     None => Value::Dangling(key),
@@ -329,8 +335,7 @@ impl Node {
     /// The same, in place, for what is there now.
     pub(crate) fn name_references(&self, class: &Class, values: &mut [Value], named: &mut Named) -> Result<()> {
         for (value, property) in values.iter_mut().zip(&class.properties) {
-            if let (Some(target), Value::Integer(key)) = (&property.references, &*value) {
-                let key = *key;
+            if let (Some(target), Some(key)) = (&property.references, value.as_key()) {
                 *value = match self.named_now(self.class(target)?, key, named)? {
                     Some(guid) => Value::Reference(guid),
                     None => Value::Dangling(key),
@@ -509,9 +514,16 @@ pub(crate) fn content_from_text(class: &Class, text: &str) -> Result<Vec<Value>>
 pub(crate) fn content_from_json(class: &Class, json: &Json) -> Result<Vec<Value>> {
     let damaged = || Error::storage(format!("a stored state of a {} is damaged", class.name));
     let stored = |p: &Property| json.get(&p.name).or_else(|| p.formerly.iter().rev().find_map(|name| json.get(name)));
+    let key = class.key_place().map(|place| &class.properties[place].name);
     let read = |p: &Property| match stored(p) {
+        // From before the key was a property: what it referred to is not known any more.
+        None if key == Some(&p.name) => Some(Value::Dangling(0)),
         None => Some(p.added.clone().unwrap_or(Value::Null)),
-        Some(value) => Value::from_stored_json(value),
+        // From before the column was known to be a reference.
+        Some(value) => Value::from_stored_json(value).map(|value| match value {
+            Value::Integer(key) if p.references.is_some() => Value::Dangling(key),
+            value => value,
+        }),
     };
     class.properties.iter().map(|p| read(p).ok_or_else(damaged)).collect()
 }

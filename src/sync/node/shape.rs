@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use crate::sync::data::schema::{Class, ClassSpec, ForeignKey, Key, Property, quote};
 use crate::sync::error::{Error, Result};
+use crate::sync::node::references::References;
 
 /// A column that rows can be written with.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,15 +75,19 @@ impl Shape {
         }
     }
 
-    /// The columns that are properties: all but an INTEGER PRIMARY KEY.
-    pub(crate) fn properties(&self) -> impl Iterator<Item = &Column> {
-        self.columns.iter().filter(|c| !(self.numbered && c.key > 0))
+    /// The columns that are properties: all but an INTEGER PRIMARY KEY, unless its values are those of other rows (`follows`).
+    pub(crate) fn properties(&self, follows: bool) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(move |c| follows || !(self.numbered && c.key > 0))
+    }
+
+    /// The column of an INTEGER PRIMARY KEY.
+    pub(crate) fn number(&self) -> Option<&str> {
+        self.columns.iter().find(|c| self.numbered && c.key > 0).map(|c| c.name.as_str())
     }
 
     /// Whether its rows are numbered by just these columns.
     pub(crate) fn is_numbered_by(&self, columns: &[String]) -> bool {
-        let key = self.columns.iter().find(|c| self.numbered && c.key > 0);
-        matches!((key, columns), (Some(key), [one]) if key.name.eq_ignore_ascii_case(one))
+        matches!((self.number(), columns), (Some(key), [one]) if key.eq_ignore_ascii_case(one))
     }
 
     /// How values of a column are converted when they are stored, as a declared type
@@ -115,10 +120,11 @@ impl Column {
     }
 }
 
-/// A class of a table as it is now. Not linked to others yet.
-pub(crate) fn new_class(conn: &Connection, spec: &ClassSpec) -> Result<Class> {
+/// A class of a table as it is now, beside the others of `specs`. Not linked to them yet.
+pub(crate) fn new_class(conn: &Connection, spec: &ClassSpec, specs: &[ClassSpec]) -> Result<Class> {
     let shape = Shape::read(conn, &spec.table)?;
-    let properties: Vec<Property> = shape.properties().map(Column::property).collect();
+    let follows = References::among(conn, specs)?.follows(&spec.name);
+    let properties: Vec<Property> = shape.properties(follows).map(Column::property).collect();
     let key = shape.key(&properties);
     let key = key.ok_or_else(|| Error::usage(format!("the key of the table `{}` is generated", spec.table)))?;
     Ok(Class { key, properties, ..Class::bare(0, spec) })
@@ -126,33 +132,25 @@ pub(crate) fn new_class(conn: &Connection, spec: &ClassSpec) -> Result<Class> {
 
 /// Finds out what classes refer to and what must be unique in them.
 pub(crate) fn link(conn: &Connection, classes: &mut [Class]) -> Result<()> {
-    let all = foreign_keys(conn)?;
-    let numbers: Vec<(String, String, String)> = classes
-        .iter()
-        .filter_map(|c| match &c.key {
-            Key::Number(key) => Some((c.name.clone(), c.table.clone(), key.clone())),
-            Key::Content(_) => None,
-        })
-        .collect();
-    // A reference to a local number travels as a GUID; what refers by content travels as it is.
-    let by_number = |f: &ForeignKey| {
-        let to = &f.to;
-        let found = numbers.iter().find(|(_, table, _)| table.eq_ignore_ascii_case(&f.target))?;
-        (to.len() == 1 && to[0].eq_ignore_ascii_case(&found.2)).then(|| found.0.clone())
-    };
+    let references = References::of(conn, classes)?;
     let tables: Vec<String> = classes.iter().map(|c| c.table.clone()).collect();
     let is_class = |table: &str| tables.iter().any(|t| t.eq_ignore_ascii_case(table));
     for class in classes {
-        let own = |f: &&ForeignKey| f.table.eq_ignore_ascii_case(&class.table);
-        class.foreign = all.iter().filter(own).filter(|f| by_number(f).is_none()).cloned().collect();
         for property in class.properties.iter_mut().filter(|p| !p.elsewhere) {
-            let named = |f: &&ForeignKey| f.columns.len() == 1 && f.columns[0].eq_ignore_ascii_case(&property.name);
-            let found = all.iter().filter(|f| f.table.eq_ignore_ascii_case(&class.table));
-            property.references = found.filter(named).find_map(by_number);
+            property.references = references.of_column(&class.table, &property.name);
         }
-        let naming = || all.iter().filter(|f| f.target.eq_ignore_ascii_case(&class.table));
+        // What a property refers to is judged with the objects; every other key by the values that it names.
+        let judged = |f: &&ForeignKey| {
+            let by_number = references.by_number(f);
+            let place = f.columns.first().and_then(|column| class.property(column));
+            by_number.is_some() && place.is_some_and(|place| class.properties[place].references == by_number)
+        };
+        let own = |f: &&ForeignKey| f.table.eq_ignore_ascii_case(&class.table);
+        class.foreign = references.all.iter().filter(own).filter(|f| !judged(f)).cloned().collect();
+        let naming = || references.all.iter().filter(|f| f.target.eq_ignore_ascii_case(&class.table));
         class.takes_others_along = naming().any(|f| f.acts);
-        class.named_by = naming().filter(|f| by_number(f).is_none() || !is_class(&f.table)).cloned().collect();
+        class.named_by =
+            naming().filter(|f| references.by_number(f).is_none() || !is_class(&f.table)).cloned().collect();
         (class.unique, class.collations) = unique(conn, class)?.into_iter().unzip();
     }
     Ok(())

@@ -272,8 +272,9 @@ pub(crate) fn upgrade(conn: &Connection) -> Result<()> {
         tx.execute("UPDATE objsync_state SET format = ?1", [FORMAT])?;
         if found < 3 {
             signature::make_key(&tx)?;
+            // Keys that are references are found when the tables are looked at next (`follow.rs`).
             for (id, spec) in specs(&tx)? {
-                record_shape(&tx, &Class { id, ..shape::new_class(&tx, &spec)? })?;
+                record_shape(&tx, &Class { id, ..shape::new_class(&tx, &spec, &[])? })?;
             }
         }
         for class in classes(&tx)? {
@@ -292,7 +293,7 @@ pub(crate) fn upgrade(conn: &Connection) -> Result<()> {
     supplement(conn)
 }
 
-fn specs(conn: &Connection) -> Result<Vec<(i64, ClassSpec)>> {
+pub(crate) fn specs(conn: &Connection) -> Result<Vec<(i64, ClassSpec)>> {
     let rows = conn
         .prepare("SELECT id, name, table_name, journaled FROM objsync_class ORDER BY id")?
         .query_map([], |r| {

@@ -98,8 +98,8 @@ impl Node {
 fn writes(class: &Class) -> [String; 3] {
     let table = quote(&class.table);
     let number = match &class.key {
-        Key::Number(key) => Some(quote(key)),
-        Key::Content(_) => None,
+        Key::Number(key) if class.key_place().is_none() => Some(quote(key)),
+        _ => None,
     };
     let columns: Vec<String> = number.into_iter().chain(class.columns().map(|(_, p)| quote(&p.name))).collect();
     let set: Vec<String> = columns.iter().map(|c| format!("{c} = {c}")).collect();

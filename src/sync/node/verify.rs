@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::sync::data::guid::Guid;
 use crate::sync::data::schema::{Class, Property, quote};
-use crate::sync::data::value::{Value, append_stored};
+use crate::sync::data::value::{Value, append_stored, stored_key};
 use crate::sync::error::{Error, Result};
 use crate::sync::node::history::Named;
 use crate::sync::node::unseen::UnseenRow;
@@ -97,11 +97,14 @@ impl<'a> Comparing<'a> {
         for (i, (property, target)) in self.properties.iter().enumerate() {
             let stored = row.get_ref(first + i)?;
             let reference = match (target, stored) {
-                (Some(target), ValueRef::Integer(key)) => {
-                    let named = self.node.named_now(target, key, &mut self.named)?;
-                    Some(named.map_or(Value::Dangling(key), Value::Reference))
-                }
-                _ => None,
+                (Some(target), stored) => match stored_key(stored) {
+                    Some(key) => {
+                        let named = self.node.named_now(target, key, &mut self.named)?;
+                        Some(named.map_or(Value::Dangling(key), Value::Reference))
+                    }
+                    None => None,
+                },
+                (None, _) => None,
             };
             match (&property.added, reference) {
                 (None, None) => append_stored(stored, &mut self.bytes),

@@ -365,7 +365,8 @@ fn fits(class: &Class, slots: usize) -> String {
     for i in 0..slots {
         odd.push(match class.properties.get(i) {
             Some(p) if p.added.is_some() => format!("(v{i} IS NOT NULL AND (before <> 1 OR pos <= {}))", p.since),
-            Some(p) if p.not_null => format!("((v{i} IS NULL) = (before = 1))"),
+            // Not where its key was no property yet.
+            Some(p) if p.not_null && class.key_place() != Some(i) => format!("((v{i} IS NULL) = (before = 1))"),
             Some(_) => format!("(v{i} IS NOT NULL AND before <> 1)"),
             None => format!("v{i} IS NOT NULL"),
         });
