@@ -2,6 +2,7 @@
 
 pub(crate) mod guid;
 pub(crate) mod schema;
+pub(crate) mod sql;
 pub(crate) mod stamp;
 pub(crate) mod texts;
 pub(crate) mod value;

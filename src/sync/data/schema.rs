@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::sync::data::sql::Expression;
 use crate::sync::data::texts::Texts;
 use crate::sync::data::value::Value;
 
@@ -35,6 +36,18 @@ pub struct Class {
     /// The collation of each of these places: an index may compare otherwise than its column does.
     #[serde(skip)]
     pub(crate) collations: Vec<Vec<String>>,
+    /// All that must be unique but the local number, also where it is an expression, or holds for some rows only.
+    #[serde(skip)]
+    pub(crate) indexes: Vec<UniqueIndex>,
+    /// Something else must be unique, too: an index whose text cannot be read.
+    #[serde(skip)]
+    pub(crate) has_unread_index: bool,
+    /// What REPLACE puts in the place of NULL: columns that must have a value, and their defaults as SQL.
+    #[serde(skip)]
+    pub(crate) defaults: Vec<(String, String)>,
+    /// The table itself says what becomes of a statement that breaks a constraint (`UNIQUE … ON CONFLICT REPLACE`).
+    #[serde(skip)]
+    pub(crate) has_conflict_clause: bool,
     /// Foreign keys of this table whose values are content, not local numbers: what they name must be there in the end.
     #[serde(skip)]
     pub(crate) foreign: Vec<ForeignKey>,
@@ -108,6 +121,41 @@ mod added {
     }
 }
 
+/// A unique index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UniqueIndex {
+    pub(crate) parts: Vec<IndexPart>,
+    /// Which rows are in it.
+    pub(crate) condition: Option<Expression>,
+}
+
+/// One part of an index: what it compares, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IndexPart {
+    pub(crate) value: Expression,
+    pub(crate) collation: String,
+}
+
+impl UniqueIndex {
+    /// SQL: whether two rows have the same in it; each is given as what stands for a column of it.
+    pub(crate) fn collides(&self, a: &dyn Fn(&str) -> String, b: &dyn Fn(&str) -> String) -> String {
+        let equal = |part: &IndexPart| {
+            let (a, b) = (part.value.with(a), part.value.with(b));
+            format!("({a}) = ({b}) COLLATE {}", quote(&part.collation))
+        };
+        let mut all: Vec<String> = self.parts.iter().map(equal).collect();
+        for row in [a, b] {
+            all.extend(self.condition.iter().map(|condition| format!("({})", condition.with(row))));
+        }
+        all.join(" AND ")
+    }
+
+    /// The columns that it depends on, some perhaps twice.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().map(|part| &part.value).chain(&self.condition).flat_map(Expression::columns)
+    }
+}
+
 /// A foreign key, by the names of tables and columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ForeignKey {
@@ -121,6 +169,8 @@ pub(crate) struct ForeignKey {
     pub(crate) to: Vec<String>,
     /// Deleting the row that is referred to does something with those that refer to it (`ON DELETE CASCADE` and the like).
     pub(crate) acts: bool,
+    /// Changing what is referred to changes those that refer to it (`ON UPDATE CASCADE` and the like).
+    pub(crate) follows: bool,
 }
 
 impl Class {
@@ -134,6 +184,10 @@ impl Class {
             properties: Vec::new(),
             unique: Vec::new(),
             collations: Vec::new(),
+            indexes: Vec::new(),
+            has_unread_index: false,
+            defaults: Vec::new(),
+            has_conflict_clause: false,
             foreign: Vec::new(),
             named_by: Vec::new(),
             takes_others_along: false,
@@ -159,9 +213,33 @@ impl Class {
         self.properties.iter().position(|p| !p.elsewhere && p.name.eq_ignore_ascii_case(key))
     }
 
-    /// Whether two rows differ in what must be unique.
-    pub(crate) fn unique_differ(&self, a: &[Value], b: &[Value]) -> bool {
-        self.unique.iter().flatten().any(|&i| a[i] != b[i])
+    /// The column of its local number.
+    pub(crate) fn number_column(&self) -> Option<&str> {
+        match &self.key {
+            Key::Number(name) => Some(name),
+            Key::Content(_) => None,
+        }
+    }
+
+    /// The places of its key where that is content.
+    pub(crate) fn key_places(&self) -> &[usize] {
+        match &self.key {
+            Key::Number(_) => &[],
+            Key::Content(places) => places,
+        }
+    }
+
+    /// The columns to change so that a row has nothing unique in common with any other: those that indexes name; all, where what
+    /// an index compares follows from other columns.
+    pub(crate) fn parking_places(&self) -> Vec<usize> {
+        let named: Vec<&str> = self.indexes.iter().flat_map(UniqueIndex::columns).collect();
+        let known =
+            |name: &&str| self.number_column() == Some(*name) || self.columns().any(|(_, p)| p.name.as_str() == *name);
+        let all = named.is_empty() || self.has_unread_index || !named.iter().all(known);
+        let places = self
+            .columns()
+            .filter(|(place, p)| self.key_place() != Some(*place) && (all || named.contains(&p.name.as_str())));
+        places.map(|(place, _)| place).collect()
     }
 
     /// How a unique column compares.

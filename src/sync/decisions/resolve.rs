@@ -238,7 +238,6 @@ impl Node {
                     key,
                     values,
                     references: &references,
-                    moved_aside: false,
                     unchanged: true,
                 });
                 node.put(class, p.guid, before.as_ref(), &new, row, Some(pos))?;

@@ -87,7 +87,6 @@ impl Node {
                 key,
                 values,
                 references: &references,
-                moved_aside: false,
                 unchanged: true,
             });
             self.put(class, guid, Some(&before), &new, row, Some(pos))?;

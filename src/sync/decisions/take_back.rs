@@ -20,9 +20,9 @@ use crate::sync::exchange::set_record::SetRecord;
 use crate::sync::exchange::sync_times::SyncTimes;
 use crate::sync::node::Keep;
 use crate::sync::node::Node;
-use crate::sync::node::filing::NewRow;
 use crate::sync::node::history::{Content, Filed};
 use crate::sync::node::renumber::{Coming, NewNumber};
+use crate::sync::node::swaps::{Refused, RowChange};
 use crate::words::grouped;
 
 /// How a node stood before an apply, as far as the journal does not tell.
@@ -360,13 +360,13 @@ impl Node {
             steps.iter().map(|s| (s.class.name.as_str(), s.now.key)).collect();
         for step in steps.iter().filter(|s| s.old().is_none() && s.now.state.content.is_some()) {
             let rows = self.referrers(step.class, step.now.key.unwrap_or_default(), i64::MAX)?;
-            if let Some(row) = rows.iter().find(|row| !going_back.contains(&(row.class.as_str(), Some(row.key)))) {
+            if let Some(row) = rows.iter().find(|row| !going_back.contains(&(row.class.as_str(), row.key))) {
                 let what = self.filed_called(step.class, step.guid, &step.now);
                 return Ok(Some(format!("{row} refers to {what}, which this set brought ({})", row.property)));
             }
         }
         for step in steps.iter().filter(|s| s.old().is_none()) {
-            self.put_back(step, &HashMap::new())?;
+            self.put_away(step)?;
         }
         // The numbers of what goes are free again by now.
         let mut taken: HashMap<i64, BTreeSet<i64>> = HashMap::new();
@@ -418,24 +418,33 @@ impl Node {
             }
             other => other?,
         }
-        for step in steps.iter().filter(|s| s.moves()) {
-            self.delete_row(step.class, step.key)?;
-        }
-        for (n, step) in steps.iter().enumerate().filter(|(_, s)| s.old().is_some()) {
-            self.going_on("putting back", n, Some(steps.len()))?;
-            match self.put_back(step, &references) {
-                Err(e) if e.kind() == ErrorKind::Constraint => {
-                    let what = self.filed_called(step.class, step.guid, &step.now);
-                    return Ok(Some(format!("{what} as it was does not fit any more ({})", e.message())));
-                }
-                other => other?,
+        self.going_on("putting back", 0, Some(steps.len()))?;
+        let back: Vec<(&StepBack<'_>, &Filed)> =
+            steps.iter().filter(|s| s.old().is_some()).filter_map(|s| Some((s, s.before.as_ref()?))).collect();
+        let changes = back.iter().map(|(step, before)| RowChange {
+            class: step.class,
+            guid: step.guid,
+            before: Some(&step.now),
+            new: &before.state,
+            key: step.key,
+            references: &references,
+            unchanged: step.now.state.content == before.state.content,
+            pos: before.pos,
+        });
+        match self.write_rows(&changes.collect::<Vec<_>>()) {
+            Ok(()) => Ok(None),
+            Err(Refused { at, error, .. }) if error.kind() == ErrorKind::Constraint => {
+                let step = back[at].0;
+                let what = self.filed_called(step.class, step.guid, &step.now);
+                Ok(Some(format!("{what} as it was does not fit any more ({})", error.message())))
             }
+            Err(refused) => Err(refused.error),
         }
-        Ok(None)
     }
 
-    fn put_back(&self, step: &StepBack<'_>, references: &HashMap<Guid, i64>) -> Result<()> {
-        let StepBack { class, guid, now, before, key } = step;
+    /// Takes an object away that was not there before.
+    fn put_away(&self, step: &StepBack<'_>) -> Result<()> {
+        let StepBack { class, guid, now, before, .. } = step;
         let Some(before) = before else {
             let id = self.nodes.id(*guid)?;
             if now.state.content.is_some() {
@@ -446,18 +455,9 @@ impl Node {
             }
             return Ok(());
         };
-        let row = before.state.content.as_ref().zip(*key).map(|(values, key)| NewRow {
-            key,
-            values,
-            references,
-            moved_aside: step.moves(),
-            unchanged: now.state.content == before.state.content,
-        });
-        self.put(class, *guid, Some(now), &before.state, row, before.pos)?;
-        if before.state.content.is_none() {
-            let sql = format!("UPDATE {} SET key = ?2 WHERE object = ?1", class.tombstones());
-            self.conn.execute(&sql, (self.nodes.id(*guid)?, before.key))?;
-        }
+        self.put(class, *guid, Some(now), &before.state, None, before.pos)?;
+        let sql = format!("UPDATE {} SET key = ?2 WHERE object = ?1", class.tombstones());
+        self.conn.execute(&sql, (self.nodes.id(*guid)?, before.key))?;
         Ok(())
     }
 
@@ -502,9 +502,5 @@ struct StepBack<'a> {
 impl StepBack<'_> {
     fn old(&self) -> Option<&Vec<Value>> {
         self.before.as_ref()?.state.content.as_ref()
-    }
-
-    fn moves(&self) -> bool {
-        self.old().zip(self.now.state.content.as_ref()).is_some_and(|(a, b)| self.class.unique_differ(a, b))
     }
 }

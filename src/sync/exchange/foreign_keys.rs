@@ -43,6 +43,40 @@ impl Node {
         Ok(None)
     }
 
+    /// A row that would change, past the journal, with columns of an object's row, by a foreign key that follows them; not one
+    /// that is `known`.
+    pub(crate) fn followed_by_others(
+        &self,
+        class: &Class,
+        local_key: Option<i64>,
+        changes: &dyn Fn(&str) -> bool,
+        known: &dyn Fn(&Class, i64) -> bool,
+    ) -> Result<Option<String>> {
+        let follows = |key: &&ForeignKey| key.follows && names_columns(key) && key.to.iter().any(|to| changes(to));
+        for key in class.named_by.iter().filter(follows) {
+            let Some(other) = self.classes.iter().find(|c| c.table.eq_ignore_ascii_case(&key.table)) else { continue };
+            let same = key.to.iter().zip(&key.columns).map(|(to, c)| format!("p.{} = c.{}", quote(to), quote(c)));
+            let sql = format!(
+                "SELECT {own} FROM {} p, {} c WHERE {} AND {}",
+                quote(&class.table),
+                quote(&other.table),
+                class.row_at("p", "?1"),
+                same.collect::<Vec<_>>().join(" AND "),
+                own = other.key_of("c"),
+            );
+            let mut statement = self.conn.prepare_cached(&sql)?;
+            let mut rows = statement.query([local_key])?;
+            while let Some(row) = rows.next()? {
+                let found: Option<i64> = row.get(0)?;
+                if let Some(found) = found.filter(|found| !known(other, *found)) {
+                    let row = self.called_by_key(other, found)?;
+                    return Ok(Some(format!("{row} would be changed with it (foreign key {})", told(key))));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// The positions of an object's events in the commit of its last one, newest first: of two concurrent states that came, one was
     /// filed after the other.
     fn events_of_commit(&self, last: i64) -> Result<Vec<i64>> {

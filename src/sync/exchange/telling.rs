@@ -352,6 +352,10 @@ impl Node {
             .iter()
             .map(|&i| format!("{} {}", class.properties[i].name, self.shown(&class.properties[i], &values[i])))
             .collect();
-        Ok(Some((what.join(" and "), self.called_by_key(class, row.get(0)?)?)))
+        let title = match row.get::<_, Option<i64>>(0)? {
+            Some(key) => self.called_by_key(class, key)?,
+            None => format!("a row of {} without identity", class.table),
+        };
+        Ok(Some((what.join(" and "), title)))
     }
 }

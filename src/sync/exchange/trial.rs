@@ -16,11 +16,11 @@ use crate::sync::exchange::merge::{Deciding, Merged, Why};
 use crate::sync::exchange::report::{ObjectReport, Outcome};
 use crate::sync::exchange::requeue::{Cause, Obstacle, Pending};
 use crate::sync::exchange::spool::Queue;
-use crate::sync::exchange::unit::Units;
+use crate::sync::exchange::unit::{Partition, Units};
 use crate::sync::node::Node;
-use crate::sync::node::filing::NewRow;
 use crate::sync::node::history::{Filed, State};
 use crate::sync::node::renumber::NewNumber;
+use crate::sync::node::swaps::RowChange;
 
 /// Why a unit cannot be applied now: which of its states is in the way (place among the pending), and what it is.
 pub(crate) type Blocked = (usize, Obstacle);
@@ -51,6 +51,8 @@ pub(crate) struct Settling<'a> {
     pub(crate) later: Option<(&'a Queue<'a>, &'a Units, usize)>,
     /// States (places among the pending) that are taken or left whole, because the table refused what was combined.
     pub(crate) whole: HashSet<usize>,
+    /// Of units that were refused last: the objects whose rows have what must be unique; `None`: nobody can tell which.
+    in_the_way: HashMap<usize, Vec<Option<Guid>>>,
 }
 
 /// How far the trial of some units has come, for saying what was in the way.
@@ -61,11 +63,13 @@ pub(crate) struct Attempt {
     cause: Cause,
     /// States whose values were put together from both sides.
     combined: Vec<usize>,
+    /// The objects whose rows have what must be unique; `None`: nobody can tell which.
+    in_the_way: Vec<Option<Guid>>,
 }
 
 impl Attempt {
     pub(crate) fn at(unit: usize, place: usize) -> Attempt {
-        Attempt { unit, place, cause: Cause::Other, combined: Vec::new() }
+        Attempt { unit, place, cause: Cause::Other, combined: Vec::new(), in_the_way: Vec::new() }
     }
 }
 
@@ -77,7 +81,6 @@ pub(crate) struct Step {
     pub(crate) key: Option<i64>,
     pub(crate) references: HashMap<Guid, i64>,
     pub(crate) row_changed: bool,
-    pub(crate) moved_aside: bool,
     pub(crate) pos: i64,
 }
 
@@ -103,17 +106,46 @@ impl Node {
             }
             todo = failed.iter().map(|(u, _)| *u).collect();
             // Units whose unique values changed places, by way of values in between, fit only together.
-            if applied.len() == before
-                && todo.len() > 1
-                && let Ok(reports) = self.try_group(settling, all, &todo)?
-            {
-                applied.extend(reports);
-                return Ok((applied, HashMap::new()));
+            if applied.len() == before && todo.len() > 1 {
+                let together = self.try_together(settling, all, &todo)?;
+                todo.retain(|u| !together.contains_key(u));
+                failed.retain(|(u, _)| !together.contains_key(u));
+                applied.extend(together);
             }
             if todo.is_empty() || applied.len() == before {
                 return Ok((applied, failed.into_iter().collect()));
             }
         }
+    }
+
+    /// Applies those of some units, none of which fits by itself, that fit together with the ones in whose way they are.
+    fn try_together(
+        &mut self,
+        settling: &mut Settling<'_>,
+        all: &[Unit],
+        units: &[usize],
+    ) -> Result<HashMap<usize, Vec<ObjectReport>>> {
+        let mut applied = HashMap::new();
+        let mut hopeless: HashSet<usize> = HashSet::new();
+        for _ in 0..TOGETHER {
+            let before = hopeless.len();
+            for group in in_each_others_way(settling, all, units, &hopeless) {
+                match self.try_group(settling, all, &group)? {
+                    Ok(reports) => applied.extend(reports),
+                    // The others may do without it.
+                    Err((unit, _)) => drop(hopeless.insert(unit)),
+                }
+            }
+            if !applied.is_empty() || hopeless.len() == before {
+                break;
+            }
+        }
+        if applied.is_empty()
+            && let Ok(reports) = self.try_group(settling, all, units)?
+        {
+            applied.extend(reports);
+        }
+        Ok(applied)
     }
 
     /// Applies units in order; `None` where one cannot be applied, and then all of it is to be taken back.
@@ -160,6 +192,7 @@ impl Node {
                         settling.whole.extend(attempt.combined);
                         continue;
                     }
+                    settling.in_the_way.insert(attempt.unit, attempt.in_the_way);
                     let obstacle = Obstacle { cause: attempt.cause, text: error.message().to_owned() };
                     return Ok(Err((attempt.unit, (attempt.place, obstacle))));
                 }
@@ -240,8 +273,13 @@ impl Node {
             settling.note_followers(self, decided.iter().map(|(_, place, merged, _)| (*place, &merged.new)));
             let mut steps = Vec::new();
             for (u, place, merged, number) in decided {
-                *attempt =
-                    Attempt { unit: u, place, cause: Cause::UnknownReference, combined: take(&mut attempt.combined) };
+                *attempt = Attempt {
+                    unit: u,
+                    place,
+                    cause: Cause::UnknownReference,
+                    combined: take(&mut attempt.combined),
+                    in_the_way: take(&mut attempt.in_the_way),
+                };
                 steps.push(self.step(settling, (u, place), merged, number)?);
             }
             let last = steps.iter().map(|s| s.pos).max().unwrap_or_default();
@@ -316,50 +354,44 @@ impl Node {
             (number, merged.origin),
             &merged.dots,
         )?;
-        let moved_aside = match (&merged.new.content, old) {
-            (Some(new), Some(old)) => class.unique_differ(new, old),
-            _ => false,
-        };
-        Ok(Step { unit, place, merged, key, references, row_changed, moved_aside, pos })
+        Ok(Step { unit, place, merged, key, references, row_changed, pos })
     }
 
-    /// Deletions first, then rows whose unique values change are moved out of the way, so that values can change places.
     fn write_steps(&self, settling: &Settling<'_>, steps: &[Step], attempt: &mut Attempt) -> Result<()> {
-        for step in steps.iter().filter(|s| s.merged.new.content.is_none()) {
-            self.put_step(settling, step, attempt)?;
-        }
+        let deletes = |step: &&Step| step.merged.new.content.is_none();
+        let (gone, rest): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(deletes);
+        self.write_some(settling, &gone, attempt)?;
         self.give_new_numbers(settling, steps, attempt)?;
-        for step in steps.iter().filter(|s| s.moved_aside) {
-            self.delete_row(&self.classes[settling.pending[step.place].class], step.key)?;
-        }
-        for step in steps.iter().filter(|s| s.merged.new.content.is_some()) {
-            self.put_step(settling, step, attempt)?;
-        }
-        Ok(())
+        self.write_some(settling, &rest, attempt)
     }
 
-    fn put_step(&self, settling: &Settling<'_>, step: &Step, attempt: &mut Attempt) -> Result<()> {
-        (attempt.unit, attempt.place) = (step.unit, step.place);
-        let p = &settling.pending[step.place];
-        let class = &self.classes[p.class];
-        let row = match (&step.merged.new.content, step.key) {
-            (Some(values), Some(key)) => Some(NewRow {
-                key,
-                values,
+    fn write_some(&self, settling: &Settling<'_>, steps: &[&Step], attempt: &mut Attempt) -> Result<()> {
+        let changes = steps.iter().map(|step| {
+            let p = &settling.pending[step.place];
+            RowChange {
+                class: &self.classes[p.class],
+                guid: p.guid,
+                before: step.merged.before.as_deref(),
+                new: &step.merged.new,
+                key: step.key,
                 references: &step.references,
-                moved_aside: step.moved_aside,
                 unchanged: !step.row_changed,
-            }),
-            _ => None,
-        };
-        let written = self.put(class, p.guid, step.merged.before.as_deref(), &step.merged.new, row, Some(step.pos));
-        written.map_err(|error| match error.kind() {
+                pos: Some(step.pos),
+            }
+        });
+        let Err(refused) = self.write_rows(&changes.collect::<Vec<_>>()) else { return Ok(()) };
+        let step = steps[refused.at];
+        (attempt.unit, attempt.place) = (step.unit, step.place);
+        attempt.in_the_way = refused.in_the_way.into_iter().flat_map(|(_, objects)| objects).collect();
+        Err(match refused.error.kind() {
             ErrorKind::Constraint => {
-                let obstacle = self.refused_by_table(class, p, step, error.message());
+                let class = &self.classes[settling.pending[step.place].class];
+                let obstacle =
+                    self.refused_by_table(class, &settling.pending[step.place], step, refused.error.message());
                 attempt.cause = obstacle.cause;
                 Error::new(ErrorKind::Constraint, obstacle.text)
             }
-            _ => error,
+            _ => refused.error,
         })
     }
 }
@@ -395,6 +427,51 @@ impl Step {
     }
 }
 
+/// So often groups are tried again without those that were refused: each time takes as long as to write all of them.
+const TOGETHER: usize = 64;
+
+/// Groups of units, each tied by rows that are in each other's way. A unit is in none where something that does not move itself is
+/// in its way.
+fn in_each_others_way(
+    settling: &Settling<'_>,
+    all: &[Unit],
+    units: &[usize],
+    hopeless: &HashSet<usize>,
+) -> Vec<Vec<usize>> {
+    let objects =
+        |(n, u): (usize, &usize)| all[*u].iter().map(move |i| (settling.pending[*i].guid, n)).collect::<Vec<_>>();
+    let owner: HashMap<Guid, usize> = units.iter().enumerate().flat_map(objects).collect();
+    // By place among the units; `None`: one that nobody can tell.
+    let ways: Vec<Option<Vec<Option<usize>>>> = units
+        .iter()
+        .map(|u| {
+            let in_the_way = settling.in_the_way.get(u).filter(|found| !found.is_empty() && !hopeless.contains(u))?;
+            let known =
+                in_the_way.iter().map(|guid| guid.map_or(Some(None), |guid| owner.get(&guid).map(|n| Some(*n))));
+            known.collect()
+        })
+        .collect();
+    let mut left_out: Vec<bool> = ways.iter().map(Option::is_none).collect();
+    loop {
+        let stuck = |n: &usize| !left_out[*n] && ways[*n].iter().flatten().flatten().any(|other| left_out[*other]);
+        let stuck: Vec<usize> = (0..units.len()).filter(stuck).collect();
+        if stuck.is_empty() {
+            break;
+        }
+        stuck.into_iter().for_each(|n| left_out[n] = true);
+    }
+    let mut parts = Partition::new(units.len());
+    let mut unknown = None;
+    for n in (0..units.len()).filter(|n| !left_out[*n]) {
+        for other in ways[n].iter().flatten() {
+            parts.tie(n, other.unwrap_or_else(|| *unknown.get_or_insert(n)));
+        }
+    }
+    let groups = parts.units(&left_out);
+    let groups = (0..groups.len()).map(|group| groups.of(group).map(|n| units[n]).collect::<Vec<_>>());
+    groups.filter(|group| group.len() > 1).collect()
+}
+
 /// So many other objects of its unit a record names: a unit may be large.
 pub(crate) const SIBLINGS: usize = 100;
 
@@ -420,6 +497,7 @@ impl<'a> Settling<'a> {
             rules: node.classes.iter().map(|c| options.rule.unwrap_or_else(|| rules.of(&c.name))).collect(),
             later: None,
             whole: HashSet::new(),
+            in_the_way: HashMap::new(),
         })
     }
 

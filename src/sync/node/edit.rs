@@ -12,9 +12,10 @@ use crate::sync::data::value::Value;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::node::Keep;
 use crate::sync::node::Node;
-use crate::sync::node::filing::{NewRow, Referrer};
+use crate::sync::node::filing::Referrer;
 use crate::sync::node::history::{Content, Filed, State};
 use crate::sync::node::renumber::{Coming, NewNumber};
+use crate::sync::node::swaps::RowChange;
 
 /// An open commit: everything written through it gets one number.
 pub struct Edit<'a> {
@@ -155,6 +156,17 @@ impl Edit<'_> {
                 }
             }
         }
+        for Filing { class, wanted, before, key } in &steps {
+            let old = before.as_ref().and_then(|b| b.state.content.as_ref());
+            let Some((old, new)) = old.zip(wanted.content.as_ref()) else { continue };
+            let changes = |column: &str| class.property(column).is_some_and(|i| old[i] != new[i]);
+            let known = |other: &Class, key| steps.iter().any(|s| s.class.id == other.id && s.key == Some(key));
+            if let Some(text) = node.followed_by_others(class, *key, &changes, &known)? {
+                return Err(Error::new(ErrorKind::Constraint, format!("{text}; nothing was changed")));
+            }
+        }
+        // What follows others by ON UPDATE is written after them.
+        steps.sort_by_key(|s| s.class.foreign.iter().any(|key| key.follows));
         node.without_any_trigger(|| {
             let away = node.only_users_triggers()?;
             self.file_steps(&steps, &references).map_err(|e| match e.kind() {
@@ -194,38 +206,33 @@ impl Edit<'_> {
         for Filing { class, wanted, before, .. } in steps.iter().filter(|s| s.wanted.content.is_none()) {
             node.end_of_key(class, wanted.guid, before.as_ref(), last)?;
         }
-        let write = |step: &Filing<'_>, pos: i64| {
-            let Filing { class, wanted, before, key } = step;
-            let mut vector = before.as_ref().map(|b| b.state.vector.clone()).unwrap_or_default();
+        let state = |step: &Filing<'_>| {
+            let mut vector = step.before.as_ref().map(|b| b.state.vector.clone()).unwrap_or_default();
             vector.set(node.info.guid, self.number);
-            let new = State { content: wanted.content.clone(), vector, stamp: self.stamp };
-            let row = wanted.content.as_ref().zip(*key).map(|(values, key)| NewRow {
-                key,
-                values,
-                references,
-                moved_aside: step.moves(),
-                unchanged: false,
-            });
-            node.put(class, wanted.guid, before.as_ref(), &new, row, Some(pos))
+            State { content: step.wanted.content.clone(), vector, stamp: self.stamp }
         };
-        for (step, pos) in steps.iter().zip(&positions).filter(|(s, _)| s.wanted.content.is_none()) {
-            write(step, *pos)?;
-        }
+        let states: Vec<State> = steps.iter().map(state).collect();
+        let change = |((step, new), pos)| {
+            let Filing { class, wanted, before, key }: &Filing<'_> = step;
+            RowChange {
+                class,
+                guid: wanted.guid,
+                before: before.as_ref(),
+                new,
+                key: *key,
+                references,
+                unchanged: false,
+                pos: Some(pos),
+            }
+        };
+        let changes = steps.iter().zip(&states).zip(positions).map(change);
+        let (gone, rest): (Vec<RowChange<'_>>, Vec<RowChange<'_>>) = changes.partition(|c| c.new.content.is_none());
+        node.write_rows(&gone).map_err(|refused| refused.error)?;
         let renumbered = steps.iter().filter(|s| !s.comes() && s.wanted.content.is_some());
         let renumbered = renumbered.filter(|s| s.class.key_place().is_some());
         let new_number = |s: &Filing<'a>| Some(NewNumber { class: s.class, guid: s.wanted.guid, number: s.key? });
         node.renumber_all(&renumbered.filter_map(new_number).collect::<Vec<_>>(), Some(last), |_| ())?;
-        for step in steps.iter().filter(|s| s.moves()) {
-            node.delete_row(step.class, step.key)?;
-        }
-        // What is here may make room for what comes: unique values pass from row to row.
-        for comes in [false, true] {
-            let now = |s: &Filing<'_>| s.wanted.content.is_some() && s.comes() == comes;
-            for (step, pos) in steps.iter().zip(&positions).filter(|(s, _)| now(s)) {
-                write(step, *pos)?;
-            }
-        }
-        Ok(())
+        node.write_rows(&rest).map_err(|refused| refused.error)
     }
 }
 
@@ -249,17 +256,8 @@ impl Filing<'_> {
     }
 
     /// Whether its row has that number now, or is to have it.
-    fn stands_at(&self, key: i64) -> bool {
-        self.key == Some(key) || self.before.as_ref().is_some_and(|b| b.state.content.is_some() && b.key == Some(key))
-    }
-
-    /// Whether its unique values change, so that its row makes room for others first. Not where rows go with it.
-    fn moves(&self) -> bool {
-        if self.class.takes_others_along {
-            return false;
-        }
-        let old = self.before.as_ref().and_then(|b| b.state.content.as_ref());
-        old.zip(self.wanted.content.as_ref()).is_some_and(|(a, b)| self.class.unique_differ(a, b))
+    fn stands_at(&self, key: Option<i64>) -> bool {
+        self.key == key || self.before.as_ref().is_some_and(|b| b.state.content.is_some() && b.key == key)
     }
 }
 

@@ -33,6 +33,14 @@ impl Node {
         result
     }
 
+    /// Does something without triggers and takes it back: whether the tables refuse it.
+    fn try_without_triggers(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.conn.execute_batch("SAVEPOINT tried")?;
+        let tried = self.without_any_trigger(work);
+        self.conn.execute_batch("ROLLBACK TO tried; RELEASE tried")?;
+        tried
+    }
+
     /// Files the event by which `before` becomes `new` as commit `number`, with the row as it stands for its image.
     /// `dots`: what it lists beside its own. Triggers are off; [`Node::put`] follows. Returns the journal position.
     pub(crate) fn file_event(
@@ -138,7 +146,8 @@ impl Node {
         let old_key = before.and_then(|b| b.key);
         let key = match &row {
             Some(row) => {
-                self.write_row(class, id, row, had_row)?;
+                let old = before.and_then(|b| b.state.content.as_deref());
+                self.write_row(class, id, row, old)?;
                 if before.is_some() && !had_row {
                     let forget = || format!("DELETE FROM {} WHERE object = ?1", class.tombstones());
                     self.conn.prepare_cached(class.texts.forget_tombstone.get_or_init(forget))?.execute([id])?;
@@ -182,43 +191,47 @@ impl Node {
         Ok(())
     }
 
-    fn write_row(&self, class: &Class, id: i64, row: &NewRow<'_>, exists: bool) -> Result<()> {
+    fn write_row(&self, class: &Class, id: i64, row: &NewRow<'_>, old: Option<&[Value]>) -> Result<()> {
         if row.unchanged {
             return Ok(());
         }
-        let (key_place, updates) = (class.key_place(), exists && !row.moved_aside);
-        // A row has its number already where it is updated.
-        let written = |i: &usize| !updates || key_place != Some(*i);
-        let columns = || class.columns().map(|(i, p)| (i, quote(&p.name))).filter(|(i, _)| written(i));
-        let sql = match updates {
-            true => class.texts.update_row.get_or_init(|| {
-                let table = quote(&class.table);
-                let set: Vec<String> = columns().map(|(i, c)| format!("{c} = ?{}", i + 2)).collect();
-                format!("UPDATE {table} SET {} WHERE {}", set.join(", "), class.row_at(&table, "?1"))
-            }),
-            false => class.texts.insert_row.get_or_init(|| {
-                let number = match &class.key {
-                    Key::Number(key) if key_place.is_none() => Some((quote(key), "?1".to_owned())),
-                    _ => None,
-                };
-                let all = columns().map(|(i, c)| (c, format!("?{}", i + 2)));
-                let (names, places): (Vec<String>, Vec<String>) = number.into_iter().chain(all).unzip();
-                let table = quote(&class.table);
-                format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), places.join(", "))
-            }),
+        let (key_place, seen) = (class.key_place(), self.users_triggers.run_on(class));
+        // Triggers on certain columns run where these change, as they did where the change was made.
+        let places: Vec<usize> = match old.filter(|_| seen) {
+            Some(old) => class.columns().map(|(i, _)| i).filter(|i| old[*i] != row.values[*i]).collect(),
+            None => class.columns().map(|(i, _)| i).collect(),
         };
-        if !(columns().next().is_none() && updates) {
-            let mut statement = self.conn.prepare_cached(sql)?;
-            statement.raw_bind_parameter(1, row.key)?;
-            for (i, _) in columns() {
-                match key_place == Some(i) {
-                    true => statement.raw_bind_parameter(i + 2, row.key)?,
-                    false => row.bind(&mut statement, i + 2, i)?,
+        // A row that is updated has its number already.
+        let places: Vec<usize> = places.into_iter().filter(|i| old.is_none() || key_place != Some(*i)).collect();
+        if !(places.is_empty() && old.is_some()) {
+            let text = match (old, seen) {
+                (Some(_), true) => &update_text(class, &places),
+                (Some(_), false) => class.texts.update_row.get_or_init(|| update_text(class, &places)),
+                (None, _) => class.texts.insert_row.get_or_init(|| insert_text(class)),
+            };
+            let write = |sql: &str| -> Result<()> {
+                let mut statement = self.conn.prepare_cached(sql)?;
+                statement.raw_bind_parameter(1, row.key)?;
+                places.iter().try_for_each(|&i| match key_place == Some(i) {
+                    true => Ok(statement.raw_bind_parameter(i + 2, row.key)?),
+                    false => row.bind(&mut statement, i + 2, i),
+                })?;
+                if statement.raw_execute()? != 1 {
+                    let what = format!("a trigger of the table {} leaves the row out", class.table);
+                    return Err(Error::new(ErrorKind::Constraint, what));
                 }
-            }
-            if statement.raw_execute()? != 1 {
-                let what = format!("a trigger of the table {} leaves the row out", class.table);
-                return Err(Error::new(ErrorKind::Constraint, what));
+                Ok(())
+            };
+            // The table's own conflict clauses must not remove, pass over or take back anything here.
+            let refusing = || text.replacen("INSERT", "INSERT OR ABORT", 1).replacen("UPDATE", "UPDATE OR ABORT", 1);
+            match (class.has_conflict_clause, seen) {
+                (false, _) => self.past_the_guards(class, || write(text))?,
+                (true, false) => write(&refusing())?,
+                // What triggers write has its own clauses, which those of the statement would override: so it is only tried like that.
+                (true, true) => {
+                    self.try_without_triggers(|| write(&refusing()))?;
+                    self.past_the_guards(class, || write(text))?;
+                }
             }
         }
         let others: Vec<usize> = class.not_columns().map(|(i, _)| i).collect();
@@ -235,6 +248,23 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// SQL that writes these columns of a row.
+fn update_text(class: &Class, places: &[usize]) -> String {
+    let table = quote(&class.table);
+    let set: Vec<String> =
+        places.iter().map(|i| format!("{} = ?{}", quote(&class.properties[*i].name), i + 2)).collect();
+    format!("UPDATE {table} SET {} WHERE {}", set.join(", "), class.row_at(&table, "?1"))
+}
+
+/// SQL that makes a row.
+fn insert_text(class: &Class) -> String {
+    // Where the number is a reference it is among the columns.
+    let number = class.number_column().filter(|_| class.key_place().is_none()).map(|key| (quote(key), "?1".to_owned()));
+    let all = class.columns().map(|(i, p)| (quote(&p.name), format!("?{}", i + 2)));
+    let (names, places): (Vec<String>, Vec<String>) = number.into_iter().chain(all).unzip();
+    format!("INSERT INTO {} ({}) VALUES ({})", quote(&class.table), names.join(", "), places.join(", "))
 }
 
 /// SQL that notes the version of an object, with the first `keys` parts of a key that is content.
@@ -263,8 +293,6 @@ pub(crate) struct NewRow<'a> {
     pub(crate) values: &'a [Value],
     /// The local keys of the objects it refers to.
     pub(crate) references: &'a HashMap<Guid, i64>,
-    /// Its old row is deleted already, so that unique values could change places.
-    pub(crate) moved_aside: bool,
     /// It stands there already as it is to be.
     pub(crate) unchanged: bool,
 }
@@ -308,19 +336,13 @@ impl Node {
         Ok(())
     }
 
-    /// Takes a row away without a word, so that unique values can change places.
+    /// Takes a row away.
     pub(crate) fn delete_row(&self, class: &Class, key: Option<i64>) -> Result<()> {
         let sql = class.texts.delete_row.get_or_init(|| {
             let table = quote(&class.table);
             format!("DELETE FROM {table} WHERE {}", class.row_at(&table, "?1"))
         });
-        self.conn.prepare_cached(sql)?.execute([key])?;
-        if let Key::Content(places) = &class.key {
-            // Another object may have the key from now on.
-            let set: Vec<String> = (0..places.len()).map(|n| format!("k{n} = NULL")).collect();
-            let sql = format!("UPDATE {} SET {} WHERE key = ?1", class.objects(), set.join(", "));
-            self.conn.prepare_cached(&sql)?.execute([key])?;
-        }
+        self.past_the_guards(class, || Ok(self.conn.prepare_cached(sql)?.execute([key])?))?;
         Ok(())
     }
 
@@ -339,14 +361,13 @@ impl Node {
                 let mut statement = self.conn.prepare_cached(&sql)?;
                 let mut rows = statement.query((key, limit))?;
                 while let Some(r) = rows.next()? {
-                    let key = r.get(0)?;
+                    let key: Option<i64> = r.get(0)?;
+                    let title = match key {
+                        Some(key) => self.called_by_key(other, key)?,
+                        None => format!("a row of {} without identity", other.table),
+                    };
                     let property = format!("{}.{}", other.table, property.name);
-                    found.push(Referrer {
-                        class: other.name.clone(),
-                        key,
-                        title: self.called_by_key(other, key)?,
-                        property,
-                    });
+                    found.push(Referrer { class: other.name.clone(), key, title, property });
                 }
             }
         }
@@ -358,7 +379,8 @@ impl Node {
 #[derive(Clone, Debug)]
 pub(crate) struct Referrer {
     pub(crate) class: String,
-    pub(crate) key: i64,
+    /// `None`: a row that is no object.
+    pub(crate) key: Option<i64>,
     /// `Order 1004`
     title: String,
     /// `orders.customer`

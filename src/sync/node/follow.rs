@@ -172,7 +172,7 @@ impl Node {
                 self.conn.prepare(&sql)?.query_map([default], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
             if *kept {
                 let sql = format!(
-                    "UPDATE {table} AS t SET {name} = (SELECT {value} FROM {objects} o WHERE {same})
+                    "UPDATE OR ABORT {table} AS t SET {name} = (SELECT {value} FROM {objects} o WHERE {same})
                      WHERE t.{name} COLLATE BINARY IS ?1 COLLATE BINARY AND typeof(t.{name}) = typeof(?1)
                        AND EXISTS (SELECT 1 FROM {objects} o WHERE {same})",
                     value = old.value_of(*place, "t", "o"),

@@ -21,16 +21,17 @@ pub(crate) mod registry;
 pub(crate) mod renumber;
 pub(crate) mod shape;
 pub(crate) mod store;
+pub(crate) mod swaps;
 pub(crate) mod taken_keys;
 pub(crate) mod track;
 pub(crate) mod trigger_texts;
 pub(crate) mod triggers;
+pub(crate) mod unique_indexes;
 pub(crate) mod unseen;
 pub(crate) mod users_triggers;
 pub(crate) mod verify;
 pub(crate) mod whereabouts;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +45,7 @@ use crate::sync::data::stamp::{Clock, sensible, system_clock};
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::exchange::signature::PublicKey;
 use crate::sync::node::registry::Registry;
+use crate::sync::node::users_triggers::UsersTriggers;
 use crate::sync::progress::{Progress, Step};
 
 /// What a node is in the exchange. A node keeps its role for good.
@@ -110,8 +112,8 @@ pub struct Node {
     pub(crate) clock: Clock,
     /// Where the file lay, if that is elsewhere.
     pub(crate) was_at: Option<String>,
-    /// Triggers of the user's that write to classes.
-    writing_triggers: BTreeSet<String>,
+    /// What the user's triggers do while the engine writes.
+    pub(crate) users_triggers: UsersTriggers,
     pub(crate) schema_version: i64,
     pub(crate) progress: Progress,
     /// While a set is applied: its source, if it has not heard of everything that this node has purged.
@@ -161,7 +163,7 @@ impl Node {
             nodes,
             clock: sensible(system_clock()),
             was_at: None,
-            writing_triggers: BTreeSet::new(),
+            users_triggers: UsersTriggers::default(),
             schema_version: -1,
             progress: Progress::default(),
             behind: None,
@@ -177,7 +179,7 @@ impl Node {
         self.nodes = Registry::read(&self.conn)?;
         if self.schema_version_now()? != self.schema_version {
             self.classes = self.follow_tables()?;
-            self.writing_triggers = self.triggers_that_write_classes()?;
+            self.users_triggers = self.find_users_triggers()?;
             self.schema_version = self.schema_version_now()?;
         }
         self.follow_taken_keys()
@@ -371,6 +373,7 @@ impl Node {
             }
             self.know_again(known)?;
         }
+        let result = result.map_err(rolled_back);
         end.map_err(|e| match Error::from(e) {
             // References are judged last of all.
             e if e.kind() == ErrorKind::Constraint => {
@@ -406,18 +409,18 @@ impl Node {
             self.conn.execute_batch("ROLLBACK")?;
         }
         self.know_again(known)?;
-        result
+        result.map_err(rolled_back)
     }
 
     /// What is known of the tables, and as of which version of the schema.
-    fn tables_known(&self) -> (Vec<Class>, BTreeSet<String>, i64) {
-        (self.classes.clone(), self.writing_triggers.clone(), self.schema_version)
+    fn tables_known(&self) -> (Vec<Class>, UsersTriggers, i64) {
+        (self.classes.clone(), self.users_triggers.clone(), self.schema_version)
     }
 
     /// After changes to the file were taken back, what was known of it before is right again: compiling everything anew to
     /// find that out takes longer than most transactions.
-    fn know_again(&mut self, known: (Vec<Class>, BTreeSet<String>, i64)) -> Result<()> {
-        (self.classes, self.writing_triggers, self.schema_version) = known;
+    fn know_again(&mut self, known: (Vec<Class>, UsersTriggers, i64)) -> Result<()> {
+        (self.classes, self.users_triggers, self.schema_version) = known;
         self.nodes = Registry::read(&self.conn)?;
         Ok(())
     }
@@ -500,6 +503,17 @@ impl Node {
         let id: Option<i64> = self.conn.prepare_cached(sql)?.query_row([key], |r| r.get(0)).optional()?;
         id.map(|id| self.nodes.object(id)).transpose()
     }
+}
+
+/// Says what a savepoint of ours is missing for, if that is what happened.
+fn rolled_back(error: Error) -> Error {
+    if !error.message().contains("no such savepoint") {
+        return error;
+    }
+    let what =
+        "a trigger or a constraint of a table here takes the whole transaction back (ROLLBACK); nothing was changed";
+    Error::new(ErrorKind::Constraint, what)
+        .hint("let that trigger or constraint say ABORT in place of ROLLBACK, then try again")
 }
 
 pub(crate) fn open_file(path: &Path) -> Result<Connection> {

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use crate::sync::data::schema::{Class, ClassSpec, ForeignKey, Key, Property, quote};
 use crate::sync::error::{Error, Result};
 use crate::sync::node::references::References;
+use crate::sync::node::unique_indexes;
 
 /// A column that rows can be written with.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,37 +152,15 @@ pub(crate) fn link(conn: &Connection, classes: &mut [Class]) -> Result<()> {
         class.takes_others_along = naming().any(|f| f.acts);
         class.named_by =
             naming().filter(|f| references.by_number(f).is_none() || !is_class(&f.table)).cloned().collect();
-        (class.unique, class.collations) = unique(conn, class)?.into_iter().unzip();
+        unique_indexes::read(conn, class)?;
     }
     Ok(())
-}
-
-/// The unique constraints of a table: places among the properties and their collations. One on part of the rows counts as one
-/// on all: what is kept ready for a REPLACE may be too much, never too little. One on an expression or on a generated column
-/// is left to SQLite, which refuses what collides.
-fn unique(conn: &Connection, class: &Class) -> Result<Vec<(Vec<usize>, Vec<String>)>> {
-    let indexes = conn
-        .prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\" = 1 ORDER BY seq")?
-        .query_map([&class.table], |r| r.get::<_, String>(0))?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    let mut found = Vec::new();
-    for index in indexes {
-        let columns = conn
-            .prepare("SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno")?
-            .query_map([index], |r| Ok((r.get::<_, Option<String>>(0)?, r.get::<_, String>(1)?)))?
-            .collect::<rusqlite::Result<Vec<_>>>()?;
-        let place =
-            |name: Option<String>| class.columns().find(|(_, p)| Some(&p.name) == name.as_ref()).map(|(i, _)| i);
-        let places: Option<Vec<_>> = columns.into_iter().map(|(name, coll)| Some((place(name)?, coll))).collect();
-        found.extend(places.map(|places| places.into_iter().unzip()));
-    }
-    Ok(found)
 }
 
 /// All foreign keys in the file.
 pub(crate) fn foreign_keys(conn: &Connection) -> Result<Vec<ForeignKey>> {
     let mut statement = conn.prepare(
-        "SELECT m.name, f.id, f.\"table\", f.\"from\", coalesce(f.\"to\", (SELECT name FROM pragma_table_xinfo(f.\"table\") WHERE pk = f.seq + 1)), f.on_delete
+        "SELECT m.name, f.id, f.\"table\", f.\"from\", coalesce(f.\"to\", (SELECT name FROM pragma_table_xinfo(f.\"table\") WHERE pk = f.seq + 1)), f.on_delete, f.on_update
          FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' ORDER BY m.name, f.id, f.seq",
     )?;
     let mut rows = statement.query([])?;
@@ -196,9 +175,10 @@ pub(crate) fn foreign_keys(conn: &Connection) -> Result<Vec<ForeignKey>> {
                 key.to.push(to);
             }
             _ => {
-                let on_delete: String = r.get(5)?;
-                let acts = !matches!(on_delete.as_str(), "NO ACTION" | "RESTRICT");
-                found.push((id, ForeignKey { table, columns: vec![column], target: r.get(2)?, to: vec![to], acts }));
+                let does = |action: String| !matches!(action.as_str(), "NO ACTION" | "RESTRICT");
+                let (acts, follows) = (does(r.get(5)?), does(r.get(6)?));
+                let target = r.get(2)?;
+                found.push((id, ForeignKey { table, columns: vec![column], target, to: vec![to], acts, follows }));
             }
         }
     }

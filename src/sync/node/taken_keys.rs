@@ -69,7 +69,7 @@ impl Node {
                                          WHERE f.class = ?1 AND f.key = k.key AND f.until <= k.pos ORDER BY f.until DESC LIMIT 1) AS object
                        FROM (SELECT key, min(pos) AS pos FROM objsync_taken_key WHERE class = ?1 GROUP BY key) k) k
                  JOIN {table} t ON t.{column} = k.key JOIN {objects} o ON {same}
-                 WHERE k.object IS NOT (SELECT p.object FROM {parents} p WHERE p.key = k.key)",
+                 WHERE k.object IS NOT NULL AND k.object IS NOT (SELECT p.object FROM {parents} p WHERE p.key = k.key)",
                 table = quote(&class.table),
                 column = quote(&property.name),
                 objects = class.objects(),

@@ -1,6 +1,8 @@
 //! The texts of the triggers that `triggers.rs` makes.
 
-use crate::sync::data::schema::{Class, Key, quote};
+use std::collections::BTreeSet;
+
+use crate::sync::data::schema::{Class, Key, UniqueIndex, quote};
 use crate::sync::node::shape;
 
 /// The triggers of a class: names and texts, in the order in which they are made. SQLite fires the newest first.
@@ -18,7 +20,7 @@ pub(crate) fn all(class: &Class) -> Vec<(String, String)> {
     if class.journaled {
         triggers.push(("update", sql.update()));
     }
-    if !class.unique.is_empty() {
+    if !class.indexes.is_empty() {
         triggers.push(("update_removes", sql.update_removes()));
     } else {
         // Only another unique constraint can make an insert remove a row with another key.
@@ -216,13 +218,13 @@ impl<'a> Sql<'a> {
     /// Rows that NEW collides with.
     fn collides(&self) -> String {
         let mut any: Vec<String> = self.number.iter().map(|key| format!("t.{key} = NEW.{key}")).collect();
-        for (columns, collations) in self.class.unique.iter().zip(&self.class.collations) {
-            let equal = |(i, collation): (&usize, &String)| {
-                format!("t.{0} = NEW.{0} COLLATE {1}", self.column(*i), quote(collation))
-            };
-            let all: Vec<_> = columns.iter().zip(collations).map(equal).collect();
-            any.push(format!("({})", all.join(" AND ")));
-        }
+        let there = |column: &str| format!("t.{}", quote(column));
+        let new = |column: &str| match self.class.defaults.iter().find(|(name, _)| name == column) {
+            // REPLACE puts the default in the place of a NULL, after this trigger.
+            Some((_, default)) => format!("ifnull(NEW.{}, ({default}))", quote(column)),
+            None => format!("NEW.{}", quote(column)),
+        };
+        any.extend(self.class.indexes.iter().map(|index| format!("({})", index.collides(&there, &new))));
         any.join(" OR ")
     }
 
@@ -346,10 +348,8 @@ impl<'a> Sql<'a> {
     }
 
     fn unique_changes(&self) -> Option<String> {
-        let mut columns: Vec<usize> = self.class.unique.iter().flatten().copied().collect();
-        columns.sort_unstable();
-        columns.dedup();
-        let changes = |i: &usize| format!("NEW.{0} COLLATE BINARY IS NOT OLD.{0} COLLATE BINARY", self.column(*i));
+        let columns: BTreeSet<&str> = self.class.indexes.iter().flat_map(UniqueIndex::columns).collect();
+        let changes = |column: &&str| format!("NEW.{0} COLLATE BINARY IS NOT OLD.{0} COLLATE BINARY", quote(column));
         let each: Vec<_> = columns.iter().map(changes).collect();
         (!each.is_empty()).then(|| each.join(" OR "))
     }
@@ -394,7 +394,9 @@ impl<'a> Sql<'a> {
              EXISTS (SELECT 1 FROM objsync_aside a WHERE a.class = {class}) BEGIN\n{}END",
             self.keeps_number(),
             self.unique_changes().unwrap_or_else(|| "0".to_owned()),
-            self.remove("1") + "DELETE FROM objsync_aside;\n",
+            // The row may have taken the key of one that it replaced.
+            self.remove(&format!("(a.key = {} OR NOT {})", self.class.key_of("NEW"), self.has_row("a.key")))
+                + "DELETE FROM objsync_aside;\n",
             table = self.table,
             class = self.class.id,
         )

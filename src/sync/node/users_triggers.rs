@@ -2,68 +2,175 @@
 //!
 //! What they write to tables that are no classes (an index for searching, a total, a log) belongs to this file alone, so they
 //! run here as they do for anybody who writes; so do those that only check. What they write to classes was journaled where
-//! the change was made and travels with it: run again here, it would be done twice, and never come to rest. So while the engine
-//! writes, a trigger that writes to a class is out of the way, as ours are.
+//! the change was made and travels with it: run again here, it would be done twice, and never come to rest. So
+//! - a trigger that writes to classes and to nothing else is out of the way while the engine writes, as ours are;
+//! - one that writes to both runs, and a guard (a BEFORE trigger of ours) leaves out what it writes to classes: RAISE(IGNORE)
+//!   skips that statement alone, and the trigger goes on after it.
+//!
+//! The guards tell the engine's own statements from a trigger's by `objsync_state.mode`: it is 2 while the engine writes with
+//! guards in place, and 3 from just before a statement of the engine's until the first guard sees it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use crate::sync::data::schema::{Class, Key, quote};
+use crate::sync::data::sql::{self, Token};
 use crate::sync::error::Result;
 use crate::sync::node::{Node, triggers};
 
-/// The user's triggers that are out of the way, to be made again in this order; ours are, too. `None`: none of them.
-pub(crate) struct OutOfTheWay(Option<Vec<String>>);
+/// What becomes of the user's triggers while the engine writes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UsersTriggers {
+    /// They do not run.
+    left_out: BTreeSet<String>,
+    /// Classes (their small numbers) that triggers which run write to.
+    guarded: BTreeSet<i64>,
+    /// Classes with triggers that run.
+    running: BTreeSet<i64>,
+}
+
+impl UsersTriggers {
+    /// Whether writing a row of a class runs a trigger of the user's, or a guard.
+    pub(crate) fn run_on(&self, class: &Class) -> bool {
+        self.running.contains(&class.id) || self.guarded.contains(&class.id)
+    }
+}
+
+/// How to put back what [`Node::only_users_triggers`] changed; `None`: nothing.
+pub(crate) struct OutOfTheWay(Option<Changed>);
+
+struct Changed {
+    mode: i64,
+    /// The user's triggers from the first that was changed on, to be made again in this order: names and texts.
+    users: Vec<(String, String)>,
+}
+
+const GUARDED: [&str; 3] = ["INSERT", "UPDATE", "DELETE"];
 
 impl Node {
     /// As part of a transaction: of all triggers only those stay on that may run while the engine writes.
     pub(crate) fn only_users_triggers(&self) -> Result<OutOfTheWay> {
-        let all: Vec<(String, String, String)> = self
-            .conn
-            .prepare_cached("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid")?
-            .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
-            .collect::<rusqlite::Result<_>>()?;
-        let ours = |name: &str| name.starts_with("objsync_");
-        let on_class = |table: &str| self.classes.iter().any(|c| c.table.eq_ignore_ascii_case(table));
-        let stays = |name: &str| !ours(name) && !self.writing_triggers.contains(name);
-        if !all.iter().any(|(name, table, _)| on_class(table) && stays(name)) {
+        let triggers = &self.users_triggers;
+        if triggers.running.is_empty() {
             return Ok(OutOfTheWay(None));
         }
-        let mut away = Vec::new();
-        for (name, _, sql) in all.into_iter().filter(|(name, ..)| !stays(name)) {
+        let all = self.triggers_there()?;
+        let (ours, mut users): (Vec<_>, Vec<_>) = all.into_iter().partition(|(name, _)| name.starts_with("objsync_"));
+        for (name, _) in ours {
             self.conn.execute_batch(&format!("DROP TRIGGER {}", quote(&name)))?;
-            if !ours(&name) {
-                away.push(sql);
+        }
+        let mut first_changed = users.len();
+        for (place, (name, text)) in users.iter().enumerate() {
+            let left_out = triggers.left_out.contains(name);
+            let abort = abort_for_rollback(text);
+            if left_out || abort.is_some() {
+                self.conn.execute_batch(&format!("DROP TRIGGER {}", quote(name)))?;
+                first_changed = first_changed.min(place);
+            }
+            if let Some(abort) = abort.filter(|_| !left_out) {
+                self.conn.execute_batch(&abort)?;
             }
         }
+        for (name, class, event) in self.guards() {
+            self.conn.execute_batch(&format!(
+                "CREATE TRIGGER {name} BEFORE {event} ON {} BEGIN
+                 SELECT RAISE(IGNORE) FROM objsync_state WHERE mode = 2;
+                 UPDATE objsync_state SET mode = 2;
+                 END",
+                quote(&class.table)
+            ))?;
+        }
+        let mode = self.conn.query_row("SELECT mode FROM objsync_state", [], |r| r.get(0))?;
+        self.conn.execute("UPDATE objsync_state SET mode = 2", [])?;
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
-        Ok(OutOfTheWay(Some(away)))
+        Ok(OutOfTheWay(Some(Changed { mode, users: users.split_off(first_changed) })))
     }
 
     /// Puts back what [`Node::only_users_triggers`] took away, and switches triggers off again.
     pub(crate) fn put_triggers_back(&self, away: OutOfTheWay) -> Result<()> {
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-        let Some(users) = away.0 else { return Ok(()) };
-        for sql in users {
-            self.conn.execute_batch(&sql)?;
+        let Some(Changed { mode, users }) = away.0 else { return Ok(()) };
+        for (name, ..) in self.guards() {
+            self.conn.execute_batch(&format!("DROP TRIGGER {name}"))?;
         }
+        // The newest fires first, so all of them are made again from the first that was away.
+        for (name, text) in users {
+            self.conn.execute_batch(&format!("DROP TRIGGER IF EXISTS {}; {text}", quote(&name)))?;
+        }
+        self.conn.execute("UPDATE objsync_state SET mode = ?1", [mode])?;
         // As the classes are by now, and newer than the user's.
         self.classes.iter().try_for_each(|class| triggers::create(&self.conn, class))
     }
 
-    /// Names of the triggers that write to a class when a class is written to, be it by way of other triggers: SQLite tells
-    /// who asks for what when it compiles a statement.
-    pub(crate) fn triggers_that_write_classes(&mut self) -> Result<BTreeSet<String>> {
-        let sql = "SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name NOT GLOB 'objsync_*')";
-        // To compile every write, with ours, is most of what it takes to open a file.
-        if !self.conn.query_row(sql, [], |r| r.get(0))? {
-            return Ok(BTreeSet::new());
+    /// Does a statement of the engine's own that writes one row of a class.
+    pub(crate) fn past_the_guards<T>(&self, class: &Class, statement: impl FnOnce() -> Result<T>) -> Result<T> {
+        if !self.users_triggers.guarded.contains(&class.id) {
+            return statement();
         }
-        let found: Arc<Mutex<BTreeSet<String>>> = Arc::default();
-        let tables: Vec<String> = self.classes.iter().map(|c| c.table.clone()).collect();
+        self.conn.prepare_cached("UPDATE objsync_state SET mode = 3 WHERE mode = 2")?.execute([])?;
+        let done = statement();
+        // Where it wrote no row, no guard has seen it.
+        self.conn.prepare_cached("UPDATE objsync_state SET mode = 2 WHERE mode = 3")?.execute([])?;
+        done
+    }
+
+    /// Names of the guards, already quoted, with the classes and the events that they guard.
+    fn guards(&self) -> impl Iterator<Item = (String, &Class, &'static str)> {
+        let guarded = self.classes.iter().filter(|class| self.users_triggers.guarded.contains(&class.id));
+        guarded.flat_map(|class| {
+            GUARDED.map(|event| (quote(&format!("objsync_{}_guard_{event}", class.table)), class, event))
+        })
+    }
+
+    /// All triggers, oldest first: names and texts.
+    fn triggers_there(&self) -> Result<Vec<(String, String)>> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid")?
+            .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Finds out what the user's triggers write when a class is written to, be it by way of other triggers: SQLite tells who
+    /// asks for what when it compiles a statement.
+    pub(crate) fn find_users_triggers(&mut self) -> Result<UsersTriggers> {
+        let sql = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' AND name NOT GLOB 'objsync_*'";
+        let users: Vec<(String, String, String)> = self
+            .conn
+            .prepare(sql)?
+            .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        // To compile every write, with ours, is most of what it takes to open a file.
+        if users.is_empty() {
+            return Ok(UsersTriggers::default());
+        }
+        let written = self.tables_written_by_triggers()?;
+        let class = |table: &str| self.classes.iter().find(|c| c.table.eq_ignore_ascii_case(table));
+        let mut found = UsersTriggers::default();
+        for (name, table, text) in &users {
+            let none = BTreeSet::new();
+            let tables = written.get(name).unwrap_or(&none);
+            let classes: BTreeSet<i64> = tables.iter().filter_map(|t| class(t)).map(|c| c.id).collect();
+            let others = tables.iter().any(|t| class(t).is_none());
+            let of_view = sql::tokens(text).windows(2).any(|two| two[0].is("INSTEAD") && two[1].is("OF"));
+            // It would take the row of another statement for the one that was left out.
+            let relies = sql::tokens(text).iter().any(|t| t.is("last_insert_rowid"));
+            if !classes.is_empty() && (!others || relies) && !of_view {
+                found.left_out.insert(name.clone());
+                continue;
+            }
+            found.guarded.extend(classes);
+            found.running.extend(class(table).map(|c| c.id));
+        }
+        Ok(found)
+    }
+
+    /// Which tables each trigger writes to, by the trigger's name.
+    fn tables_written_by_triggers(&mut self) -> Result<BTreeMap<String, BTreeSet<String>>> {
+        let found: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>> = Arc::default();
         let seen = found.clone();
         self.conn.authorizer(Some(move |context: AuthContext<'_>| {
             let table = match context.action {
@@ -72,10 +179,9 @@ impl Node {
                 _ => return Authorization::Allow,
             };
             if let Some(trigger) = context.accessor
-                && tables.iter().any(|t| t.eq_ignore_ascii_case(table))
                 && let Ok(mut seen) = seen.lock()
             {
-                seen.insert(trigger.to_owned());
+                seen.entry(trigger.to_owned()).or_default().insert(table.to_owned());
             }
             Authorization::Allow
         }))?;
@@ -108,4 +214,18 @@ fn writes(class: &Class) -> [String; 3] {
         format!("UPDATE {table} SET {}", set.join(", ")),
         format!("DELETE FROM {table}"),
     ]
+}
+
+/// A trigger's text with ABORT in the place of ROLLBACK: a row that is refused must not take with it everything that came with it.
+/// `None`: it says ROLLBACK nowhere.
+fn abort_for_rollback(text: &str) -> Option<String> {
+    let tokens = sql::tokens(text);
+    let rolls_back = |before: &Token<'_>, t: &Token<'_>| t.is("ROLLBACK") && (before.is("(") || before.is("OR"));
+    let found: Vec<&Token<'_>> =
+        tokens.windows(2).filter(|two| rolls_back(&two[0], &two[1])).map(|two| &two[1]).collect();
+    let mut changed = text.to_owned();
+    for token in found.iter().rev() {
+        changed.replace_range(token.at..token.end(), "ABORT");
+    }
+    (!found.is_empty()).then_some(changed)
 }

@@ -78,7 +78,7 @@ impl Node {
                 nodes,
                 clock: sensible(system_clock()),
                 was_at: None,
-                writing_triggers: BTreeSet::new(),
+                users_triggers: Default::default(),
                 schema_version: -1,
                 progress: Progress::default(),
                 behind: None,
