@@ -400,6 +400,12 @@ pub enum Command {
         /// Its role, which some rules for conflicts ask for
         #[arg(long, default_value = "master", value_parser = ["master", "client"])]
         role: String,
+        /// A column that looks like a reference by number and is none; may be repeated
+        #[arg(long, value_name = "TABLE.COLUMN")]
+        no_reference: Vec<String>,
+        /// No column is a reference but those with a foreign key
+        #[arg(long)]
+        yes: bool,
     },
     /// Make a node an ordinary database again; its tables stay as they are, and may be altered in any way
     Untrack {

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::args::{Command, OrderCommand, Place};
 #[cfg(feature = "rest")]
 use crate::cli::serve;
-use crate::cli::{check, decide, dir_or_default, inspect, nodes, output, progress, track};
+use crate::cli::{check, decide, dir_or_default, inspect, nodes, output, progress, references, track};
 use crate::demo::edit::{change_order, delete_orders, new_order};
 use crate::demo::install::{Installation, Installed, install, reinstall};
 use crate::demo::model::{Order, OrderDraft};
@@ -35,7 +35,12 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
     let out = output::Output { json, place };
     match &command {
         Command::Tour { scenario } => return tour(scenario, out),
-        Command::Track { file, tables, name, role } => return track::track(file, tables, name.as_deref(), role, out),
+        Command::Track { file, tables, name, role, no_reference, yes } => {
+            if !*yes {
+                references::ask(file, (tables, name.as_deref(), role), no_reference)?;
+            }
+            return track::track(file, tables, name.as_deref(), role, out);
+        }
         Command::Untrack { file } => return track::untrack(file, out),
         Command::Copy { file, copy, name } => return track::copy(file, copy, name.as_deref(), out),
         Command::Sample { file } => return track::sample(file, out),

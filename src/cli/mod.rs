@@ -13,6 +13,7 @@ mod inspect;
 mod nodes;
 mod output;
 mod progress;
+mod references;
 #[cfg(feature = "rest")]
 mod serve;
 mod track;

@@ -75,6 +75,7 @@ pub use node::classes::Switched;
 pub use node::edit::{Edit, Wanted};
 pub use node::history::{Content, Filed, State};
 pub use node::inspect::{EventKind, HistoryEntry, JournalEntry, JournalQuery, Through};
+pub use node::likely_references::LikelyReference;
 pub use node::moment::{Moment, MomentObject};
 pub use node::peek::{Peeked, PeekedClass, peek};
 pub use node::purge::{Confirmed, Purged};

@@ -123,3 +123,44 @@ fn a_node_becomes_an_ordinary_database_again() {
     demo.bare(&["track", file, "--json"]).ok();
     demo.bare(&["untrack", "/no/such.db"]).fails(2, &["no file"]);
 }
+
+#[test]
+fn columns_that_look_like_references_are_named_before_anything_is_tracked() {
+    let demo = Demo::empty();
+    sql_new(
+        &demo,
+        "m.db",
+        "CREATE TABLE page (id INTEGER PRIMARY KEY, address TEXT, title_page INT, parent_id INT);
+         CREATE TABLE mark (id INTEGER PRIMARY KEY, page_id INTEGER, owner INT, title TEXT);
+         CREATE TABLE note (id INTEGER PRIMARY KEY, pid INT, page INTEGER REFERENCES page (id), old_page_id INT, page_key TEXT);
+         INSERT INTO page VALUES (11, 'a', 11, 0), (12, 'b', 12, 11), (13, 'c', 13, NULL);
+         INSERT INTO mark VALUES (1, 12, 11, 'x'), (2, 0, 12, 'y');
+         INSERT INTO note VALUES (1, 13, 13, 99, 'k'), (2, 11, 11, 12, 'l');",
+    );
+    let before = std::fs::read(demo.home.path().join("m.db")).unwrap();
+    // `owner` fits no table by name; half of the values of `old_page_id` are nowhere; `page` is declared; `page_key` holds text.
+    demo.bare(&["track", "m.db"]).fails(
+        3,
+        &[
+            "3 columns look like references",
+            "nothing was changed",
+            "mark.page_id looks like page.id (1 of 1 value there)",
+            "note.pid looks like page.id (2 of 2 values there)",
+            "page.parent_id looks like page.id",
+            "objsync track m.db --no-reference mark.page_id --no-reference note.pid --no-reference page.parent_id",
+            "objsync track m.db --yes",
+        ],
+    );
+    assert_eq!(std::fs::read(demo.home.path().join("m.db")).unwrap(), before, "nothing was changed");
+    let some = ["track", "m.db", "mark", "page", "--no-reference", "mark.page_id"];
+    demo.bare(&some).fails(3, &["1 column looks", "--no-reference page.parent_id --no-reference mark.page_id"]);
+    demo.bare(&[&some[..], &["--no-reference", "PAGE.parent_id", "--json"]].concat()).ok();
+    // Further tables are asked about; those that were tracked are not asked about again.
+    demo.bare(&["track", "m.db"]).fails(3, &["1 column looks", "note.pid"]);
+    demo.bare(&["track", "m.db", "--yes", "--json"]).ok();
+}
+
+fn sql_new(demo: &Demo, file: &str, text: &str) {
+    std::fs::File::create(demo.home.path().join(file)).unwrap();
+    sql(demo, file, text);
+}

@@ -13,6 +13,7 @@ pub(crate) mod filing;
 pub(crate) mod follow;
 pub(crate) mod history;
 pub(crate) mod inspect;
+pub(crate) mod likely_references;
 pub(crate) mod moment;
 pub(crate) mod peek;
 pub(crate) mod purge;

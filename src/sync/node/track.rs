@@ -91,7 +91,7 @@ pub fn untrack(file: &Path) -> Result<NodeInfo> {
 }
 
 /// The classes to be made of the tables named (of all, where none are), beside those that are classes already.
-fn classes_of(conn: &Connection, named: &[String], there: &[String]) -> Result<(Vec<ClassSpec>, Tracked)> {
+pub(crate) fn classes_of(conn: &Connection, named: &[String], there: &[String]) -> Result<(Vec<ClassSpec>, Tracked)> {
     let all = ordinary_tables(conn)?;
     let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
     let is_there = |table: &str| there.iter().any(|t| same(t, table));
@@ -150,7 +150,7 @@ fn classes_of(conn: &Connection, named: &[String], there: &[String]) -> Result<(
 }
 
 /// The user's tables, those that belong to virtual ones left out.
-fn ordinary_tables(conn: &Connection) -> Result<Vec<String>> {
+pub(crate) fn ordinary_tables(conn: &Connection) -> Result<Vec<String>> {
     let sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'
                AND name NOT GLOB 'sqlite_*' AND name NOT GLOB 'objsync_*' ORDER BY name";
     let found = conn.prepare(sql)?.query_map([], |r| r.get(0))?.collect::<rusqlite::Result<_>>()?;
