@@ -29,7 +29,12 @@ fn decisions(c: &mut Criterion) {
         Some(vec![Value::Integer(7), Value::Integer(3), date, Value::Integer(quantity), Value::Real(price)])
     };
     let (base, ours, theirs) = (row(1, 1.5), row(2, 1.5), row(1, 2.5));
-    let at = |content, time, author, role| Version { content, stamp: Stamp { time, author: NodeId(author) }, role };
+    let at = |content, time, author, role| Version {
+        content,
+        stamp: Stamp { time, author: NodeId(author) },
+        role,
+        doubtful: false,
+    };
     for rule in Rule::ALL {
         c.bench_function(&format!("a conflict decided: {}", rule.name()), |bench| {
             let (ours, theirs) = (at(&ours, 20, 1, Role::Master), at(&theirs, 10, 2, Role::Client));
