@@ -447,6 +447,7 @@ mod tests {
             stamp: Stamp { time, author: NodeId(author) },
             role: Role::Client,
             doubtful,
+            written: None,
         };
         for rule in [Rule::ClientWins, Rule::MasterWins, Rule::LatestWins, Rule::MergeProperties] {
             let (doubted, right) = (at(&far, 99, 1, true), at(&near, 10, 2, false));
@@ -502,14 +503,14 @@ mod tests {
         let state =
             |vector: &[_]| State { content: None, vector: seen(vector), stamp: Stamp { time: 1, author: NodeId(1) } };
         let (ours, theirs) = (state(&[(1, 9), (2, 4)]), state(&[(1, 6), (2, 4), (3, 1)]));
-        let tells = |ancestors: &[&[(u64, u64)]]| {
+        let suffice = |ancestors: &[&[(u64, u64)]]| {
             let ancestors: Vec<State> = ancestors.iter().map(|vector| state(vector)).collect();
             are_conclusive(&ancestors, &ours, &theirs)
         };
-        assert!(are_conclusive(&[&[(1, 6), (2, 4)]]));
-        assert!(are_conclusive(&[&[(1, 6)], &[(1, 2), (2, 4)]]), "each has seen a part, together they have seen all");
-        assert!(!are_conclusive(&[&[(1, 5), (2, 4)]]), "what node 1 did sixth is in both, and not known here");
-        assert!(!are_conclusive(&[&[(1, 6)]]) && !are_conclusive(&[]));
+        assert!(suffice(&[&[(1, 6), (2, 4)]]));
+        assert!(suffice(&[&[(1, 6)], &[(1, 2), (2, 4)]]), "each has seen a part, together they have seen all");
+        assert!(!suffice(&[&[(1, 5), (2, 4)]]), "what node 1 did sixth is in both, and not known here");
+        assert!(!suffice(&[&[(1, 6)]]) && !suffice(&[]));
     }
 
     #[test]
