@@ -346,8 +346,8 @@ impl Backend for Engine {
         let here = |n: &Node| self.seen.get(n.path()).is_none_or(|seen| identity(n.path()) == seen.1);
         let elsewhere =
             matches!(action, Action::Open { .. } | Action::NewEnvironment { .. } | Action::StartTour { .. });
-        let are_all_here = self.env.nodes.len() > 1 && self.env.nodes.iter().all(here);
-        if !elsewhere && !are_all_here {
+        let all_here = self.env.nodes.len() > 1 && self.env.nodes.iter().all(here);
+        if !elsewhere && !all_here {
             let dir = self.env.dir().to_owned();
             let message = format!("the databases in {} were deleted or replaced; nothing was changed", dir.display());
             return Err(match Environment::exists(&dir) {
