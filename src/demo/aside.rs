@@ -102,7 +102,7 @@ pub(crate) fn put_aside(dir: &Path, databases: &[PathBuf], moved: &mut Moved) ->
 
 /// `before-restart-2026-11-30-104512`, in that folder; with a number where that is taken.
 fn free_name(dir: &Path) -> PathBuf {
-    let name = format!("before-restart-{}", chrono::Local::now().format("%Y-%m-%d-%H%M%S"));
+    let name = format!("before-restart-{}", crate::words::now().format("%Y-%m-%d-%H%M%S"));
     let numbered = (2..).map(|n| format!("{name}-{n}"));
     let free = |name: &String| dir.join(name).symlink_metadata().is_err();
     dir.join([name.clone()].into_iter().chain(numbered).find(free).unwrap_or(name))

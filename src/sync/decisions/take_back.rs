@@ -438,7 +438,7 @@ impl Node {
                 let what = self.filed_called(step.class, step.guid, &step.now);
                 Ok(Some(format!("{what} as it was does not fit any more ({})", error.message())))
             }
-            Err(refused) => Err(refused.error),
+            Err(refused) => Err(*refused.error),
         }
     }
 

@@ -476,7 +476,7 @@ impl Node {
             key: class.number_shown(filed.key),
             change,
             commits: outgoing.commits,
-            dots: self.dots_to_send(class, guid, &filed, outgoing.first_pos, (change, &was), header.start)?,
+            dots: self.dots_to_send((class, guid), &filed, (outgoing.first_pos, header.start), (change, &was))?,
             state: filed.state,
             was,
         }))
@@ -485,12 +485,10 @@ impl Node {
     /// The dots of a state that a set with the changes after commit `start` must list.
     fn dots_to_send(
         &self,
-        class: &Class,
-        guid: Guid,
+        (class, guid): (&Class, Guid),
         filed: &Filed,
-        first_pos: i64,
+        (first_pos, start): (i64, u64),
         (change, was): (Change, &[(usize, Value)]),
-        start: u64,
     ) -> Result<Vec<(usize, Dot)>> {
         if change == Change::Deleted {
             return Ok(Vec::new());

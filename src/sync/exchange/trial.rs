@@ -391,7 +391,7 @@ impl Node {
                 attempt.cause = obstacle.cause;
                 Error::new(ErrorKind::Constraint, obstacle.text)
             }
-            _ => refused.error,
+            _ => *refused.error,
         })
     }
 }

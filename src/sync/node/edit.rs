@@ -227,12 +227,12 @@ impl Edit<'_> {
         };
         let changes = steps.iter().zip(&states).zip(positions).map(change);
         let (gone, rest): (Vec<RowChange<'_>>, Vec<RowChange<'_>>) = changes.partition(|c| c.new.content.is_none());
-        node.write_rows(&gone).map_err(|refused| refused.error)?;
+        node.write_rows(&gone).map_err(|refused| *refused.error)?;
         let renumbered = steps.iter().filter(|s| !s.comes() && s.wanted.content.is_some());
         let renumbered = renumbered.filter(|s| s.class.key_place().is_some());
         let new_number = |s: &Filing<'a>| Some(NewNumber { class: s.class, guid: s.wanted.guid, number: s.key? });
         node.renumber_all(&renumbered.filter_map(new_number).collect::<Vec<_>>(), Some(last), |_| ())?;
-        node.write_rows(&rest).map_err(|refused| refused.error)
+        node.write_rows(&rest).map_err(|refused| *refused.error)
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct RowChange<'a> {
 /// Why rows could not be written: which of them, and what stopped it.
 pub(crate) struct Refused {
     pub(crate) at: usize,
-    pub(crate) error: Error,
+    pub(crate) error: Box<Error>,
     /// Of the rows that another row is in the way of: which, and the objects in its way; `None`: nobody can tell which.
     pub(crate) in_the_way: Vec<(usize, Vec<Option<Guid>>)>,
 }
@@ -83,7 +83,7 @@ impl Node {
     /// Writes rows and versions: what goes first, then the others in order, as far as unique values allow that. Where it refuses,
     /// some may be written: the caller takes all of it back.
     pub(crate) fn write_rows(&self, changes: &[RowChange<'_>]) -> Result<(), Refused> {
-        let refused = |at: usize| move |error: Error| Refused { at, error, in_the_way: Vec::new() };
+        let refused = |at: usize| move |error: Error| Refused { at, error: Box::new(error), in_the_way: Vec::new() };
         for (at, change) in changes.iter().enumerate().filter(|(_, c)| c.deletes()) {
             self.put_change(change).map_err(refused(at))?;
         }
@@ -278,13 +278,15 @@ impl Writing<'_> {
                     open.pop();
                     continue;
                 }
-                Err(error) if !is_taken(&error) => return Err(Refused { at: top, error, in_the_way: Vec::new() }),
+                Err(error) if !is_taken(&error) => {
+                    return Err(Refused { at: top, error: Box::new(error), in_the_way: Vec::new() });
+                }
                 Err(_) => {}
             }
             if self.stages[top] == Stage::Todo {
                 self.stages[top] = Stage::Open;
             }
-            let refused = |error| Refused { at: top, error, in_the_way: Vec::new() };
+            let refused = |error| Refused { at: top, error: Box::new(error), in_the_way: Vec::new() };
             let in_the_way = self.in_the_way(top).map_err(refused)?;
             let next = in_the_way.into_iter().flatten().find(|i| matches!(self.stages[*i], Stage::Todo | Stage::Open));
             match next.map(|i| (i, &self.stages[i])) {
@@ -323,7 +325,7 @@ impl Writing<'_> {
             for at in after {
                 let change = &self.changes[at];
                 if self.stages[at] == Stage::Todo && change.had_row() && !change.unchanged {
-                    self.park(at).map_err(|error| Refused { at, error, in_the_way: Vec::new() })?;
+                    self.park(at).map_err(|error| Refused { at, error: Box::new(error), in_the_way: Vec::new() })?;
                 }
             }
             parked = true;
@@ -357,7 +359,7 @@ impl Writing<'_> {
                 Ok((objects, error))
             })();
             match why {
-                Err(error) => return Refused { at, error, in_the_way },
+                Err(error) => return Refused { at, error: Box::new(error), in_the_way },
                 Ok((objects, error)) => {
                     in_the_way.push((at, objects));
                     first = first.or(error.map(|error| (at, error)));
@@ -365,7 +367,7 @@ impl Writing<'_> {
             }
         }
         let (at, error) = first.unwrap_or_else(|| (0, Error::storage("rows could not be written")));
-        Refused { at, error, in_the_way }
+        Refused { at, error: Box::new(error), in_the_way }
     }
 
     /// The changes whose rows are in the way of one; `None`: a row that is not among these.
