@@ -20,6 +20,7 @@ use crate::sync::{
     ApplyOptions, Environment, Error, ErrorKind, Guid, Node, NodeId, PrepareOptions, Progress, RecordState, Result,
     Since,
 };
+use crate::words::quoted;
 
 /// Runs one command.
 pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCode> {
@@ -56,9 +57,11 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         let status = env.status()?;
         return out.done(&status, || output::status(&status));
     }
-    let mut env = match place.db.as_slice() {
-        [] => Environment::open(&dir_or_default(place.dir.clone())?)?,
-        files => Environment::open_files(files)?,
+    let mut env = match (place.db.as_slice(), only_looks(&command)) {
+        ([], false) => Environment::open(&dir_or_default(place.dir.clone())?)?,
+        ([], true) => Environment::open_to_read(&dir_or_default(place.dir.clone())?)?,
+        (files, false) => Environment::open_files(files)?,
+        (files, true) => Environment::open_files_to_read(files)?,
     };
     env.set_progress(&progress::start())?;
     match command {
@@ -124,7 +127,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             let name = here.info().name.clone();
             let mut records = report.objects.iter().filter_map(|o| o.conflict);
             let open = records.any(|id| here.conflict(id).is_ok_and(|record| record.state == RecordState::Open));
-            let next = open.then(|| format!("to decide: objsync conflicts --node {name}"));
+            let next = open.then(|| format!("to decide: objsync conflicts --node {}", quoted(&name)));
             out.done(&report, || report_lines(&report).into_iter().chain(next).collect())
         }
         Command::Preview { file, node, rule } => {
@@ -174,8 +177,8 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             let from = from.map_or(Ok(0), |name| env.index(&name))?;
             let place = env.add_client(&name, from)?;
             let (node, from) = (&env.nodes[place], env.nodes[from].info().name.clone());
-            let value = json!({"name": node.info().name, "guid": node.info().guid, "file": node.path(), "from": from});
             let file = node.path().display().to_string();
+            let value = json!({"name": node.info().name, "guid": node.info().guid, "file": file, "from": from});
             out.done(&value, || {
                 vec![
                     format!("{name} is a new client, made from {from} and level with it: {file}"),
@@ -207,6 +210,28 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             })
         }
     }
+}
+
+/// Whether a command changes nothing, so that it works where nothing can be written.
+fn only_looks(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Status
+            | Command::Verify
+            | Command::Preview { .. }
+            | Command::Journal { .. }
+            | Command::History { .. }
+            | Command::Show { .. }
+            | Command::Sets { .. }
+            | Command::SyncTimes { .. }
+            | Command::Conflicts { .. }
+            | Command::Requeue { command: None, .. }
+            | Command::Rules { command: None }
+            | Command::Classes { command: None }
+            | Command::Keys { command: None, .. }
+            | Command::Revert { dry_run: true, .. }
+            | Command::Order { command: OrderCommand::Get { .. } | OrderCommand::List { .. } }
+    )
 }
 
 /// The folder of an environment, for what needs a whole one.

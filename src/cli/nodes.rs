@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::args::{ClassesCommand, KeysCommand};
 use crate::cli::output::Output;
 use crate::sync::{Environment, Error, ErrorKind, KnownKey, Node, NodeId, PublicKey, Result, Switched};
-use crate::words::{count, grouped};
+use crate::words::{count, grouped, quoted};
 
 pub(crate) fn classes(env: &mut Environment, command: Option<ClassesCommand>, out: Output<'_>) -> Result<ExitCode> {
     let (classes, on, node) = match command {
@@ -149,7 +149,7 @@ pub(crate) fn retire(env: &mut Environment, peer: &str, node: Option<String>, ou
                 "{peer} is retired at {}: no sets are prepared for it or taken from it, and nothing is kept for it",
                 names.join(", ")
             ),
-            format!("it comes back as a fresh copy: remove its file, then objsync add-client {peer}"),
+            format!("it comes back as a fresh copy: remove its file, then objsync add-client {}", quoted(peer)),
         ]
     })
 }
@@ -183,7 +183,7 @@ pub(crate) fn purge(node: &mut Node, upto: Option<u64>, keep: Option<u64>, out: 
                 false if c.upto < bound => format!(
                     "has confirmed up to {}, so what came after stays; it confirms with its next set, or `objsync retire {}`",
                     grouped(c.upto),
-                    c.peer.name
+                    quoted(&c.peer.name)
                 ),
                 false => format!("has confirmed up to {}", grouped(c.upto)),
             };

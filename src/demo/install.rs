@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::demo::populate::{Amounts, populate, rng};
 use crate::demo::tables;
-use crate::sync::{Environment, Error, ErrorKind, Node, NodeId, NodeInfo, Progress, Result, Role, SETS, syncset};
+use crate::sync::{private_file, Environment, Error, ErrorKind, Node, NodeId, NodeInfo, Progress, Result, Role, SETS, syncset};
 
 /// What to install.
 #[derive(Clone, Debug)]
@@ -35,11 +35,19 @@ impl Default for Installation {
     }
 }
 
-/// A namespace, or why it is none: letters, digits, `-` and `_`, at most 64.
+/// Whether a character may be in a namespace: letters and digits of any script, with their combining marks.
+pub fn may_be_in_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '-' | '_' | '\u{300}'..='\u{36f}')
+}
+
+/// A namespace, or why it is none: letters, digits, `-` and `_`, at most 64, and not `-` first, which is how options begin. It is
+/// part of the names of files, which have at most 255 bytes.
 pub fn namespace(name: &str) -> std::result::Result<String, String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
-        return Err(format!("`{name}` is no name for a node: use letters, digits, - and _, at most 64"));
+    let fits = !name.starts_with('-') && name.chars().all(may_be_in_name);
+    if name.is_empty() || name.chars().count() > 64 || name.len() > 180 || !fits {
+        return Err(format!(
+            "`{name}` is no name for a node: use letters, digits, - and _, at most 64, and no - at the beginning"
+        ));
     }
     Ok(name.to_owned())
 }
@@ -96,6 +104,7 @@ pub fn install(dir: &Path, what: &Installation, progress: &Progress) -> Result<E
 
 fn build(dir: &Path, what: &Installation, progress: &Progress) -> Result<()> {
     let file = dir.join("master.db");
+    private_file::create(&file)?;
     let conn = Connection::open(&file)?;
     conn.execute_batch(tables::SCHEMA)?;
     drop(conn);
@@ -145,7 +154,9 @@ fn release(file: &Path) -> Result<()> {
         }
     }
     for ending in ["-wal", "-shm"] {
-        let left = PathBuf::from(format!("{}{ending}", file.display()));
+        let mut left = file.as_os_str().to_owned();
+        left.push(ending);
+        let left = PathBuf::from(left);
         if left.exists() {
             std::fs::remove_file(left)?;
         }

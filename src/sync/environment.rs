@@ -14,7 +14,7 @@ use crate::sync::node::check::{Checked, check};
 use crate::sync::node::verify::{self, Verification};
 use crate::sync::node::{Node, NodeInfo, Role};
 use crate::sync::progress::Progress;
-use crate::words::count;
+use crate::words::{count, quoted_path};
 
 /// The folder for sets inside an environment's folder.
 pub const SETS: &str = "sets";
@@ -33,12 +33,21 @@ pub struct Environment {
 impl Environment {
     /// Opens every node in a folder. A folder without any is [`ErrorKind::NotFound`].
     pub fn open(dir: &Path) -> Result<Environment> {
+        Environment::open_each(dir, Node::open)
+    }
+
+    /// Opens them to look at them: also where they cannot be written, see [`Node::open_to_read`].
+    pub fn open_to_read(dir: &Path) -> Result<Environment> {
+        Environment::open_each(dir, Node::open_to_read)
+    }
+
+    fn open_each(dir: &Path, open: fn(&Path) -> Result<Node>) -> Result<Environment> {
         if !Environment::exists(dir) {
             return Err(missing(dir));
         }
         let mut nodes = Vec::new();
         for file in Environment::files_in(dir) {
-            match Node::open(&file) {
+            match open(&file) {
                 Ok(node) => nodes.push(node),
                 // Somebody's other database may lie in the folder.
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
@@ -55,10 +64,23 @@ impl Environment {
 
     /// Opens single node files, which may lie anywhere. Sets are written beside the first.
     pub fn open_files(files: &[PathBuf]) -> Result<Environment> {
-        let mut nodes = files.iter().map(|file| Node::open(file)).collect::<Result<Vec<_>>>()?;
+        Environment::open_each_file(files, Node::open)
+    }
+
+    /// Opens them to look at them: also where they cannot be written, see [`Node::open_to_read`].
+    pub fn open_files_to_read(files: &[PathBuf]) -> Result<Environment> {
+        Environment::open_each_file(files, Node::open_to_read)
+    }
+
+    fn open_each_file(files: &[PathBuf], open: fn(&Path) -> Result<Node>) -> Result<Environment> {
+        let mut nodes = files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
         let first = nodes.first().ok_or_else(|| Error::usage("no file was named"))?;
         let dir = first.path().parent().unwrap_or(Path::new(".")).to_owned();
         sort(&mut nodes);
+        if let Some(twice) = nodes.windows(2).find(|w| w[0].path() == w[1].path()) {
+            let what = format!("{} is named twice; nothing was changed", twice[0].path().display());
+            return Err(Error::usage(what).hint("name each file once"));
+        }
         if let Some(twice) = nodes.windows(2).find(|w| w[0].info().guid == w[1].info().guid) {
             let what = format!(
                 "{} and {} are one node, {}",
@@ -128,9 +150,12 @@ impl Environment {
                     && a.info().guid == b.info().guid
                 {
                     let (a, b) = if a.was_at().is_some() { (b, a) } else { (a, b) };
-                    let (a, b) = (a.path().display(), b.path().display());
-                    return Err(Error::usage(format!("{a} and {b} go on as one node; nothing was changed"))
-                        .hint(format!("make the one that is the copy a new node: objsync rejoin --db {b}")));
+                    let (a, b) = (a.path(), b.path());
+                    let what = format!("{} and {} go on as one node; nothing was changed", a.display(), b.display());
+                    return Err(Error::usage(what).hint(format!(
+                        "make the one that is the copy a new node: objsync rejoin --db {}",
+                        quoted_path(b)
+                    )));
                 }
                 let each: Vec<_> = each.map(|n| format!("{} in {}", n.info().guid, n.path().display())).collect();
                 Err(Error::usage(format!("there are {} nodes named {name}; nothing was changed", several.len()))
@@ -428,7 +453,7 @@ impl Environment {
 /// A folder that holds no node.
 pub(crate) fn missing(dir: &Path) -> Error {
     Error::new(ErrorKind::NotFound, format!("there is no environment in {}", dir.display()))
-        .hint(format!("make one: objsync install --dir {}", dir.display()))
+        .hint(format!("make one: objsync install --dir {}", quoted_path(dir)))
 }
 
 /// The master first, then by name.

@@ -25,6 +25,7 @@ pub struct SetRecord {
     /// BLAKE3 over the set, hexadecimal.
     pub digest: String,
     /// Where the file was.
+    #[serde(serialize_with = "crate::words::path_as_text")]
     pub file: PathBuf,
     /// The first commit it covers.
     pub first: u64,

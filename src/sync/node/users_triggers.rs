@@ -26,7 +26,8 @@ impl Node {
             .prepare_cached("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY rowid")?
             .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
             .collect::<rusqlite::Result<_>>()?;
-        let ours = |name: &str| name.starts_with("objsync_");
+        let names = self.names_of_triggers();
+        let ours = |name: &str| names.contains(name);
         let on_class = |table: &str| self.classes.iter().any(|c| c.table.eq_ignore_ascii_case(table));
         let stays = |name: &str| !ours(name) && !self.writing_triggers.contains(name);
         if !all.iter().any(|(name, table, _)| on_class(table) && stays(name)) {
@@ -57,9 +58,15 @@ impl Node {
     /// Names of the triggers that write to a class when a class is written to, be it by way of other triggers: SQLite tells
     /// who asks for what when it compiles a statement.
     pub(crate) fn triggers_that_write_classes(&mut self) -> Result<BTreeSet<String>> {
-        let sql = "SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name NOT GLOB 'objsync_*')";
+        let ours = self.names_of_triggers();
+        let users: Vec<(String, String)> = self
+            .conn
+            .prepare("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'")?
+            .query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?
+            .filter(|found| !found.as_ref().is_ok_and(|(name, _): &(String, String)| ours.contains(name)))
+            .collect::<rusqlite::Result<_>>()?;
         // To compile every write, with ours, is most of what it takes to open a file.
-        if !self.conn.query_row(sql, [], |r| r.get(0))? {
+        if users.is_empty() {
             return Ok(BTreeSet::new());
         }
         let found: Arc<Mutex<BTreeSet<String>>> = Arc::default();
@@ -81,21 +88,31 @@ impl Node {
         }))?;
         let compiled = self.compile_writes();
         self.conn.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
-        compiled?;
-        Ok(found.lock().map(|found| found.clone()).unwrap_or_default())
+        let unknown = compiled?;
+        let mut found = found.lock().map(|found| found.clone()).unwrap_or_default();
+        // What these do cannot be told, and with them no row could be written: they call what their own program alone has.
+        let on_unknown = |table: &str| unknown.iter().any(|t| t.eq_ignore_ascii_case(table));
+        found.extend(users.into_iter().filter(|(_, table)| on_unknown(table)).map(|(name, _)| name));
+        Ok(found)
     }
 
-    fn compile_writes(&self) -> Result<()> {
+    fn names_of_triggers(&self) -> BTreeSet<String> {
+        self.classes.iter().flat_map(|class| triggers::names(&class.table)).collect()
+    }
+
+    /// Compiles what writes to the classes; gives the tables for which that fails.
+    fn compile_writes(&self) -> Result<Vec<String>> {
         let before = self.conn.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER)?;
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
-        let compiled = self.classes.iter().flat_map(writes).try_for_each(|sql| self.conn.prepare(&sql).map(drop));
+        let fails = |class: &&Class| writes(class).iter().any(|sql| self.conn.prepare(sql).is_err());
+        let failed = self.classes.iter().filter(fails).map(|class| class.table.clone()).collect();
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, before)?;
-        Ok(compiled?)
+        Ok(failed)
     }
 }
 
 /// Statements that fire every trigger of a class.
-fn writes(class: &Class) -> [String; 3] {
+pub(crate) fn writes(class: &Class) -> [String; 3] {
     let table = quote(&class.table);
     let number = match &class.key {
         Key::Number(key) => Some(quote(key)),
