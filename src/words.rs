@@ -45,6 +45,11 @@ fn local(micros: i64, format: &str) -> String {
     time.with_timezone(&chrono::Local).format(format).to_string()
 }
 
+/// Whether two names of nodes are the same: compared without case, in any script.
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
+    a == b || a.to_lowercase() == b.to_lowercase()
+}
+
 /// A word of a command that can be pasted into a shell, whatever it holds: a name may come from a stranger.
 pub(crate) fn quoted(word: &str) -> String {
     quoted_bytes(word.as_bytes())
@@ -88,7 +93,8 @@ fn in_hex(bytes: &[u8]) -> String {
 
 /// Whether a terminal would obey a character, or order others by it, instead of showing it.
 fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
+    c.is_control()
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
 }
 
 /// A text as a terminal can show it: other control characters than the ends of lines and tabs are spelled out.

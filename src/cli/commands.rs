@@ -20,7 +20,7 @@ use crate::sync::{
     ApplyOptions, Environment, Error, ErrorKind, Guid, Node, NodeId, PrepareOptions, Progress, RecordState, Result,
     Since,
 };
-use crate::words::quoted;
+use crate::words::{quoted, same_name};
 
 /// Runs one command.
 pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCode> {
@@ -247,7 +247,7 @@ fn environment_dir(place: &Place) -> Result<std::path::PathBuf> {
 fn target(env: &mut Environment, source: usize, to: Option<&str>) -> Result<(NodeId, bool)> {
     let others: Vec<usize> = (0..env.nodes.len()).filter(|i| *i != source).collect();
     let here = match (to, others.as_slice()) {
-        (Some(name), _) => env.nodes.iter().position(|n| n.info().name.eq_ignore_ascii_case(name)),
+        (Some(name), _) => env.nodes.iter().position(|n| same_name(&n.info().name, name)),
         (None, [only]) => Some(*only),
         (None, _) => None,
     };

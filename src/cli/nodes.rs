@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::args::{ClassesCommand, KeysCommand};
 use crate::cli::output::Output;
 use crate::sync::{Environment, Error, ErrorKind, KnownKey, Node, NodeId, PublicKey, Result, Switched};
-use crate::words::{count, grouped, quoted};
+use crate::words::{count, grouped, quoted, same_name};
 
 pub(crate) fn classes(env: &mut Environment, command: Option<ClassesCommand>, out: Output<'_>) -> Result<ExitCode> {
     let (classes, on, node) = match command {
@@ -93,7 +93,7 @@ pub(crate) fn keys(
             let guid = match peer.parse::<NodeId>() {
                 Ok(guid) => guid,
                 // Where several nodes are meant, the peer itself is not.
-                Err(_) if places.len() > 1 && node.info().name.eq_ignore_ascii_case(peer) => return Ok(()),
+                Err(_) if places.len() > 1 && same_name(&node.info().name, peer) => return Ok(()),
                 Err(_) => node.peer(peer)?.guid,
             };
             node.trust(guid, key)
@@ -127,7 +127,7 @@ pub(crate) fn keys(
 pub(crate) fn retire(env: &mut Environment, peer: &str, node: Option<String>, out: Output<'_>) -> Result<ExitCode> {
     let places: Vec<usize> = match node {
         Some(name) => vec![env.index(&name)?],
-        None => (0..env.nodes.len()).filter(|&i| !env.nodes[i].info().name.eq_ignore_ascii_case(peer)).collect(),
+        None => (0..env.nodes.len()).filter(|&i| !same_name(&env.nodes[i].info().name, peer)).collect(),
     };
     // Found everywhere before anything is changed.
     let mut found = Vec::new();

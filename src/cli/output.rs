@@ -82,7 +82,10 @@ pub(crate) fn transactions(first: u64, last: u64) -> String {
 
 /// Of a node's file whose permissions are these.
 pub(crate) fn others_can_read(file: &Path, mode: &str) -> String {
-    format!("others on this machine can get at its file (mode {mode}), which holds the key that it signs with: chmod 600 {}", quoted_path(file))
+    format!(
+        "others on this machine can get at its file (mode {mode}), which holds the key that it signs with: chmod 600 {}",
+        quoted_path(file)
+    )
 }
 
 /// A preview: the report it foretells, and the records.

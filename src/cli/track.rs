@@ -9,7 +9,7 @@ use crate::cli::output::{Output, others_can_read};
 use crate::cli::progress;
 use crate::demo::install::{may_be_in_name, namespace};
 use crate::sync::{Error, ErrorKind, Node, NodeId, NodeInfo, Result, Role, private_file, readable_by_others};
-use crate::words::{count, quoted_path};
+use crate::words::{count, quoted_path, same_name};
 
 /// A database with several related tables.
 const SAMPLE: &str = include_str!("../../assets/workshop.sql");
@@ -83,7 +83,7 @@ pub(crate) fn copy(file: &Path, copy: &Path, name: Option<&str>, out: Output<'_>
     if let Some(known) = [node.info().name.clone()]
         .into_iter()
         .chain(node.peers()?.into_iter().map(|peer| node.name_of(peer)))
-        .find(|known| known.eq_ignore_ascii_case(&name))
+        .find(|known| same_name(known, &name))
     {
         let what = format!("{} knows a node {known} already; nothing was changed", node.info().name);
         return Err(Error::new(ErrorKind::Usage, what).hint("give the copy another name: --name NAME"));
@@ -96,10 +96,11 @@ pub(crate) fn copy(file: &Path, copy: &Path, name: Option<&str>, out: Output<'_>
     });
     out.done(&value, || {
         let from_name = &node.info().name;
-        let mut lines =
-            vec![format!("{} is the node {name}, made from {from_name} and level with it", copy.display())];
+        let mut lines = vec![format!("{} is the node {name}, made from {from_name} and level with it", copy.display())];
         if node.is_read_only() {
-            lines.push(format!("{from_name}'s file cannot be written here, so it knows nothing of {name} until it gets a set from it"));
+            lines.push(format!(
+                "{from_name}'s file cannot be written here, so it knows nothing of {name} until it gets a set from it"
+            ));
         }
         lines.push(format!("both at hand: objsync sync --db {from} --db {to}"));
         lines.push(format!(
@@ -120,12 +121,12 @@ pub(crate) fn sample(file: &Path, out: Output<'_>) -> Result<ExitCode> {
             Error::new(ErrorKind::Storage, what).hint("check that its folder is there and can be written")
         }
     })?;
-    rusqlite::Connection::open(file)
-        .and_then(|conn| conn.execute_batch(&format!("BEGIN; {SAMPLE}; COMMIT")))
-        .map_err(|e| {
+    rusqlite::Connection::open(file).and_then(|conn| conn.execute_batch(&format!("BEGIN; {SAMPLE}; COMMIT"))).map_err(
+        |e| {
             let _ = std::fs::remove_file(file);
             Error::from(e).while_doing(file.display())
-        })?;
+        },
+    )?;
     let shown = file.display().to_string();
     out.done(&json!({"file": shown}), || {
         vec![

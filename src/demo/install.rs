@@ -6,7 +6,9 @@ use rusqlite::Connection;
 
 use crate::demo::populate::{Amounts, populate, rng};
 use crate::demo::tables;
-use crate::sync::{private_file, Environment, Error, ErrorKind, Node, NodeId, NodeInfo, Progress, Result, Role, SETS, syncset};
+use crate::sync::{
+    Environment, Error, ErrorKind, Node, NodeId, NodeInfo, Progress, Result, Role, SETS, private_file, syncset,
+};
 
 /// What to install.
 #[derive(Clone, Debug)]
@@ -58,7 +60,7 @@ pub fn install(dir: &Path, what: &Installation, progress: &Progress) -> Result<E
     for name in [&what.master, &what.client] {
         namespace(name).map_err(|e| Error::new(ErrorKind::Usage, e))?;
     }
-    if what.master.eq_ignore_ascii_case(&what.client) {
+    if crate::words::same_name(&what.master, &what.client) {
         let text = format!("master and client need two names, and both are {}; nothing was changed", what.master);
         return Err(Error::new(ErrorKind::Usage, text));
     }

@@ -14,7 +14,7 @@ use crate::sync::node::check::{Checked, check};
 use crate::sync::node::verify::{self, Verification};
 use crate::sync::node::{Node, NodeInfo, Role};
 use crate::sync::progress::Progress;
-use crate::words::{count, quoted_path};
+use crate::words::{count, quoted_path, same_name};
 
 /// The folder for sets inside an environment's folder.
 pub const SETS: &str = "sets";
@@ -132,7 +132,7 @@ impl Environment {
 
     /// The place of the node of that name, compared without case, or of that GUID.
     pub fn index(&self, name: &str) -> Result<usize> {
-        let is_called = |n: &Node| n.info().name.eq_ignore_ascii_case(name) || n.info().guid.to_string() == name;
+        let is_called = |n: &Node| same_name(&n.info().name, name) || n.info().guid.to_string() == name;
         let found: Vec<usize> = (0..self.nodes.len()).filter(|i| is_called(&self.nodes[*i])).collect();
         match found.as_slice() {
             [place] => Ok(*place),
@@ -166,7 +166,7 @@ impl Environment {
 
     /// The place of the node of that name whose file was moved or copied; or else of the one that has the name.
     pub fn index_in_doubt(&self, name: &str) -> Result<usize> {
-        let in_doubt = |n: &Node| n.was_at().is_some() && n.info().name.eq_ignore_ascii_case(name);
+        let in_doubt = |n: &Node| n.was_at().is_some() && same_name(&n.info().name, name);
         let found: Vec<usize> = (0..self.nodes.len()).filter(|i| in_doubt(&self.nodes[*i])).collect();
         match found.as_slice() {
             [place] => Ok(*place),
@@ -254,7 +254,7 @@ impl Environment {
     /// The same with a GUID that is given; it must never have been used before.
     pub fn rejoin_as(&mut self, place: usize, name: Option<&str>, guid: NodeId) -> Result<NodeInfo> {
         let others = self.others(place);
-        let taken = |name: &str| others.iter().any(|other| other.info().name.eq_ignore_ascii_case(name));
+        let taken = |name: &str| others.iter().any(|other| same_name(&other.info().name, name));
         let old = self.nodes[place].info();
         let name = match name {
             Some(name) if taken(name) => {
@@ -385,7 +385,7 @@ impl Environment {
 
     /// Makes a new client from the file of a node, level with it at once: nothing to send. Its file lies beside the others.
     pub fn add_client(&mut self, name: &str, from: usize) -> Result<usize> {
-        if let Some(there) = self.nodes.iter().find(|n| n.info().name.eq_ignore_ascii_case(name)) {
+        if let Some(there) = self.nodes.iter().find(|n| same_name(&n.info().name, name)) {
             let what =
                 format!("there is a node {} already in {}; nothing was changed", there.info().name, self.dir.display());
             return Err(Error::usage(what).hint("choose another name"));

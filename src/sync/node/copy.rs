@@ -136,7 +136,8 @@ impl Node {
 }
 
 fn exists(file: &Path) -> Error {
-    Error::storage(format!("the file exists already and was left as it is: {}", file.display())).hint("name another file")
+    Error::storage(format!("the file exists already and was left as it is: {}", file.display()))
+        .hint("name another file")
 }
 
 fn cannot_write(file: &Path, e: &std::io::Error) -> Error {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use rusqlite::types::Value as SqlValue;
 use rusqlite::Connection;
+use rusqlite::types::Value as SqlValue;
 
 use crate::sync::data::schema::{Class, ClassSpec, Key, quote};
 use crate::sync::data::stamp::system_clock;

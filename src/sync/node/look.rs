@@ -60,7 +60,9 @@ pub(crate) fn look_into(path: &Path) -> Result<Connection> {
 fn open(flags: OpenFlags, path: &Path) -> rusqlite::Result<Connection> {
     let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
-    conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -16384; BEGIN; SELECT count(*) FROM sqlite_master")?;
+    conn.execute_batch(
+        "PRAGMA query_only = ON; PRAGMA cache_size = -16384; BEGIN; SELECT count(*) FROM sqlite_master",
+    )?;
     Ok(conn)
 }
 

@@ -41,6 +41,7 @@ use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::exchange::signature::PublicKey;
 use crate::sync::node::registry::Registry;
 use crate::sync::progress::{Progress, Step};
+use crate::words::same_name;
 
 /// What a node is in the exchange. A node keeps its role for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -327,7 +328,7 @@ impl Node {
     /// The peer of that name or GUID.
     pub fn peer(&self, name: &str) -> Result<NodeInfo> {
         let peers = self.peers()?;
-        let called = |i: &&NodeInfo| i.name.eq_ignore_ascii_case(name) || i.guid.to_string() == name;
+        let called = |i: &&NodeInfo| same_name(&i.name, name) || i.guid.to_string() == name;
         let mut found: Vec<&NodeInfo> = self.nodes.all().filter(|i| peers.contains(&i.guid)).filter(called).collect();
         // One that was given up makes room for its successor.
         if found.len() > 1 {
@@ -448,7 +449,11 @@ impl Node {
 
     /// The size of the node's file and its write-ahead log, bytes.
     pub fn bytes(&self) -> u64 {
-        [self.path.clone(), look::beside(&self.path, "-wal")].iter().filter_map(|p| p.metadata().ok()).map(|m| m.len()).sum()
+        [self.path.clone(), look::beside(&self.path, "-wal")]
+            .iter()
+            .filter_map(|p| p.metadata().ok())
+            .map(|m| m.len())
+            .sum()
     }
 
     /// Says what goes on through this handle from now on, and asks it whether to stop.

@@ -76,7 +76,8 @@ fn refusal(conn: &Connection, table: &str) -> Result<()> {
     let class = shape::new_class(conn, &spec)?;
     let names: Vec<String> =
         store::tables_of(table).into_iter().chain(triggers::names(table)).map(|name| name.to_lowercase()).collect();
-    let sql = "SELECT type || ' `' || name || '`' FROM sqlite_master WHERE lower(name) IN (SELECT value FROM json_each(?1))";
+    let sql =
+        "SELECT type || ' `' || name || '`' FROM sqlite_master WHERE lower(name) IN (SELECT value FROM json_each(?1))";
     let list = serde_json::to_string(&names).map_err(|e| Error::storage(e.to_string()))?;
     if let Some(taken) = conn.prepare(sql)?.query_map([list], |r| r.get::<_, String>(0))?.next().transpose()? {
         let what = format!("objsync needs the name of the {taken} for what it keeps of `{table}`");
@@ -103,8 +104,7 @@ fn has_keys(conn: &Connection, class: &Class) -> Result<()> {
     let Key::Content(places) = &class.key else { return Ok(()) };
     let columns: Vec<String> = places.iter().map(|i| quote(&class.properties[*i].name)).collect();
     let without: Vec<String> = columns.iter().map(|c| format!("{c} IS NULL")).collect();
-    let sql =
-        format!("SELECT EXISTS(SELECT 1 FROM {} WHERE {})", quote(&class.table), without.join(" OR "));
+    let sql = format!("SELECT EXISTS(SELECT 1 FROM {} WHERE {})", quote(&class.table), without.join(" OR "));
     // What cannot even be read is found when writing is tried.
     if conn.query_row(&sql, [], |r| r.get(0)).unwrap_or(false) {
         let what = format!(

@@ -34,6 +34,7 @@ use crate::sync::node::look::{is_file, look_into};
 use crate::sync::node::registry::Registry;
 use crate::sync::node::{Node, store};
 use crate::sync::progress::Progress;
+use crate::words::same_name;
 
 impl Node {
     /// Checks this node's file as it is committed: whether all that it keeps agrees with itself and with the tables. Only reads.
@@ -133,7 +134,7 @@ pub(crate) fn nodes_among(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
 pub(crate) fn files_of(mut files: Vec<PathBuf>, name: &str) -> Result<Vec<PathBuf>> {
     let mut unread = Vec::new();
     files.retain(|file| match Node::open_to_look(file, &Progress::default()) {
-        Ok(node) => node.info.name.eq_ignore_ascii_case(name) || node.info.guid.to_string() == name,
+        Ok(node) => same_name(&node.info.name, name) || node.info.guid.to_string() == name,
         Err(e) => {
             unread.push(e.message().to_owned());
             false
