@@ -195,7 +195,7 @@ fn damages() -> Vec<(FlawKind, String, &'static str)> {
         (Requeue, "UPDATE objsync_waiting SET author = 99", "not known here"),
         (
             Requeue,
-            "INSERT INTO objsync_waiting SELECT id + 9, class, object, peer, set_id, vector, time, author, key, number, content, reason, cause FROM objsync_waiting",
+            "INSERT INTO objsync_waiting SELECT id + 9, class, object, peer, set_id, vector, time, author, key, number, content, reason, cause, dots FROM objsync_waiting",
             "waits twice",
         ),
         (Requeue, "DELETE FROM objsync_waiting", "none waits"),
