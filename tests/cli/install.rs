@@ -41,7 +41,7 @@ fn database(file: &Path, sql: &str) {
 
 fn tracked(demo: &Demo, file: &Path, sql: &str) {
     database(file, sql);
-    assert_eq!(demo.bare(&["track", file.to_str().unwrap()]).code, 0);
+    assert_eq!(demo.bare(&["track", "--yes", file.to_str().unwrap()]).code, 0);
 }
 
 #[test]
