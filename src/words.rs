@@ -1,4 +1,8 @@
-//! How numbers and times are written for people, the same in the window, on the command line and in reports.
+//! How numbers, times, names and paths are written for people, the same in the window, on the command line and in reports.
+
+use std::path::Path;
+
+use serde::{Serialize, Serializer};
 
 /// A number with its thousands grouped: `1,028`.
 pub(crate) fn grouped(n: u64) -> String {
@@ -45,4 +49,107 @@ pub(crate) fn now() -> chrono::DateTime<chrono::Local> {
 fn local(micros: i64, format: &str) -> String {
     let time = chrono::DateTime::from_timestamp_micros(micros).unwrap_or_default();
     time.with_timezone(&chrono::Local).format(format).to_string()
+}
+
+/// Whether two names of nodes are the same: compared without case, in any script.
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
+    a == b || a.to_lowercase() == b.to_lowercase()
+}
+
+/// A word of a command that can be pasted into a shell, whatever it holds: a name may come from a stranger.
+pub(crate) fn quoted(word: &str) -> String {
+    quoted_bytes(word.as_bytes())
+}
+
+/// A file or folder in such a command; never taken for an option.
+pub(crate) fn quoted_path(path: &Path) -> String {
+    let mut bytes = path.as_os_str().as_encoded_bytes().to_vec();
+    if bytes.starts_with(b"-") {
+        bytes.splice(0..0, *b"./");
+    }
+    quoted_bytes(&bytes)
+}
+
+fn quoted_bytes(bytes: &[u8]) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-:=@%+,".contains(c);
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
+        Ok(text) if !text.contains(is_control) => format!("'{}'", text.replace('\'', "'\\''")),
+        // As bash, zsh and POSIX 2024 read it; a terminal would not show it.
+        _ => {
+            let mut out = "$'".to_owned();
+            for chunk in bytes.utf8_chunks() {
+                for c in chunk.valid().chars() {
+                    match c {
+                        '\'' | '\\' => out.extend(['\\', c]),
+                        c if is_control(c) => out += &in_hex(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                        c => out.push(c),
+                    }
+                }
+                out += &in_hex(chunk.invalid());
+            }
+            out + "'"
+        }
+    }
+}
+
+fn in_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()
+}
+
+/// Whether a terminal would obey a character, or order others by it, instead of showing it.
+fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
+}
+
+/// A text as a terminal can show it: other control characters than the ends of lines and tabs are spelled out.
+pub(crate) fn visible(text: &str) -> String {
+    let obeyed = |c: char| is_control(c) && !matches!(c, '\n' | '\t');
+    if !text.contains(obeyed) {
+        return text.to_owned();
+    }
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match obeyed(c) {
+            true => out.extend(c.escape_unicode()),
+            false => out.push(c),
+        }
+        out
+    })
+}
+
+/// Writes a path as text; what is no UTF-8 in it becomes U+FFFD, the sign for that.
+pub(crate) fn path_as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    path.to_string_lossy().serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_commands_are_one_word_for_a_shell() {
+        assert_eq!(quoted("MASTER"), "MASTER");
+        assert_eq!(quoted("МОСКВА-2"), "МОСКВА-2");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("X; touch OWNED #"), "'X; touch OWNED #'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("a\u{1b}[2J'\\"), r"$'a\x1b[2J\'\\'");
+        assert_eq!(quoted_path(Path::new("-x.db")), "./-x.db");
+        assert_eq!(quoted_path(Path::new("my data (2024).db")), "'my data (2024).db'");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_no_utf8_can_be_pasted_too() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"n\xff\xc3\xa9.db"));
+        assert_eq!(quoted_path(path), "$'n\\xffé.db'");
+    }
+
+    #[test]
+    fn control_characters_are_spelled_out() {
+        assert_eq!(visible("a\u{1b}[31m\u{202e}b\u{7}\n\tc"), "a\\u{1b}[31m\\u{202e}b\\u{7}\n\tc");
+        assert_eq!(visible("Zoë"), "Zoë");
+    }
 }

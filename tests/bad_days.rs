@@ -230,10 +230,49 @@ fn a_file_or_folder_that_cannot_be_written_is_said_and_left() {
         assert!(output.status.code() == Some(3) && said.contains("hint:"), "{words}: {:?} {said}", output.status);
         assert_eq!(files(home.path()), before, "{words}");
     }
+    // To look is possible, and to take a copy along: it is a new node that loses nothing.
+    let out = tempfile::tempdir().unwrap();
+    mode(out.path(), 0o777);
+    for words in [
+        "status",
+        "journal --node MASTER",
+        "history 5 --node MASTER",
+        "sets --node CLIENT",
+        "show --id 1 --node CLIENT",
+        "conflicts --node MASTER",
+        "preview sets/syncFromCLIENT-1.syncset --node MASTER",
+        "check",
+        "order list --node CLIENT",
+    ] {
+        let set = home.path().join("sets/syncFromCLIENT-1.syncset");
+        done(&other(&words.replace("sets/syncFromCLIENT-1.syncset", set.to_str().unwrap())).unwrap());
+        assert_eq!(files(home.path()), before, "{words}");
+    }
+    assert_eq!(other("verify").unwrap().status.code(), Some(1), "they are read, and differ");
+    let [master, copy] = [home.path().join("master.db"), out.path().join("north.db")].map(|f| f.display().to_string());
+    let mut copying = Command::new("setpriv");
+    copying.args([
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        env!("CARGO_BIN_EXE_objsync"),
+        "copy",
+        &master,
+        &copy,
+    ]);
+    done(&copying.output().unwrap());
+    assert_eq!(files(home.path()), before, "copy");
     mode(home.path(), 0o755);
     mode(&home.path().join("sets"), 0o755);
     files(home.path()).keys().for_each(|file| mode(file, 0o644));
     done(&program(home.path(), "sync").output().unwrap());
+    // The copy and the original, which has gone on: they meet by their sets.
+    std::fs::rename(&copy, home.path().join("north.db")).unwrap();
+    done(&program(home.path(), "moved --node NORTH").output().unwrap());
+    done(&program(home.path(), "random-order --node NORTH").output().unwrap());
+    done(&program(home.path(), "sync").output().unwrap());
+    done(&program(home.path(), "verify").output().unwrap());
+    stand(home.path());
 }
 
 #[test]

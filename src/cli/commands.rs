@@ -20,6 +20,7 @@ use crate::sync::{
     ApplyOptions, Environment, Error, ErrorKind, Guid, Node, NodeId, PrepareOptions, Progress, RecordState, Result,
     Since, Status,
 };
+use crate::words::{quoted, same_name};
 
 /// The answer of `install`: how the new environment stands, and where the files went that were there.
 #[derive(Serialize)]
@@ -72,9 +73,11 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         let kept = aside.as_ref().map(|aside| format!("the files that were there are in {}", aside.display()));
         return out.done(&answer, || output::status(&status).into_iter().chain(kept).collect());
     }
-    let mut env = match place.db.as_slice() {
-        [] => Environment::open(&dir_or_default(place.dir.clone())?)?,
-        files => Environment::open_files(files)?,
+    let mut env = match (place.db.as_slice(), only_looks(&command)) {
+        ([], false) => Environment::open(&dir_or_default(place.dir.clone())?)?,
+        ([], true) => Environment::open_to_read(&dir_or_default(place.dir.clone())?)?,
+        (files, false) => Environment::open_files(files)?,
+        (files, true) => Environment::open_files_to_read(files)?,
     };
     env.set_progress(&progress::start())?;
     match command {
@@ -150,7 +153,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             let name = here.info().name.clone();
             let mut records = report.objects.iter().filter_map(|o| o.conflict);
             let open = records.any(|id| here.conflict(id).is_ok_and(|record| record.state == RecordState::Open));
-            let next = open.then(|| format!("to decide: objsync conflicts --node {name}"));
+            let next = open.then(|| format!("to decide: objsync conflicts --node {}", quoted(&name)));
             out.done(&report, || report_lines(&report).into_iter().chain(next).collect())
         }
         Command::Preview { file, node, rule } => {
@@ -200,8 +203,8 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             let from = from.map_or(Ok(0), |name| env.index(&name))?;
             let place = env.add_client(&name, from)?;
             let (node, from) = (&env.nodes[place], env.nodes[from].info().name.clone());
-            let value = json!({"name": node.info().name, "guid": node.info().guid, "file": node.path(), "from": from});
             let file = node.path().display().to_string();
+            let value = json!({"name": node.info().name, "guid": node.info().guid, "file": file, "from": from});
             out.done(&value, || {
                 vec![
                     format!("{name} is a new client, made from {from} and level with it: {file}"),
@@ -235,6 +238,28 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
     }
 }
 
+/// Whether a command changes nothing, so that it works where nothing can be written.
+fn only_looks(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Status
+            | Command::Verify
+            | Command::Preview { .. }
+            | Command::Journal { .. }
+            | Command::History { .. }
+            | Command::Show { .. }
+            | Command::Sets { .. }
+            | Command::SyncTimes { .. }
+            | Command::Conflicts { .. }
+            | Command::Requeue { command: None, .. }
+            | Command::Rules { command: None }
+            | Command::Classes { command: None }
+            | Command::Keys { command: None, .. }
+            | Command::Revert { dry_run: true, .. }
+            | Command::Order { command: OrderCommand::Get { .. } | OrderCommand::List { .. } }
+    )
+}
+
 /// The folder of an environment, for what needs a whole one.
 #[cfg(feature = "rest")]
 fn environment_dir(place: &Place) -> Result<std::path::PathBuf> {
@@ -248,7 +273,7 @@ fn environment_dir(place: &Place) -> Result<std::path::PathBuf> {
 fn target(env: &mut Environment, source: usize, to: Option<&str>) -> Result<(NodeId, bool)> {
     let others: Vec<usize> = (0..env.nodes.len()).filter(|i| *i != source).collect();
     let here = match (to, others.as_slice()) {
-        (Some(name), _) => env.nodes.iter().position(|n| n.info().name.eq_ignore_ascii_case(name)),
+        (Some(name), _) => env.nodes.iter().position(|n| same_name(&n.info().name, name)),
         (None, [only]) => Some(*only),
         (None, _) => None,
     };

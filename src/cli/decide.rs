@@ -10,7 +10,7 @@ use crate::demo::scenario::{conflict_lines, report_lines};
 use crate::sync::{
     ApplyOptions, Choice, Environment, Error, ErrorKind, Node, Resolution, Result, Reverted, Rule, Rules, SetRecord,
 };
-use crate::words::grouped;
+use crate::words::{grouped, quoted};
 
 pub(crate) fn rules(env: &mut Environment, command: Option<RulesCommand>, out: Output<'_>) -> Result<ExitCode> {
     let (class, rule, node) = match command {
@@ -141,7 +141,7 @@ fn applied(env: &mut Environment, set: &AppliedSet) -> Result<(usize, SetRecord)
     let found = records.into_iter().next().ok_or_else(|| {
         let from = set.from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
         let what = format!("{} has applied no set {}{from}; nothing was changed", node.info().name, set.id);
-        Error::new(ErrorKind::Usage, what).hint(format!("objsync sets --node {} lists them", node.info().name))
+        Error::new(ErrorKind::Usage, what).hint(format!("objsync sets --node {} lists them", quoted(&node.info().name)))
     })?;
     Ok((place, found))
 }

@@ -9,7 +9,7 @@ use crate::cli::args::ObjectArgs;
 use crate::cli::output::{self, Output, transactions};
 use crate::sync::syncset::{self, Change, SyncSet};
 use crate::sync::{Environment, Error, ErrorKind, Guid, JournalQuery, Node, Result, SetRecord, Since, Stamp, Value};
-use crate::words::{count, grouped, local_time};
+use crate::words::{count, grouped, local_time, quoted};
 
 /// The object with that local number, deleted ones too, or that key, or that GUID.
 fn object(node: &Node, class: &str, text: &str) -> Result<Guid> {
@@ -154,7 +154,7 @@ pub(crate) fn show(
                     None => format!("{name} has prepared no set {}", which.id),
                 };
                 Error::new(ErrorKind::Usage, what)
-                    .hint(format!("objsync sets --node {name} lists them; --from names who sent one"))
+                    .hint(format!("objsync sets --node {} lists them; --from names who sent one", quoted(name)))
             })?;
             (record.file.clone(), Some(record))
         }

@@ -33,6 +33,7 @@ use crate::sync::{Error, ErrorKind, Result};
 /// Runs the program with the arguments of this process.
 pub fn run() -> ExitCode {
     let args = args::Args::parse();
+    let place = named_place(&args);
     let outcome = match args.command {
         None if !args.place.db.is_empty() => {
             let what =
@@ -42,18 +43,27 @@ pub fn run() -> ExitCode {
             ))
         }
         None => window(args.place.dir.clone()),
-        Some(command) => commands::run(command, &args.place, args.json),
+        Some(command) => commands::run(command, &place, args.json),
     };
     match outcome {
         Ok(code) => code,
         Err(error) => {
             progress::clear();
-            output::error(&error, &args.place);
+            output::error(&error, &place);
             ExitCode::from(match error.kind() {
                 ErrorKind::Usage | ErrorKind::NotFound => 2,
                 _ => 3,
             })
         }
+    }
+}
+
+/// Where the nodes are, as the user named it, which commands that are proposed name as well.
+fn named_place(args: &args::Args) -> args::Place {
+    use args::Command::{Copy, Track};
+    match &args.command {
+        Some(Track { file, .. } | Copy { file, .. }) => args::Place { dir: None, db: vec![file.clone()] },
+        _ => args.place.clone(),
     }
 }
 

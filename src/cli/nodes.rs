@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::args::{ClassesCommand, KeysCommand};
 use crate::cli::output::{self, Output};
 use crate::sync::{Environment, Error, ErrorKind, KnownKey, Node, NodeId, PublicKey, Result, Switched, Unsent};
-use crate::words::{count, grouped};
+use crate::words::{count, grouped, quoted, same_name};
 
 pub(crate) fn classes(env: &mut Environment, command: Option<ClassesCommand>, out: Output<'_>) -> Result<ExitCode> {
     let (classes, on, node) = match command {
@@ -93,7 +93,7 @@ pub(crate) fn keys(
             let guid = match peer.parse::<NodeId>() {
                 Ok(guid) => guid,
                 // Where several nodes are meant, the peer itself is not.
-                Err(_) if places.len() > 1 && node.info().name.eq_ignore_ascii_case(peer) => return Ok(()),
+                Err(_) if places.len() > 1 && same_name(&node.info().name, peer) => return Ok(()),
                 Err(_) => node.peer(peer)?.guid,
             };
             node.trust(guid, key)
@@ -127,7 +127,7 @@ pub(crate) fn keys(
 pub(crate) fn retire(env: &mut Environment, peer: &str, node: Option<String>, out: Output<'_>) -> Result<ExitCode> {
     let places: Vec<usize> = match node {
         Some(name) => vec![env.index(&name)?],
-        None => (0..env.nodes.len()).filter(|&i| !env.nodes[i].info().name.eq_ignore_ascii_case(peer)).collect(),
+        None => (0..env.nodes.len()).filter(|&i| !same_name(&env.nodes[i].info().name, peer)).collect(),
     };
     // Found everywhere before anything is changed.
     let mut found = Vec::new();
@@ -155,8 +155,9 @@ pub(crate) fn retire(env: &mut Environment, peer: &str, node: Option<String>, ou
         lines.extend(output::unsent(&unsent));
         lines.push(match (at_hand, unsent.is_empty()) {
             (true, true) => format!(
-                "it has nothing that is not known at {}, and comes back as a fresh copy: remove its file, then objsync add-client {peer}",
-                names.join(", ")
+                "it has nothing that is not known at {}, and comes back as a fresh copy: remove its file, then objsync add-client {}",
+                names.join(", "),
+                quoted(peer)
             ),
             (true, false) => "keep its file until then".to_owned(),
             (false, _) => format!(
@@ -196,7 +197,7 @@ pub(crate) fn purge(node: &mut Node, upto: Option<u64>, keep: Option<u64>, out: 
                 false if c.upto < bound => format!(
                     "has confirmed up to {}, so what came after stays; it confirms with its next set, or `objsync retire {}`",
                     grouped(c.upto),
-                    c.peer.name
+                    quoted(&c.peer.name)
                 ),
                 false => format!("has confirmed up to {}", grouped(c.upto)),
             };

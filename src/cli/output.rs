@@ -16,7 +16,7 @@ use crate::sync::{
     ClassVerification, Error, ErrorKind, Node, NodeStatus, Prepared, Preview, Result, SetRecord, Status, Unsent,
     Verification, Waiting,
 };
-use crate::words::{count, grouped, local_time};
+use crate::words::{count, grouped, local_time, quoted, quoted_path, visible};
 
 /// How to answer.
 #[derive(Clone, Copy)]
@@ -28,15 +28,8 @@ pub(crate) struct Output<'a> {
 
 /// Commands in a text, made ready to be run in the same place: `objsync sync` becomes `objsync --dir demo sync`.
 fn runnable(text: &str, place: &Place) -> String {
-    let quoted = |path: &Path| {
-        let path = path.to_string_lossy();
-        match path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) {
-            true => path.into_owned(),
-            false => format!("'{}'", path.replace('\'', "'\\''")),
-        }
-    };
     let named = place.dir.iter().map(|dir| ("--dir", dir)).chain(place.db.iter().map(|file| ("--db", file)));
-    let named: String = named.map(|(option, path)| format!("{option} {} ", quoted(path))).collect();
+    let named: String = named.map(|(option, path)| format!("{option} {} ", quoted_path(path))).collect();
     if named.is_empty() {
         return text.to_owned();
     }
@@ -48,7 +41,7 @@ fn runnable(text: &str, place: &Place) -> String {
         // A command, not the program's name in a sentence.
         let word: String = after.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
         if args::Args::command().find_subcommand(&word).is_some()
-            && !["tour", "track", "copy", "sample"].contains(&word.as_str())
+            && !["tour", "track", "untrack", "copy", "sample"].contains(&word.as_str())
             && !["--dir", "--db"].iter().any(|option| after.lines().next().unwrap_or("").contains(option))
         {
             out.push_str(&named);
@@ -63,7 +56,7 @@ impl Output<'_> {
     pub(crate) fn done(self, value: &impl Serialize, lines: impl FnOnce() -> Vec<String>) -> Result<ExitCode> {
         let text = match self.json {
             true => serde_json::to_string_pretty(value).map_err(|e| Error::new(ErrorKind::Storage, e.to_string()))?,
-            false => runnable(&lines().join("\n"), self.place),
+            false => visible(&runnable(&lines().join("\n"), self.place)),
         };
         progress::clear();
         match writeln!(std::io::stdout().lock(), "{text}") {
@@ -77,7 +70,7 @@ impl Output<'_> {
 
 /// Says what went wrong, on standard error.
 pub(crate) fn error(error: &Error, place: &Place) {
-    let _ = writeln!(std::io::stderr().lock(), "objsync: {}", runnable(&error.to_string(), place));
+    let _ = writeln!(std::io::stderr().lock(), "objsync: {}", visible(&runnable(&error.to_string(), place)));
 }
 
 /// `transaction 5`, `transactions 5 to 7`.
@@ -86,6 +79,14 @@ pub(crate) fn transactions(first: u64, last: u64) -> String {
         true => format!("transaction {}", grouped(first)),
         false => format!("transactions {} to {}", grouped(first), grouped(last)),
     }
+}
+
+/// Of a node's file whose permissions are these.
+pub(crate) fn others_can_read(file: &Path, mode: &str) -> String {
+    format!(
+        "others on this machine can get at its file (mode {mode}), which holds the key that it signs with: chmod 600 {}",
+        quoted_path(file)
+    )
 }
 
 /// A preview: the report it foretells, and the records.
@@ -150,7 +151,7 @@ pub(crate) fn left_to_do(status: &Status) -> Vec<String> {
         if let Some(knows) = &node.restored {
             lines.push(format!(
                 "  ! its file was put back from a backup: {knows} knows what it does not; objsync rejoin --node {}",
-                node.name
+                quoted(&node.name)
             ));
         }
         if node.requeued > 0 {
@@ -159,7 +160,9 @@ pub(crate) fn left_to_do(status: &Status) -> Vec<String> {
         if node.open_conflicts > 0 {
             lines.push(format!(
                 "{}: {} to decide: objsync conflicts --node {}",
-                node.name, node.open_conflicts, node.name
+                node.name,
+                node.open_conflicts,
+                quoted(&node.name)
             ));
         }
     }
@@ -184,7 +187,7 @@ pub(crate) fn unsent(unsent: &[Unsent]) -> Vec<String> {
 
 fn waits(node: &NodeStatus) -> String {
     let wait = if node.requeued == 1 { "object waits" } else { "objects wait" };
-    format!("{} {wait}: objsync requeue --node {}", node.requeued, node.name)
+    format!("{} {wait}: objsync requeue --node {}", node.requeued, quoted(&node.name))
 }
 
 pub(crate) fn status(status: &Status) -> Vec<String> {
@@ -229,7 +232,7 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
         if let Some(was_at) = &node.was_at {
             lines.push(format!(
                 "  ! its file was {was_at}: if this is a copy or a backup, objsync rejoin --node {0}; if it was only moved, objsync moved --node {0}",
-                node.name
+                quoted(&node.name)
             ));
         }
         if let Some(was) = node.clock_was {
@@ -238,11 +241,15 @@ pub(crate) fn status(status: &Status) -> Vec<String> {
                 local_time(was)
             ));
         }
+        if node.read_only {
+            lines.push("  its file cannot be written here, so it was only looked at".to_owned());
+        }
+        lines.extend(node.readable_by_others.iter().map(|mode| format!("  ! {}", others_can_read(&node.file, mode))));
         if node.requeued > 0 {
             lines.push(format!("  {}", waits(node)));
         }
         if node.open_conflicts > 0 {
-            lines.push(format!("  {} to decide: objsync conflicts --node {}", node.open_conflicts, node.name));
+            lines.push(format!("  {} to decide: objsync conflicts --node {}", node.open_conflicts, quoted(&node.name)));
         }
     }
     lines.extend(unsent(&status.unsent));
@@ -269,7 +276,7 @@ pub(crate) fn prepared(p: &Prepared, here: bool) -> Vec<String> {
         format!("set {} from {} to {}: {range}, {} bytes", p.id, p.source, p.target, grouped(p.bytes)),
         format!("{}", p.file.display()),
         match here {
-            true => format!("next: objsync apply {} --node {}", p.file.display(), p.target),
+            true => format!("next: objsync apply {} --node {}", quoted_path(&p.file), quoted(&p.target)),
             false => format!("next: take it to where {} is, and apply it there", p.target),
         },
     ]
@@ -292,6 +299,7 @@ pub(crate) fn waiting(name: &str, waiting: &[Waiting]) -> Vec<String> {
         )
     };
     let mut lines: Vec<String> = waiting.iter().map(line).collect();
+    let name = quoted(name);
     lines.push(format!(
         "try again: objsync requeue retry --node {name}; give up: objsync requeue discard NUMBER --node {name}"
     ));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::sync::{Error, ErrorKind, LikelyReference, Node, Result};
-use crate::words::count;
+use crate::words::{count, quoted, quoted_path};
 
 /// Refuses to track tables as long as they have columns that look like references and are neither declared nor named in `none`
 /// (`TABLE.COLUMN`).
@@ -30,25 +30,16 @@ pub(crate) fn ask(file: &Path, (tables, name, role): (&[String], Option<&str>, &
         if open.len() == 1 { "1 column looks".to_owned() } else { format!("{} columns look", open.len()) },
         each.collect::<String>()
     );
-    let mut command = vec!["objsync".to_owned(), "track".to_owned(), shell(&file.to_string_lossy())];
-    command.extend(tables.iter().map(|t| shell(t)));
-    command.extend(name.iter().flat_map(|name| ["--name".to_owned(), shell(name)]));
+    let mut command = vec!["objsync".to_owned(), "track".to_owned(), quoted_path(file)];
+    command.extend(tables.iter().map(|t| quoted(t)));
+    command.extend(name.iter().flat_map(|name| ["--name".to_owned(), quoted(name)]));
     if role != "master" {
         command.extend(["--role".to_owned(), role.to_owned()]);
     }
     let command = command.join(" ");
     let named = open.iter().map(|l| called(l)).chain(none.iter().cloned());
-    let named: String = named.map(|column| format!(" --no-reference {}", shell(&column))).collect();
+    let named: String = named.map(|column| format!(" --no-reference {}", quoted(&column))).collect();
     Err(Error::new(ErrorKind::Constraint, what).hint(format!(
         "those that are references: declare them (make the table anew with a FOREIGN KEY), then track it\n      those that are none: {command}{named}\n      none of them is one: {command} --yes"
     )))
-}
-
-/// A word of a command, as a shell reads it.
-fn shell(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
 }

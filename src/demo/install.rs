@@ -8,7 +8,7 @@ use crate::demo::aside::{Moved, put_aside};
 use crate::demo::folder::Folder;
 use crate::demo::populate::{Amounts, populate, rng};
 use crate::demo::tables;
-use crate::sync::{Environment, Error, ErrorKind, Node, NodeId, NodeInfo, Progress, Result, Role, SETS};
+use crate::sync::{Environment, Error, ErrorKind, Node, NodeId, NodeInfo, Progress, Result, Role, SETS, private_file};
 
 /// What to install.
 #[derive(Clone, Debug)]
@@ -37,11 +37,19 @@ impl Default for Installation {
     }
 }
 
-/// A namespace, or why it is none: letters, digits, `-` and `_`, at most 64.
+/// Whether a character may be in a namespace: letters and digits of any script, with their combining marks.
+pub fn may_be_in_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '-' | '_' | '\u{300}'..='\u{36f}')
+}
+
+/// A namespace, or why it is none: letters, digits, `-` and `_`, at most 64, and not `-` first, which is how options begin. It is
+/// part of the names of files, which have at most 255 bytes.
 pub fn namespace(name: &str) -> std::result::Result<String, String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
-        return Err(format!("`{name}` is no name for a node: use letters, digits, - and _, at most 64"));
+    let fits = !name.starts_with('-') && name.chars().all(may_be_in_name);
+    if name.is_empty() || name.chars().count() > 64 || name.len() > 180 || !fits {
+        return Err(format!(
+            "`{name}` is no name for a node: use letters, digits, - and _, at most 64, and no - at the beginning"
+        ));
     }
     Ok(name.to_owned())
 }
@@ -109,7 +117,7 @@ fn check(what: &Installation) -> Result<()> {
     for name in [&what.master, &what.client] {
         namespace(name).map_err(|e| Error::new(ErrorKind::Usage, e))?;
     }
-    if what.master.eq_ignore_ascii_case(&what.client) {
+    if crate::words::same_name(&what.master, &what.client) {
         let text = format!("master and client need two names, and both are {}; nothing was changed", what.master);
         return Err(Error::new(ErrorKind::Usage, text));
     }
@@ -148,6 +156,7 @@ fn not_made(dir: &Path, error: impl Into<Error>) -> Error {
 
 fn build(dir: &Path, what: &Installation, progress: &Progress) -> Result<()> {
     let file = dir.join("master.db");
+    private_file::create(&file)?;
     let conn = Connection::open(&file)?;
     conn.execute_batch(tables::SCHEMA)?;
     drop(conn);

@@ -192,11 +192,23 @@ fn namespace(path: &str) -> Option<(Namespace, &str)> {
     let at = match named.split_once('/') {
         None if named == "synchmaster" => Namespace::Master,
         None if named == "synchclient" => Namespace::Client,
-        // Names are letters, digits, - and _: nothing is encoded.
-        Some(("synch", name)) if !name.contains('/') => Namespace::Named(name.to_owned()),
+        Some(("synch", name)) if !name.contains('/') => Namespace::Named(decoded(name)?),
         _ => return None,
     };
     Some((at, rest))
+}
+
+/// A name with what is encoded in it (RFC 3986, 2.1): letters of most scripts are.
+fn decoded(name: &str) -> Option<String> {
+    let (mut bytes, mut rest) = (Vec::new(), name.bytes());
+    while let Some(byte) = rest.next() {
+        let mut digit = || char::from(rest.next()?).to_digit(16);
+        bytes.push(match byte {
+            b'%' => (digit()? * 16 + digit()?) as u8,
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
 }
 
 async fn name_us(State(app): State<App>, request: Request, next: Next) -> Response {

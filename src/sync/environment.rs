@@ -14,7 +14,7 @@ use crate::sync::node::check::{Checked, check};
 use crate::sync::node::verify::{self, Verification};
 use crate::sync::node::{Node, NodeInfo, Role};
 use crate::sync::progress::Progress;
-use crate::words::count;
+use crate::words::{count, quoted_path, same_name};
 
 /// The folder for sets inside an environment's folder.
 pub const SETS: &str = "sets";
@@ -33,12 +33,21 @@ pub struct Environment {
 impl Environment {
     /// Opens every node in a folder. A folder without any is [`ErrorKind::NotFound`].
     pub fn open(dir: &Path) -> Result<Environment> {
+        Environment::open_each(dir, Node::open)
+    }
+
+    /// Opens them to look at them: also where they cannot be written, see [`Node::open_to_read`].
+    pub fn open_to_read(dir: &Path) -> Result<Environment> {
+        Environment::open_each(dir, Node::open_to_read)
+    }
+
+    fn open_each(dir: &Path, open: fn(&Path) -> Result<Node>) -> Result<Environment> {
         if !Environment::exists(dir) {
             return Err(missing(dir));
         }
         let mut nodes = Vec::new();
         for file in Environment::files_in(dir) {
-            match Node::open(&file) {
+            match open(&file) {
                 Ok(node) => nodes.push(node),
                 // Somebody's other database may lie in the folder.
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
@@ -55,16 +64,29 @@ impl Environment {
 
     /// Opens single node files, which may lie anywhere. Sets are written beside the first.
     pub fn open_files(files: &[PathBuf]) -> Result<Environment> {
+        Environment::open_each_file(files, Node::open)
+    }
+
+    /// Opens them to look at them: also where they cannot be written, see [`Node::open_to_read`].
+    pub fn open_files_to_read(files: &[PathBuf]) -> Result<Environment> {
+        Environment::open_each_file(files, Node::open_to_read)
+    }
+
+    fn open_each_file(files: &[PathBuf], open: fn(&Path) -> Result<Node>) -> Result<Environment> {
         let whole = |file: &PathBuf| file.canonicalize().unwrap_or_else(|_| file.clone());
         if let Some(twice) = (1..files.len()).find(|i| files[..*i].iter().any(|f| whole(f) == whole(&files[*i]))) {
             return Err(
                 Error::usage(format!("the file {} is named twice", files[twice].display())).hint("name each file once")
             );
         }
-        let mut nodes = files.iter().map(|file| Node::open(file)).collect::<Result<Vec<_>>>()?;
+        let mut nodes = files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
         let first = nodes.first().ok_or_else(|| Error::usage("no file was named"))?;
         let dir = first.path().parent().unwrap_or(Path::new(".")).to_owned();
         sort(&mut nodes);
+        if let Some(twice) = nodes.windows(2).find(|w| w[0].path() == w[1].path()) {
+            let what = format!("{} is named twice; nothing was changed", twice[0].path().display());
+            return Err(Error::usage(what).hint("name each file once"));
+        }
         if let Some(twice) = nodes.windows(2).find(|w| w[0].info().guid == w[1].info().guid) {
             let what = format!(
                 "{} and {} are one node, {}",
@@ -116,7 +138,7 @@ impl Environment {
 
     /// The place of the node of that name, compared without case, or of that GUID.
     pub fn index(&self, name: &str) -> Result<usize> {
-        let is_called = |n: &Node| n.info().name.eq_ignore_ascii_case(name) || n.info().guid.to_string() == name;
+        let is_called = |n: &Node| same_name(&n.info().name, name) || n.info().guid.to_string() == name;
         let found: Vec<usize> = (0..self.nodes.len()).filter(|i| is_called(&self.nodes[*i])).collect();
         match found.as_slice() {
             [place] => Ok(*place),
@@ -134,9 +156,12 @@ impl Environment {
                     && a.info().guid == b.info().guid
                 {
                     let (a, b) = if a.was_at().is_some() { (b, a) } else { (a, b) };
-                    let (a, b) = (a.path().display(), b.path().display());
-                    return Err(Error::usage(format!("{a} and {b} go on as one node; nothing was changed"))
-                        .hint(format!("make the one that is the copy a new node: objsync rejoin --db {b}")));
+                    let (a, b) = (a.path(), b.path());
+                    let what = format!("{} and {} go on as one node; nothing was changed", a.display(), b.display());
+                    return Err(Error::usage(what).hint(format!(
+                        "make the one that is the copy a new node: objsync rejoin --db {}",
+                        quoted_path(b)
+                    )));
                 }
                 let each: Vec<_> = each.map(|n| format!("{} in {}", n.info().guid, n.path().display())).collect();
                 Err(Error::usage(format!("there are {} nodes named {name}; nothing was changed", several.len()))
@@ -147,7 +172,7 @@ impl Environment {
 
     /// The place of the node of that name whose file was moved or copied; or else of the one that has the name.
     pub fn index_in_doubt(&self, name: &str) -> Result<usize> {
-        let in_doubt = |n: &Node| n.was_at().is_some() && n.info().name.eq_ignore_ascii_case(name);
+        let in_doubt = |n: &Node| n.was_at().is_some() && same_name(&n.info().name, name);
         let found: Vec<usize> = (0..self.nodes.len()).filter(|i| in_doubt(&self.nodes[*i])).collect();
         match found.as_slice() {
             [place] => Ok(*place),
@@ -256,7 +281,7 @@ impl Environment {
     /// The same with a GUID that is given; it must never have been used before.
     pub fn rejoin_as(&mut self, place: usize, name: Option<&str>, guid: NodeId) -> Result<NodeInfo> {
         let others = self.others(place);
-        let taken = |name: &str| others.iter().any(|other| other.info().name.eq_ignore_ascii_case(name));
+        let taken = |name: &str| others.iter().any(|other| same_name(&other.info().name, name));
         let old = self.nodes[place].info();
         let name = match name {
             Some(name) if taken(name) => {
@@ -388,7 +413,7 @@ impl Environment {
 
     /// Makes a new client from the file of a node, level with it at once: nothing to send. Its file lies beside the others.
     pub fn add_client(&mut self, name: &str, from: usize) -> Result<usize> {
-        if let Some(there) = self.nodes.iter().find(|n| n.info().name.eq_ignore_ascii_case(name)) {
+        if let Some(there) = self.nodes.iter().find(|n| same_name(&n.info().name, name)) {
             let what =
                 format!("there is a node {} already in {}; nothing was changed", there.info().name, self.dir.display());
             return Err(Error::usage(what).hint("choose another name"));
@@ -456,7 +481,7 @@ impl Environment {
 /// A folder that holds no node.
 pub(crate) fn missing(dir: &Path) -> Error {
     Error::new(ErrorKind::NotFound, format!("there is no environment in {}", dir.display()))
-        .hint(format!("make one: objsync install --dir {}", dir.display()))
+        .hint(format!("make one: objsync install --dir {}", quoted_path(dir)))
 }
 
 /// The master first, then by name.

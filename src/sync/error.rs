@@ -132,6 +132,14 @@ impl Error {
         self
     }
 
+    /// Says that nothing was changed, where it does not yet.
+    pub(crate) fn and_nothing_changed(mut self) -> Self {
+        if !self.message.contains("nothing was changed") {
+            self.message += "; nothing was changed";
+        }
+        self
+    }
+
     /// Says what was finished before and stays, where what was asked for is several transactions.
     pub(crate) fn after(mut self, done: impl fmt::Display) -> Self {
         let nothing = ["nothing was changed", "nothing else was changed"];

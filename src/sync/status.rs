@@ -11,12 +11,14 @@ use crate::sync::exchange::prepare::ToSend;
 use crate::sync::exchange::sync_times::Since;
 use crate::sync::node::verify::{added_differently, lacking_columns};
 use crate::sync::node::{Identity, Node, Role};
+use crate::sync::private_file::readable_by_others;
 use crate::sync::retired::Unsent;
 
 /// How an environment stands.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
     /// Its folder.
+    #[serde(serialize_with = "crate::words::path_as_text")]
     pub dir: PathBuf,
     /// Nothing to send anywhere and nothing waiting, as versions tell; no rows are read.
     pub equal: bool,
@@ -40,6 +42,7 @@ pub struct NodeStatus {
     /// Its role.
     pub role: Role,
     /// Its file.
+    #[serde(serialize_with = "crate::words::path_as_text")]
     pub file: PathBuf,
     /// Its last commit.
     pub transaction: u64,
@@ -50,6 +53,12 @@ pub struct NodeStatus {
     /// Where its file lay, if that is elsewhere now: it was moved or copied, which somebody must say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was_at: Option<String>,
+    /// Its file cannot be written, so it was only looked at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
+    /// Others than its owner can read its file, and with it the key that the node signs with: the permissions, such as `644`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readable_by_others: Option<String>,
     /// A node here knows that this one's file was put back from a backup.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restored: Option<String>,
@@ -145,6 +154,8 @@ impl Environment {
                 peers,
                 was_at: node.was_at().map(str::to_owned),
                 clock_was: node.clock_was()?.map(|(was, _)| was).filter(|was| node.is_doubtful(*was)),
+                read_only: node.is_read_only(),
+                readable_by_others: readable_by_others(node.path()),
                 restored,
                 open_conflicts: node.open_conflicts()?,
                 requeued,

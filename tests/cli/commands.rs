@@ -189,9 +189,11 @@ fn amounts_beyond_counting_are_no_crash() {
 fn install_validates_names_and_never_replaces_silently() {
     let demo = Demo::empty();
     let long = "x".repeat(65);
-    for name in ["", "two words", "a/b", "naïve", long.as_str()] {
+    for name in ["", "two words", "a/b", "naïve!", long.as_str()] {
         demo.install(&["--master", name]).fails(2, &["letters, digits"]);
     }
+    demo.install(&["--master=-x"]).fails(2, &["no - at the beginning"]);
+    demo.install(&["--master", "ÄHNLICH", "--client", "ähnlich"]).fails(2, &["two names"]);
     demo.install(&["--master", "SAME", "--client", "same"]).fails(2, &["two names"]);
     demo.bare(&["install", "--db", "some.db", "--overwrite"]).fails(2, &["in a folder", "nothing was changed"]);
     assert!(!demo.dir().join("master.db").exists());

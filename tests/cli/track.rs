@@ -163,4 +163,82 @@ fn columns_that_look_like_references_are_named_before_anything_is_tracked() {
 fn sql_new(demo: &Demo, file: &str, text: &str) {
     std::fs::File::create(demo.home.path().join(file)).unwrap();
     sql(demo, file, text);
+#[cfg(unix)]
+#[test]
+fn a_file_name_that_is_no_utf8_is_as_good_as_another() {
+    use std::os::unix::ffi::OsStrExt;
+    let demo = Demo::empty();
+    let name = std::ffi::OsStr::from_bytes(b"n\xff.db");
+    let Ok(conn) = Connection::open(demo.home.path().join(name)) else { return };
+    conn.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY)").unwrap();
+    let run = |words: &[&std::ffi::OsStr]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_objsync"));
+        let output = command.args(words).current_dir(demo.home.path()).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let os = std::ffi::OsStr::new;
+    let said = run(&[os("track"), name]);
+    assert!(said.contains("is the node N now") && said.contains("objsync copy $'n\\xff.db' COPY.db"), "{said}");
+    run(&[os("copy"), name, os("m.db")]);
+    run(&[os("copy"), os("m.db"), std::ffi::OsStr::from_bytes(b"o\xfe.db"), os("--json")]);
+    for command in ["status", "check", "journal", "sets"] {
+        let answer = run(&[os(command), os("--db"), name, os("--json")]);
+        serde_json::from_str::<serde_json::Value>(&answer).unwrap();
+    }
+    run(&[
+        os("prepare"),
+        os("--db"),
+        name,
+        os("--to"),
+        os("M"),
+        os("--out"),
+        std::ffi::OsStr::from_bytes(b"s\xfd.syncset"),
+    ]);
+    run(&[os("apply"), os("--db"), os("m.db"), std::ffi::OsStr::from_bytes(b"s\xfd.syncset"), os("--json")]);
+    run(&[os("untrack"), name, os("--json")]);
+}
+
+#[test]
+fn names_of_nodes_keep_the_letters_of_their_files_names() {
+    let demo = Demo::empty();
+    let many = format!("{}.db", "字".repeat(80));
+    for (file, name) in [
+        ("Привет мир (2).db", "ПРИВЕТ-МИР-2"),
+        (".hid", "HID"),
+        ("-x.db", "X"),
+        ("(((.db", "NODE"),
+        (many.as_str(), &"字".repeat(60)),
+    ] {
+        sql(&demo, file, "CREATE TABLE t (id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 1)");
+        let path = format!("./{file}");
+        assert_eq!(demo.bare(&["track", &path, "--json"]).ok()["node"]["name"], name);
+    }
+    // Named in commands, in sets and their files.
+    let file = "Привет мир (2).db";
+    assert_eq!(demo.bare(&["copy", file, "Zoë.db", "--json"]).ok()["node"]["name"], "ZOË");
+    sql(&demo, file, "UPDATE t SET v = 2");
+    let both = ["--db", file, "--db", "Zoë.db"];
+    let at = |words: &[&str]| demo.bare(&[words, &both[..]].concat());
+    let prepared = at(&["prepare", "--node", "привет-мир-2", "--to", "zoë", "--json"]).ok();
+    assert!(prepared["file"].as_str().unwrap().ends_with("syncFromПРИВЕТ-МИР-2-1000.syncset"), "{prepared}");
+    assert_eq!(at(&["apply", "syncFromПРИВЕТ-МИР-2-1000.syncset", "--json"]).ok()["updated"], 1);
+    assert_eq!(at(&["verify"]).code, 0);
+    let said = demo.bare(&["track", "./Zoë.db", "nix"]);
+    assert_eq!(said.code, 2);
+}
+
+#[test]
+fn commands_that_are_proposed_name_the_file_and_can_be_pasted() {
+    let demo = Demo::empty();
+    sql(
+        &demo,
+        "my data (2024).db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, p REFERENCES u); CREATE TABLE u (id INTEGER PRIMARY KEY)",
+    );
+    let said = demo.bare(&["track", "my data (2024).db", "t"]).stdout;
+    assert!(said.contains("(objsync --db 'my data (2024).db' classes journal CLASS synchronizes it, too)"), "{said}");
+    assert!(said.contains("objsync copy 'my data (2024).db' COPY.db"), "{said}");
+    std::fs::copy(demo.home.path().join("my data (2024).db"), demo.home.path().join("it's.db")).unwrap();
+    demo.bare(&["copy", "it's.db", "c.db"]).fails(3, &["objsync --db 'it'\\''s.db' rejoin --node MY-DATA-2024"]);
 }

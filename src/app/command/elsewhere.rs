@@ -13,6 +13,7 @@ use crate::app::view::{Action, Choose, PickValue, SideIndex};
 use crate::demo::model::OrderDraft;
 use crate::demo::tables::ORDER;
 use crate::sync::{Role, SETS, syncset};
+use crate::words::quoted;
 
 /// Who may use the REST interface of a demo, as in the original.
 const CREDENTIALS: &str = "superuser:sys";
@@ -312,13 +313,4 @@ fn namespace(state: &State, side: SideIndex) -> Option<String> {
         (..=2, Role::Client) => "/synchclient/rest/v1".to_owned(),
         _ => format!("/synch/{}/rest/v1", state.side_name(side)),
     })
-}
-
-/// A word as a POSIX shell reads it.
-pub(in crate::app) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
 }

@@ -19,7 +19,6 @@ use super::view::{Action, PickValue, SideIndex};
 use crate::demo::scenario::SCENARIOS;
 use crate::sync::{Guid, Rule};
 
-pub(in crate::app) use elsewhere::quoted;
 pub use enabled::allowed;
 pub use keys::with_shortcuts;
 pub use words::{in_words, rule_sentence};

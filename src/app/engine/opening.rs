@@ -6,11 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Engine;
-use crate::app::command::quoted;
 use crate::app::view::{Done, Restart};
 use crate::demo::folder::{Folder, Holds};
 use crate::demo::install::{Installation, install, reinstall};
 use crate::sync::{Environment, Error, ErrorKind, Progress, Result};
+use crate::words::quoted_path;
 
 /// Nodes whose files a hint names one by one.
 const NAMED: usize = 3;
@@ -64,7 +64,7 @@ pub(in crate::app) fn check_shown(folder: &Folder) -> Result<()> {
             Holds::NoNode => {}
             Holds::Unreadable(error) => {
                 let hint = match error.what_next() {
-                    "" => format!("objsync check --db {} says more", quoted(&database.file.to_string_lossy())),
+                    "" => format!("objsync check --db {} says more", quoted_path(&database.file)),
                     hint => hint.to_owned(),
                 };
                 let what = format!("{dir} cannot be shown: {}; nothing was changed", folder.strangers());
@@ -82,7 +82,7 @@ pub(in crate::app) fn check_shown(folder: &Folder) -> Result<()> {
     match demo {
         0 if folder.is_empty() => Err(crate::sync::missing(folder.dir())),
         0 => {
-            let first = folder.databases().first().map(|d| quoted(&d.file.to_string_lossy())).unwrap_or_default();
+            let first = folder.databases().first().map(|d| quoted_path(&d.file)).unwrap_or_default();
             let what = format!("{dir} holds no environment: {}; nothing was changed", folder.strangers());
             let hint = "to synchronize such a database use the commands: objsync track";
             Err(Error::new(ErrorKind::Storage, what)
@@ -100,7 +100,7 @@ pub(in crate::app) fn check_shown(folder: &Folder) -> Result<()> {
 
 /// The commands that work for nodes with any tables.
 fn commands_for(files: &[&Path]) -> String {
-    let named = files.iter().take(NAMED).map(|file| format!(" --db {}", quoted(&file.to_string_lossy())));
+    let named = files.iter().take(NAMED).map(|file| format!(" --db {}", quoted_path(file)));
     let named: String = named.collect();
     let more = if files.len() > NAMED { " …" } else { "" };
     format!("use the commands for them: objsync status{named}{more}; in the same way sync, conflicts, verify and check")

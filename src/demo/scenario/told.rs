@@ -3,7 +3,7 @@
 use crate::demo::query::choices;
 use crate::demo::tables::ORDER;
 use crate::sync::{Chosen, ConflictRecord, Node, RecordState, Report, Value};
-use crate::words::{count, grouped, local_time};
+use crate::words::{count, grouped, local_time, quoted};
 
 /// A report in words: a heading, and a line an object.
 pub fn report_lines(report: &Report) -> Vec<String> {
@@ -95,8 +95,9 @@ pub fn conflict_lines(node: &Node, record: &ConflictRecord) -> Vec<String> {
     if record.state == RecordState::Open {
         let here = &node.info().name;
         lines.push(format!(
-            "  to be decided: objsync resolve {} --node {here} --ours, or --theirs, or --set PROPERTY=VALUE",
-            record.id
+            "  to be decided: objsync resolve {} --node {} --ours, or --theirs, or --set PROPERTY=VALUE",
+            record.id,
+            quoted(here)
         ));
     }
     lines

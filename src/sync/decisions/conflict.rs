@@ -12,7 +12,7 @@ use crate::sync::error::{Error, Result};
 use crate::sync::exchange::report::object_name;
 use crate::sync::node::Node;
 use crate::sync::node::history::{Content, State};
-use crate::words::{local_time, two_times};
+use crate::words::{local_time, quoted, two_times};
 
 /// What the two sides did. Every conflict is one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -357,7 +357,7 @@ impl Node {
         found.ok_or_else(|| {
             let here = &self.info.name;
             Error::usage(format!("{here} has no conflict record {record}; nothing was changed"))
-                .hint(format!("objsync conflicts --node {here} lists them"))
+                .hint(format!("objsync conflicts --node {} lists them", quoted(here)))
         })
     }
 

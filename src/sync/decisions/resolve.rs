@@ -18,6 +18,7 @@ use crate::sync::node::dots::listed_for_merge;
 use crate::sync::node::edit::Wanted;
 use crate::sync::node::filing::NewRow;
 use crate::sync::node::history::{Content, State, content_from_json};
+use crate::words::quoted;
 
 /// How a conflict is to be decided.
 #[derive(Clone, Debug, PartialEq)]
@@ -160,7 +161,7 @@ impl Node {
             let (pending, bonds) = node.waiting()?;
             if let Some(unknown) = ids.and_then(|ids| ids.iter().find(|id| !pending.iter().any(|p| p.id == Some(**id)))) {
                 return Err(Error::usage(format!("nothing waits under number {unknown} at {}; nothing was changed", node.info.name))
-                    .hint(format!("objsync requeue --node {} lists what waits", node.info.name)));
+                    .hint(format!("objsync requeue --node {} lists what waits", quoted(&node.info.name))));
             }
             let guids: Vec<Guid> = pending.iter().map(|p| p.guid).collect();
             let asked = |place: &usize| ids.is_none_or(|ids| pending[*place].id.is_some_and(|id| ids.contains(&id)));

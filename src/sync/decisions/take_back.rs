@@ -23,7 +23,7 @@ use crate::sync::node::Node;
 use crate::sync::node::history::{Content, Filed};
 use crate::sync::node::renumber::{Coming, NewNumber};
 use crate::sync::node::swaps::{Refused, RowChange};
-use crate::words::grouped;
+use crate::words::{grouped, quoted};
 
 /// How a node stood before an apply, as far as the journal does not tell.
 pub(crate) struct BeforeApply {
@@ -198,7 +198,8 @@ impl Node {
                 }
                 error.hint(format!(
                     "revert it instead: new changes that restore what it changed (objsync revert {} --node {})",
-                    set.id, node.info.name
+                    set.id,
+                    quoted(&node.info.name)
                 ))
             };
             if let Err(why) = node.can_take_back(&set)? {

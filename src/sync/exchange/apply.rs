@@ -21,7 +21,7 @@ use crate::sync::exchange::spool::Spooled;
 use crate::sync::exchange::sync_times::SyncTimes;
 use crate::sync::exchange::syncset::{self, Header, Whole};
 use crate::sync::node::{Identity, Keep, Node};
-use crate::words::grouped;
+use crate::words::{grouped, quoted};
 
 /// Asks the application whether an object may be touched now; a reason makes its whole unit wait.
 pub type Hold<'a> = dyn Fn(&str, Guid) -> Option<String> + 'a;
@@ -200,11 +200,15 @@ impl Node {
                 .map(|a| match a.journaled {
                     true => format!(
                         "objsync classes journal {} --node {}, or objsync classes stop {0} --node {}",
-                        a.name, source.name, us.name
+                        quoted(&a.name),
+                        quoted(&source.name),
+                        quoted(&us.name)
                     ),
                     false => format!(
                         "objsync classes journal {} --node {}, or objsync classes stop {0} --node {}",
-                        a.name, us.name, source.name
+                        quoted(&a.name),
+                        quoted(&us.name),
+                        quoted(&source.name)
                     ),
                 })
                 .collect();
@@ -262,7 +266,9 @@ impl Node {
                 grouped(have)
             );
             return Err(Error::refused(Refusal::Gap, what).hint(format!(
-                "apply the earlier set first, or prepare again at {them} from what {us} has acknowledged (objsync prepare --node {them} --to {us} --since acknowledged)"
+                "apply the earlier set first, or prepare again at its source from what {us} has acknowledged (objsync prepare --node {} --to {} --since acknowledged)",
+                quoted(them),
+                quoted(us)
             )));
         }
         Ok(have)

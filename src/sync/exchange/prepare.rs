@@ -43,6 +43,7 @@ pub struct Prepared {
     /// Its number at the source.
     pub id: i64,
     /// Its file, absolute.
+    #[serde(serialize_with = "crate::words::path_as_text")]
     pub file: PathBuf,
     /// The name of the node that sends.
     pub source: String,

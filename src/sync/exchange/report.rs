@@ -11,6 +11,7 @@ use crate::words::grouped;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
     /// The set's file; empty for a retry.
+    #[serde(serialize_with = "crate::words::path_as_text")]
     pub file: PathBuf,
     /// The node it was applied at.
     pub node: String,

@@ -25,6 +25,7 @@ pub struct SetRecord {
     /// BLAKE3 over the set, hexadecimal.
     pub digest: String,
     /// Where the file was.
+    #[serde(serialize_with = "crate::words::path_as_text")]
     pub file: PathBuf,
     /// The first commit it covers.
     pub first: u64,
@@ -98,7 +99,7 @@ impl Node {
         let sql = format!("SELECT {COLUMNS} WHERE s.id = ?1 AND s.sent = ?2 ORDER BY s.seq DESC");
         let mut rows: Vec<SetRecord> =
             self.conn.prepare_cached(&sql)?.query_map((id, sent), record)?.collect::<rusqlite::Result<_>>()?;
-        rows.retain(|r| peer.is_none_or(|peer| r.peer_name.eq_ignore_ascii_case(peer)));
+        rows.retain(|r| peer.is_none_or(|peer| crate::words::same_name(&r.peer_name, peer)));
         Ok(rows)
     }
 }

@@ -15,6 +15,7 @@ use crate::sync::data::guid::NodeId;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::syncset::Header;
 use crate::sync::node::Node;
+use crate::words::quoted;
 
 /// What is signed begins with this, so that no signature means anything elsewhere.
 const CONTEXT: &[u8] = b"objsync syncset\0";
@@ -173,8 +174,9 @@ impl Node {
                 return refused(
                     format!("the set is not signed, and {us} takes only signed ones; nothing was changed"),
                     format!(
-                        "prepare it again at {} with this version of objsync, or take any set (objsync keys accept-any --node {us})",
-                        source.name
+                        "prepare it again at {} with this version of objsync, or take any set (objsync keys accept-any --node {})",
+                        quoted(&source.name),
+                        quoted(us)
                     ),
                 );
             }
@@ -185,8 +187,9 @@ impl Node {
                         source.name
                     ),
                     format!(
-                        "ask at {0} what it says by `keys`; if it is so: objsync keys trust {0} {key} --node {us}",
-                        source.name
+                        "ask its owner what `keys` says there; if it is so: objsync keys trust {} {key} --node {}",
+                        source.guid,
+                        quoted(us)
                     ),
                 );
             }
@@ -197,8 +200,9 @@ impl Node {
                         source.name, source.guid
                     ),
                     format!(
-                        "ask at {} for its key, which `keys` says there; if it is {key}: objsync keys trust {} {key} --node {us}",
-                        source.name, source.guid
+                        "ask its owner for its key, which `keys` says there; if it is {key}: objsync keys trust {} {key} --node {}",
+                        source.guid,
+                        quoted(us)
                     ),
                 );
             }

@@ -11,6 +11,7 @@ use crate::sync::exchange::report::{ObjectReport, Outcome};
 use crate::sync::exchange::requeue::{Cause, Obstacle, Pending};
 use crate::sync::exchange::trial::{Settling, Step};
 use crate::sync::node::Node;
+use crate::words::quoted;
 
 impl Node {
     /// One vector, two contents: numbers were given twice.
@@ -21,7 +22,7 @@ impl Node {
             self.title(p)
         );
         Error::refused(Refusal::Restored, what)
-            .hint(format!("find out which node was restored (likely {source}), make it a new node there (objsync rejoin), and prepare the set again"))
+            .hint(format!("find out which node was restored (likely {}), make it a new node there (objsync rejoin), and prepare the set again", quoted(&source)))
     }
 
     /// A version of this node's that the object never had here.
@@ -32,7 +33,9 @@ impl Node {
             self.title(p)
         );
         Error::refused(Refusal::Restored, what).about(self.info.guid).hint(format!(
-            "make this file a new node (objsync rejoin --node {us}); nothing in it is lost, and {source} prepares its next set for the new node"
+            "make this file a new node (objsync rejoin --node {}); nothing in it is lost, and {} prepares its next set for the new node",
+            quoted(us),
+            quoted(&source)
         ))
     }
 
@@ -47,7 +50,8 @@ impl Node {
                         "it goes through once that {target} has come, or once it has another {property} at its source"
                     ),
                     false => format!(
-                        "{target} is not journaled, so it does not travel by itself; journal it at both (objsync classes journal {target}), or give this one another {property} at its source, or discard it"
+                        "{target} is not journaled, so it does not travel by itself; journal it at both (objsync classes journal {}), or give this one another {property} at its source, or discard it",
+                        quoted(target)
                     ),
                 };
                 format!("its {property} is unknown at {} ({target} {guid}); {way_out}", self.info.name)

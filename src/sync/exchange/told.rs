@@ -17,6 +17,7 @@ use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::spool::Spooled;
 use crate::sync::exchange::syncset::Header;
 use crate::sync::node::{Node, clock};
+use crate::words::quoted;
 
 /// Points that a set says at most: a few kilobytes, and more sets than anybody sends without ever hearing of one.
 const POINTS: usize = 1_000;
@@ -24,7 +25,9 @@ const POINTS: usize = 1_000;
 /// What to do with a node's file that was restored, or is a copy.
 pub(crate) fn make_it_new(node: &str, other: &str) -> String {
     format!(
-        "make it a new node (objsync rejoin --node {node}); nothing in it is lost, and what it lacks comes back from {other}"
+        "make it a new node (objsync rejoin --node {}); nothing in it is lost, and what it lacks comes back from {}",
+        quoted(node),
+        quoted(other)
     )
 }
 
@@ -157,7 +160,9 @@ impl Node {
         let refused = |what: String| {
             let what = format!("{what}: this file was restored from a backup, or is a copy; nothing was changed");
             Err(Error::refused(Refusal::Restored, what).about(self.info.guid).hint(format!(
-                "make this file a new node (objsync rejoin --node {us}); nothing in it is lost, and {source} prepares its next set for the new node"
+                "make this file a new node (objsync rejoin --node {}); nothing in it is lost, and {} prepares its next set for the new node",
+                quoted(us),
+                quoted(source)
             )))
         };
         let number = self.number()?;
@@ -203,7 +208,8 @@ impl Node {
             seen.number, header.number
         );
         Err(Error::refused(Refusal::Restored, what).about(header.source.guid).hint(format!(
-            "at {source}, make the file a new node (objsync rejoin --node {source}) and prepare the set again"
+            "at {0}, make the file a new node (objsync rejoin --node {0}) and prepare the set again",
+            quoted(source)
         )))
     }
 }

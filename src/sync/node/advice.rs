@@ -4,6 +4,7 @@ use crate::sync::data::schema::{Class, Key, Property, quote};
 use crate::sync::data::value::Value;
 use crate::sync::node::Node;
 use crate::sync::node::unseen::key_columns;
+use crate::words::{quoted, quoted_path};
 
 /// How rows get an identity that were written past the triggers: they are written once more.
 pub(crate) fn write_again(node: &Node, class: &Class) -> String {
@@ -28,8 +29,8 @@ pub(crate) fn write_again(node: &Node, class: &Class) -> String {
 pub(crate) fn put_back(node: &Node, class: &Class) -> String {
     format!(
         "put the row back under its key, as it is at another node, with triggers switched off (sqlite3 {} \".dbconfig enable_trigger off\" {}); if it is to be gone, delete it then, with the triggers there",
-        shell_quoted(&node.path.to_string_lossy()),
-        shell_quoted(&format!("INSERT INTO {} …", quote(&class.table)))
+        quoted_path(&node.path),
+        quoted(&format!("INSERT INTO {} …", quote(&class.table)))
     )
 }
 
@@ -48,13 +49,5 @@ pub(crate) fn add_column(node: &Node, class: &Class, p: &Property) -> String {
 }
 
 fn shell(node: &Node, sql: &str) -> String {
-    format!("sqlite3 {} {}", shell_quoted(&node.path.to_string_lossy()), shell_quoted(sql))
-}
-
-/// A text as one word of a shell.
-pub(crate) fn shell_quoted(text: &str) -> String {
-    match !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
-    }
+    format!("sqlite3 {} {}", quoted_path(&node.path), quoted(sql))
 }

@@ -14,7 +14,7 @@ use crate::sync::data::schema::{Class, quote};
 use crate::sync::error::{Error, Result};
 use crate::sync::node::Node;
 use crate::sync::node::purge::confirmed_by_all;
-use crate::sync::node::triggers;
+use crate::sync::node::{trackable, triggers};
 
 /// What switching a class did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,6 +46,9 @@ impl Node {
                 return Ok(switched);
             }
             let new = Class { journaled: on, ..old.clone() };
+            if on && let Some(why) = trackable::unwritable(&node.conn, &old.table)? {
+                return Err(why.and_nothing_changed());
+            }
             if !on {
                 node.keep_rows_aside(&old)?;
             }

@@ -14,6 +14,12 @@ use crate::sync::data::stamp::{DOUBTFUL_AHEAD, EARLIEST_PLAUSIBLE};
 use crate::sync::error::Result;
 use crate::sync::node::Node;
 
+/// The trigger of [`supplement`].
+pub(crate) const TRIGGER: &str = "objsync_clock";
+
+/// The table of [`supplement`].
+pub(crate) const TABLE: &str = "objsync_clock_was";
+
 /// How far the clock had come whenever it started from the machine's again, and the trigger that does so where another program
 /// writes. The engine ticks by [`Node::tick`]: its commits and its clock are two statements, so the trigger does not see them.
 pub(crate) fn supplement() -> String {

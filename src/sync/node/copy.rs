@@ -12,44 +12,61 @@ use crate::sync::data::schema::quote;
 use crate::sync::error::{Error, Result};
 use crate::sync::exchange::signature;
 use crate::sync::exchange::told::{Point, last_told};
+use crate::sync::node::look::beside;
 use crate::sync::node::registry::Registry;
 use crate::sync::node::store;
-use crate::sync::node::{Node, NodeInfo, Role};
+use crate::sync::node::{Node, NodeInfo, Role, open_file};
 
 impl Node {
-    /// Makes a new node from this one's file, level with it at once: nothing to send. `file` must not exist.
+    /// Makes a new node from this one's file, level with it at once: nothing to send. `file` must not exist; it can be read by its
+    /// owner alone. Of a node that cannot be written (`open_to_read`) the copy is one as by hand, made a new node: the node learns
+    /// of it with its first set.
     pub fn fresh_copy(&mut self, file: &Path, name: &str, role: Role) -> Result<Node> {
         self.fresh_copy_as(file, NodeInfo { guid: NodeId::random(), name: name.to_owned(), role })
     }
 
     /// The same with a GUID that is given; it must never have been used before.
     pub fn fresh_copy_as(&mut self, file: &Path, info: NodeInfo) -> Result<Node> {
-        if file.exists() {
-            return Err(Error::storage(format!("the file exists already and was left as it is: {}", file.display())));
+        // A link to nowhere is somebody's, too.
+        if file.symlink_metadata().is_ok() {
+            return Err(exists(file));
         }
-        let part = file.with_extension("part");
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let part = tempfile::Builder::new().prefix(".objsync-").suffix(".part").tempfile_in(folder);
+        let part = part.map_err(|e| cannot_write(file, &e))?.into_temp_path();
         let copied = (|| {
-            // The copy tells others what this node held.
-            self.tell()?;
-            let mut conn = Connection::open(&part)?;
+            if !self.read_only {
+                // The copy tells others what this node held.
+                self.tell()?;
+            }
+            let mut conn = open_file(&part)?;
             self.copy_pages(&mut conn)?;
             store::configure(&conn)?;
-            let number = conn.query_row("SELECT number FROM objsync_state", [], |r| r.get(0))?;
-            become_new_node(&conn, &info, number, last_told(&conn, i64::MAX)?)?;
+            let seen = last_told(&conn, i64::MAX)?;
+            let number = match self.read_only {
+                // The file could be put back from a backup without having noted that anybody had heard of later commits.
+                true => seen.number,
+                false => conn.query_row("SELECT number FROM objsync_state", [], |r| r.get(0))?,
+            };
+            become_new_node(&conn, &info, number, seen)?;
             conn.execute_batch(
                 "DELETE FROM objsync_set; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;",
             )?;
-            drop(conn);
-            Ok(std::fs::rename(&part, file)?)
+            Ok(())
         })();
-        if let Err(error) = copied {
-            for ending in ["part", "part-wal", "part-shm"] {
-                let _ = std::fs::remove_file(file.with_extension(ending));
-            }
-            return Err(error);
+        for ending in ["-wal", "-shm", "-journal"] {
+            let _ = std::fs::remove_file(beside(&part, ending));
         }
+        copied.map_err(|e: Error| e.of_file(file))?;
+        part.persist_noclobber(file).map_err(|e| match e.error.kind() {
+            std::io::ErrorKind::AlreadyExists => exists(file),
+            _ => cannot_write(file, &e.error),
+        })?;
         let mut copy = Node::open(file)?.with_clock(self.clock.clone());
         copy.set_progress(self.progress.clone())?;
+        if self.read_only {
+            return Ok(copy);
+        }
         let identity = copy.identity()?;
         let noted = self.write(|node| {
             node.make_final(&format!("{name} was made as a copy of this database since", name = identity.info.name))?;
@@ -97,7 +114,9 @@ impl Node {
     pub(crate) fn rejoin_from(&mut self, info: NodeInfo, certain: Point) -> Result<NodeInfo> {
         let was_at = self.was_at.take();
         // Where there is no other file that goes on as the old node, it is no peer.
-        let gone = was_at.as_ref().is_none_or(|at| Path::new(at) == self.path || !Path::new(at).exists());
+        // A name that is no UTF-8 is not kept as it was.
+        let is_gone = |at: &String| Path::new(at) == self.path || !at.contains('\u{fffd}') && !Path::new(at).exists();
+        let gone = was_at.as_ref().is_none_or(is_gone);
         let old = self.info.guid;
         self.write(|node| {
             node.make_final("this database became a new node since")?;
@@ -114,6 +133,16 @@ impl Node {
         self.refresh()?;
         Ok(info)
     }
+}
+
+fn exists(file: &Path) -> Error {
+    Error::storage(format!("the file exists already and was left as it is: {}", file.display()))
+        .hint("name another file")
+}
+
+fn cannot_write(file: &Path, e: &std::io::Error) -> Error {
+    Error::storage(format!("the copy cannot be written, nothing was changed: {e}: {}", file.display()))
+        .hint("check that the folder is there and can be written, or name another file")
 }
 
 /// Commits up to `certain` stay the old node's, which was seen at `seen`; those after it, if any, are the new node's, under the

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
+use rusqlite::Connection;
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, TransactionBehavior};
 
 use crate::sync::data::schema::{Class, ClassSpec, Key, quote};
 use crate::sync::data::stamp::system_clock;
 use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::exchange::signature;
-use crate::sync::node::{Node, NodeInfo, open_file, shape, store, triggers};
+use crate::sync::node::{Node, NodeInfo, open_file, shape, store, trackable, triggers};
 use crate::sync::progress::{Progress, Step};
 
 impl Node {
@@ -21,23 +21,33 @@ impl Node {
 
     /// The same, saying what goes on; where it is stopped, nothing was changed.
     pub fn create_watched(path: &Path, info: NodeInfo, specs: &[ClassSpec], progress: &Progress) -> Result<Node> {
-        let mut conn = open_file(path)?;
-        store::configure(&conn)?;
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if store::is_node(&tx)? {
-            return Err(Error::usage(format!("{} is a node already", path.display())));
+        let node = Node::create_in_transaction(path, info, specs, progress).map_err(|e| e.of_file(path))?;
+        // It is a node now. Where another program is in the way of WAL mode, the next opening switches to it.
+        let _ = store::configure(&node.conn);
+        Ok(node)
+    }
+
+    /// Everything that it takes to open the node is done before the end of the transaction, so that it is none where that fails.
+    fn create_in_transaction(path: &Path, info: NodeInfo, specs: &[ClassSpec], progress: &Progress) -> Result<Node> {
+        let conn = open_file(path)?;
+        store::configure_connection(&conn)?;
+        conn.execute_batch("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")?;
+        if store::is_node(&conn)? {
+            return Err(Error::usage(format!("{} is a node already; nothing was changed", path.display())));
         }
-        store::create(&tx)?;
-        tx.execute(
+        store::create(&conn)?;
+        conn.execute(
             "INSERT INTO objsync_node (n, guid, name, role) VALUES (1, ?1, ?2, ?3)",
             (info.guid.0 as i64, &info.name, info.role.name()),
         )?;
-        tx.execute("INSERT INTO objsync_state (id, format, node) VALUES (1, ?1, 1)", [store::FORMAT])?;
-        signature::make_key(&tx)?;
-        add_classes(&tx, specs, progress)?;
-        tx.execute("INSERT INTO objsync_told (number, clock) SELECT number, clock FROM objsync_state", [])?;
-        tx.commit()?;
+        let mode: String = conn.query_row("PRAGMA journal_mode", [], |r| r.get(0))?;
+        let sql = "INSERT INTO objsync_state (id, format, node, was_wal) VALUES (1, ?1, 1, ?2)";
+        conn.execute(sql, (store::FORMAT, mode == "wal"))?;
+        signature::make_key(&conn)?;
+        add_classes(&conn, specs, progress)?;
+        conn.execute("INSERT INTO objsync_told (number, clock) SELECT number, clock FROM objsync_state", [])?;
         let mut node = Node::from_connection(conn, path)?;
+        node.conn.execute_batch("COMMIT")?;
         node.set_progress(progress.clone())?;
         Ok(node)
     }
@@ -57,7 +67,9 @@ impl Node {
             node.conn.execute("UPDATE objsync_state SET number = number + 1", [])?;
             node.tick()?;
             add_classes(&node.conn, specs, &node.progress)?;
-            node.make_final("further tables were tracked since")
+            node.make_final("further tables were tracked since")?;
+            // What keeps the file from being opened again keeps this from being done.
+            node.refresh()
         })
     }
 }
@@ -65,13 +77,26 @@ impl Node {
 fn add_classes(conn: &Connection, specs: &[ClassSpec], progress: &Progress) -> Result<()> {
     let mut all = store::specs(conn)?.into_iter().map(|(_, spec)| spec).collect::<Vec<_>>();
     all.extend_from_slice(specs);
+    let mut by_others_only = Vec::new();
     for spec in specs {
+        match trackable::unwritable(conn, &spec.table)? {
+            Some(why) if spec.journaled => return Err(why.and_nothing_changed()),
+            // It is never written by us, only by its program.
+            Some(_) => by_others_only.push(&spec.name),
+            None => {}
+        }
         store::add_class(conn, shape::new_class(conn, spec, &all)?)?;
     }
     let new = |class: &&Class| specs.iter().any(|s| s.name == class.name);
     for class in store::classes(conn)?.iter().filter(new) {
         adopt_rows(conn, class, progress)?;
         triggers::create(conn, class)?;
+    }
+    // With our triggers its program must be able to write as before.
+    for spec in specs.iter().filter(|spec| !by_others_only.contains(&&spec.name)) {
+        if let Some(why) = trackable::unwritable(conn, &spec.table)? {
+            return Err(why.and_nothing_changed());
+        }
     }
     Ok(())
 }

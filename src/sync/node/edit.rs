@@ -16,6 +16,7 @@ use crate::sync::node::filing::Referrer;
 use crate::sync::node::history::{Content, Filed, State};
 use crate::sync::node::renumber::{Coming, NewNumber};
 use crate::sync::node::swaps::RowChange;
+use crate::words::quoted;
 
 /// An open commit: everything written through it gets one number.
 pub struct Edit<'a> {
@@ -99,7 +100,7 @@ impl Edit<'_> {
                 let what = format!("{} is not synchronized at {} now", class.name, node.info.name);
                 return Err(Error::new(ErrorKind::Constraint, format!("{what}; nothing was changed")).hint(format!(
                     "synchronize it again first (objsync classes journal {}), or change the row itself",
-                    class.name
+                    quoted(&class.name)
                 )));
             }
             let mut key = before.as_ref().and_then(|b| b.key);

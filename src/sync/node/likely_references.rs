@@ -20,7 +20,8 @@ use serde::Serialize;
 use crate::sync::data::schema::quote;
 use crate::sync::error::Result;
 use crate::sync::node::shape::{Column, Shape, foreign_keys};
-use crate::sync::node::{Node, open_file, track};
+use crate::sync::node::look::look_into;
+use crate::sync::node::{Node, trackable, track};
 
 /// A column that looks like a reference and is not declared as one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,7 +51,7 @@ enum Fit {
 impl Node {
     /// What [`Node::track`] with these tables would take for plain numbers, and looks like references. Only reads.
     pub fn likely_references(file: &Path, tables: &[String]) -> Result<Vec<LikelyReference>> {
-        let conn = open_file(file)?;
+        let conn = look_into(file)?;
         let there = match crate::sync::node::store::is_node(&conn)? {
             true => crate::sync::node::store::specs(&conn)?.into_iter().map(|(_, spec)| spec.table).collect(),
             false => Vec::new(),
@@ -65,7 +66,7 @@ impl Node {
 fn among(conn: &Connection, there: &[String], new: &[String]) -> Result<Vec<LikelyReference>> {
     let declared = foreign_keys(conn)?;
     let mut numbered = Vec::new();
-    for table in track::ordinary_tables(conn)? {
+    for (table, _) in trackable::names(conn)? {
         let Ok(shape) = Shape::read(conn, &table) else { continue };
         numbered.extend(shape.number().map(|key| (table.clone(), key.to_owned())));
     }

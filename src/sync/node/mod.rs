@@ -14,6 +14,7 @@ pub(crate) mod follow;
 pub(crate) mod history;
 pub(crate) mod inspect;
 pub(crate) mod likely_references;
+pub(crate) mod look;
 pub(crate) mod moment;
 pub(crate) mod peek;
 pub(crate) mod purge;
@@ -25,10 +26,12 @@ pub(crate) mod store;
 pub(crate) mod swaps;
 pub(crate) mod taken_keys;
 pub(crate) mod track;
+pub(crate) mod trackable;
 pub(crate) mod trigger_texts;
 pub(crate) mod triggers;
 pub(crate) mod unique_indexes;
 pub(crate) mod unseen;
+pub(crate) mod untrack;
 pub(crate) mod users_triggers;
 pub(crate) mod verify;
 pub(crate) mod whereabouts;
@@ -48,6 +51,7 @@ use crate::sync::exchange::signature::PublicKey;
 use crate::sync::node::registry::Registry;
 use crate::sync::node::users_triggers::UsersTriggers;
 use crate::sync::progress::{Progress, Step};
+use crate::words::same_name;
 
 /// What a node is in the exchange. A node keeps its role for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -119,6 +123,8 @@ pub struct Node {
     pub(crate) progress: Progress,
     /// While a set is applied: its source, if it has not heard of everything that this node has purged.
     pub(crate) behind: Option<NodeId>,
+    /// Whether this is a private copy of a file that cannot be written.
+    pub(crate) read_only: bool,
     /// Whether statements may be interrupted: in a transaction that can still be taken back.
     listening: Arc<AtomicBool>,
 }
@@ -134,20 +140,22 @@ impl Node {
     /// Opens a node. Refuses a file that is none, or one of another storage format, or one whose tables were changed
     /// behind the journal.
     pub fn open(path: &Path) -> Result<Node> {
-        if !path.is_file() {
-            return Err(Error::new(ErrorKind::NotFound, format!("there is no file {}", path.display())));
-        }
-        let conn = open_file(path)?;
-        let opened = (|| {
-            // Before anything is set: a database that is no node stays as it is, its journal mode, too.
+        look::is_file(path)?;
+        let opened = || {
+            let not_found = || Error::new(ErrorKind::NotFound, "the database is not a node of objsync");
+            if look::is_other_database(path) {
+                return Err(not_found());
+            }
+            let conn = open_file(path)?;
+            // Before anything is set that stays in the file.
             if !store::is_node(&conn)? {
-                return Err(Error::new(ErrorKind::NotFound, "the database is not a node of objsync"));
+                return Err(not_found());
             }
             store::configure(&conn)?;
-            store::upgrade(&conn)
-        })();
-        opened.map_err(|e: Error| e.while_doing(path.display()))?;
-        Node::from_connection(conn, path).map_err(|e| e.while_doing(path.display()))
+            store::upgrade(&conn)?;
+            Node::from_connection(conn, path)
+        };
+        opened().map_err(|e: Error| e.while_doing(path.display()))
     }
 
     fn from_connection(conn: Connection, path: &Path) -> Result<Node> {
@@ -168,6 +176,7 @@ impl Node {
             schema_version: -1,
             progress: Progress::default(),
             behind: None,
+            read_only: false,
             listening: Arc::default(),
         };
         node.refresh()?;
@@ -261,6 +270,10 @@ impl Node {
         if peer.info.guid == self.info.guid || known {
             return Ok(());
         }
+        if self.read_only {
+            // Only to say how the two stand.
+            return self.within_transaction(|node| node.note_peer(peer));
+        }
         self.write(|node| node.note_peer(peer))
     }
 
@@ -325,7 +338,7 @@ impl Node {
     /// The peer of that name or GUID.
     pub fn peer(&self, name: &str) -> Result<NodeInfo> {
         let peers = self.peers()?;
-        let called = |i: &&NodeInfo| i.name.eq_ignore_ascii_case(name) || i.guid.to_string() == name;
+        let called = |i: &&NodeInfo| same_name(&i.name, name) || i.guid.to_string() == name;
         let mut found: Vec<&NodeInfo> = self.nodes.all().filter(|i| peers.contains(&i.guid)).filter(called).collect();
         // One that was given up makes room for its successor.
         if found.len() > 1 {
@@ -357,7 +370,12 @@ impl Node {
 
     /// One writing transaction: what `work` does happens whole or not at all.
     pub(crate) fn write<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
+        self.check_writable()?;
         self.check_whereabouts()?;
+        self.within_transaction(work)
+    }
+
+    fn within_transaction<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
         self.begin_writing()?;
         let known = self.tables_known();
         self.listen(true);
@@ -442,8 +460,11 @@ impl Node {
 
     /// The size of the node's file and its write-ahead log, bytes.
     pub fn bytes(&self) -> u64 {
-        let wal = PathBuf::from(format!("{}-wal", self.path.display()));
-        [self.path.as_path(), wal.as_path()].iter().filter_map(|p| p.metadata().ok()).map(|m| m.len()).sum()
+        [self.path.clone(), look::beside(&self.path, "-wal")]
+            .iter()
+            .filter_map(|p| p.metadata().ok())
+            .map(|m| m.len())
+            .sum()
     }
 
     /// Says what goes on through this handle from now on, and asks it whether to stop.
@@ -519,5 +540,7 @@ fn rolled_back(error: Error) -> Error {
 
 pub(crate) fn open_file(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags).map_err(|e| Error::from(e).while_doing(path.display()))
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    Ok(conn)
 }

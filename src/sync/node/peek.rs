@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::sync::data::guid::NodeId;
 use crate::sync::error::{Error, Result};
-use crate::sync::node::check::look_into;
+use crate::sync::node::look::look_into;
 use crate::sync::node::{NodeInfo, Role, store};
 
 /// A node as its file describes it.

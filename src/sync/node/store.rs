@@ -54,7 +54,8 @@ CREATE TABLE objsync_state (
     path TEXT, device INTEGER, inode INTEGER,-- where the file lies
     created INTEGER,                    -- and when it was made there, microseconds since 1970; NULL: not known
     secret BLOB,                        -- this node's Ed25519 key
-    signed_only INTEGER NOT NULL DEFAULT 0 -- 1: takes only sets signed by known keys
+    signed_only INTEGER NOT NULL DEFAULT 0, -- 1: takes only sets signed by known keys
+    was_wal INTEGER                     -- 1: the database was in WAL mode before it was a node; NULL, or no such column: not known
 );
 CREATE TABLE objsync_node (
     n INTEGER PRIMARY KEY,
@@ -217,8 +218,13 @@ ALTER TABLE objsync_waiting ADD COLUMN dots TEXT;
 
 /// Settings of every connection of ours. WAL lets the window read while another program writes.
 pub(crate) fn configure(conn: &Connection) -> Result<()> {
-    conn.busy_timeout(std::time::Duration::from_secs(5))?;
     conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    configure_connection(conn)
+}
+
+/// Those that do not stay in the file.
+pub(crate) fn configure_connection(conn: &Connection) -> Result<()> {
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
     // 16 MB: sorting takes as much again, and all that an exchange of any size may take is 64 MB.
     conn.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA foreign_keys = ON;")?;
     // Else SQLite plans a statement anew for nearly every value that is bound to it.
@@ -248,9 +254,21 @@ fn supplement(conn: &Connection) -> Result<()> {
     Ok(tx.commit()?)
 }
 
+/// The names of the engine's tables but those of classes.
+pub(crate) fn own_tables() -> impl Iterator<Item = &'static str> {
+    let in_texts = TABLES.split("CREATE TABLE ").skip(1).filter_map(|rest| rest.split([' ', '(']).next());
+    in_texts.chain([clock::TABLE])
+}
+
+/// The tables that a class may have beside the user's.
+pub(crate) fn tables_of(table: &str) -> [String; 4] {
+    ["object", "tombstone", "off", "elsewhere"].map(|kind| format!("objsync_{kind}_{table}"))
+}
+
 /// Whether the file is a node.
 pub(crate) fn is_node(conn: &Connection) -> Result<bool> {
-    Ok(conn.query_row("SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE name = 'objsync_state')", [], |r| r.get(0))?)
+    let sql = "SELECT EXISTS(SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'objsync_state')";
+    Ok(conn.query_row(sql, [], |r| r.get(0))?)
 }
 
 /// Brings a node of an older format to this one, triggers included; refuses one of a newer format.

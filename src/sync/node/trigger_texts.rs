@@ -5,6 +5,26 @@ use std::collections::BTreeSet;
 use crate::sync::data::schema::{Class, Key, UniqueIndex, quote};
 use crate::sync::node::shape;
 
+/// What the triggers of a class are for, which is the end of their names.
+pub(crate) const PURPOSES: [&str; 11] = [
+    "before_insert",
+    "insert",
+    "replace",
+    "insert_removes",
+    "before_update",
+    "rekey",
+    "delete",
+    "update",
+    "update_removes",
+    "key_insert",
+    "key_update",
+];
+
+/// The name of a trigger of a class.
+pub(crate) fn name(table: &str, purpose: &str) -> String {
+    format!("objsync_{table}_{purpose}")
+}
+
 /// The triggers of a class: names and texts, in the order in which they are made. SQLite fires the newest first.
 pub(crate) fn all(class: &Class) -> Vec<(String, String)> {
     let sql = Sql::new(class);
@@ -37,7 +57,8 @@ pub(crate) fn all(class: &Class) -> Vec<(String, String)> {
     triggers
         .into_iter()
         .map(|(what, body)| {
-            let name = format!("objsync_{}_{what}", class.table);
+            debug_assert!(PURPOSES.contains(&what), "{what} is not taken for one of ours");
+            let name = name(&class.table, what);
             (name.clone(), format!("CREATE TRIGGER {} {body}", quote(&name)))
         })
         .collect()

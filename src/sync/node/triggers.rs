@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use crate::sync::data::schema::{Class, Key, quote};
 use crate::sync::error::{Error, Result};
 use crate::sync::node::follow::UNDO;
-use crate::sync::node::trigger_texts::all;
+use crate::sync::node::trigger_texts::{PURPOSES, all, name};
 
 /// Makes the triggers of a class, newer than any other on its table: SQLite fires newer triggers first, and a user's
 /// trigger that fired before ours would turn events round.
@@ -51,7 +51,12 @@ fn found(conn: &Connection, class: &Class) -> Result<Vec<(String, String)>> {
 }
 
 fn is_ours(class: &Class, name: &str) -> bool {
-    name.starts_with(&format!("objsync_{}_", class.table))
+    names(&class.table).any(|ours| ours == name)
+}
+
+/// The names that triggers of ours on a table may have. Triggers of the user's may be named much like that.
+pub(crate) fn names(table: &str) -> impl Iterator<Item = String> {
+    PURPOSES.into_iter().map(move |purpose| name(table, purpose))
 }
 
 /// Whether the triggers are there by name that note every change; those beside them only guard against REPLACE.

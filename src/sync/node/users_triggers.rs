@@ -19,7 +19,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use crate::sync::data::schema::{Class, Key, quote};
 use crate::sync::data::sql::{self, Token};
 use crate::sync::error::Result;
-use crate::sync::node::{Node, triggers};
+use crate::sync::node::{Node, clock, triggers};
 
 /// What becomes of the user's triggers while the engine writes.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +58,10 @@ impl Node {
             return Ok(OutOfTheWay(None));
         }
         let all = self.triggers_there()?;
-        let (ours, mut users): (Vec<_>, Vec<_>) = all.into_iter().partition(|(name, _)| name.starts_with("objsync_"));
+        let names = self.names_of_triggers();
+        // The clock's is on a table of ours and stays.
+        let all = all.into_iter().filter(|(name, _)| name != clock::TRIGGER);
+        let (ours, mut users): (Vec<_>, Vec<_>) = all.partition(|(name, _)| names.contains(name));
         for (name, _) in ours {
             self.conn.execute_batch(&format!("DROP TRIGGER {}", quote(&name)))?;
         }
@@ -137,20 +140,27 @@ impl Node {
     /// Finds out what the user's triggers write when a class is written to, be it by way of other triggers: SQLite tells who
     /// asks for what when it compiles a statement.
     pub(crate) fn find_users_triggers(&mut self) -> Result<UsersTriggers> {
-        let sql = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' AND name NOT GLOB 'objsync_*'";
+        let mut ours = self.names_of_triggers();
+        ours.insert(clock::TRIGGER.to_owned());
         let users: Vec<(String, String, String)> = self
             .conn
-            .prepare(sql)?
+            .prepare("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")?
             .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+            .filter(|found| !found.as_ref().is_ok_and(|(name, ..): &(String, String, String)| ours.contains(name)))
             .collect::<rusqlite::Result<_>>()?;
         // To compile every write, with ours, is most of what it takes to open a file.
         if users.is_empty() {
             return Ok(UsersTriggers::default());
         }
-        let written = self.tables_written_by_triggers()?;
+        let (written, unknown) = self.tables_written_by_triggers()?;
         let class = |table: &str| self.classes.iter().find(|c| c.table.eq_ignore_ascii_case(table));
         let mut found = UsersTriggers::default();
         for (name, table, text) in &users {
+            // What it does cannot be told, and with it no row could be written: it calls what its own program alone has.
+            if unknown.iter().any(|t| t.eq_ignore_ascii_case(table)) {
+                found.left_out.insert(name.clone());
+                continue;
+            }
             let none = BTreeSet::new();
             let tables = written.get(name).unwrap_or(&none);
             let classes: BTreeSet<i64> = tables.iter().filter_map(|t| class(t)).map(|c| c.id).collect();
@@ -168,8 +178,8 @@ impl Node {
         Ok(found)
     }
 
-    /// Which tables each trigger writes to, by the trigger's name.
-    fn tables_written_by_triggers(&mut self) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    /// Which tables each trigger writes to, by the trigger's name; and the classes' tables of which this cannot be told.
+    fn tables_written_by_triggers(&mut self) -> Result<(BTreeMap<String, BTreeSet<String>>, Vec<String>)> {
         let found: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>> = Arc::default();
         let seen = found.clone();
         self.conn.authorizer(Some(move |context: AuthContext<'_>| {
@@ -187,21 +197,29 @@ impl Node {
         }))?;
         let compiled = self.compile_writes();
         self.conn.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
-        compiled?;
-        Ok(found.lock().map(|found| found.clone()).unwrap_or_default())
+        let unknown = compiled?;
+        let found = found.lock().map(|found| found.clone()).unwrap_or_default();
+        Ok((found, unknown))
     }
 
-    fn compile_writes(&self) -> Result<()> {
+    /// The names that triggers of ours on classes may have.
+    fn names_of_triggers(&self) -> BTreeSet<String> {
+        self.classes.iter().flat_map(|class| triggers::names(&class.table)).collect()
+    }
+
+    /// Compiles what writes to the classes; gives the tables for which that fails.
+    fn compile_writes(&self) -> Result<Vec<String>> {
         let before = self.conn.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER)?;
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
-        let compiled = self.classes.iter().flat_map(writes).try_for_each(|sql| self.conn.prepare(&sql).map(drop));
+        let fails = |class: &&Class| writes(class).iter().any(|sql| self.conn.prepare(sql).is_err());
+        let failed = self.classes.iter().filter(fails).map(|class| class.table.clone()).collect();
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, before)?;
-        Ok(compiled?)
+        Ok(failed)
     }
 }
 
 /// Statements that fire every trigger of a class.
-fn writes(class: &Class) -> [String; 3] {
+pub(crate) fn writes(class: &Class) -> [String; 3] {
     let table = quote(&class.table);
     let number = match &class.key {
         Key::Number(key) if class.key_place().is_none() => Some(quote(key)),

@@ -11,6 +11,7 @@ use rusqlite::OptionalExtension;
 
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::node::Node;
+use crate::words::quoted;
 
 /// Where a file lies: path, device, inode; and when it was made there, microseconds since 1970, where the system knows: the inode of
 /// a file that was removed is given to the next one.
@@ -91,7 +92,8 @@ impl Node {
             false => format!("{name}'s file was moved or copied: it was {was_at}, and is {}", self.path.display()),
         };
         Err(Error::refused(Refusal::Moved, format!("{what}; nothing was changed")).about(self.info.guid).hint(format!(
-            "if it is a copy or a backup, make it a new node, which loses nothing (objsync rejoin --node {name}); if it was only moved and the old one is gone, say so (objsync moved --node {name})"
+            "if it is a copy or a backup, make it a new node, which loses nothing (objsync rejoin --node {0}); if it was only moved and the old one is gone, say so (objsync moved --node {0})",
+            quoted(name)
         )))
     }
 

@@ -127,9 +127,11 @@ pub(crate) fn repeated(before: usize) -> Error {
 
 /// The bytes of a set, unpacked where they are packed, and the size of the file.
 fn open(file: &Path) -> Result<(Box<dyn BufRead + Send>, u64)> {
-    let opened = File::open(file).and_then(|f| match f.metadata()? {
+    // Asked before it is opened: to open a pipe is to wait for somebody at its other end.
+    let opened = file.metadata().and_then(|found| match found {
         found if found.is_dir() => Err(std::io::Error::other("it is a folder")),
-        found => Ok((BufReader::with_capacity(1 << 16, f), found.len())),
+        found if !found.is_file() => Err(std::io::Error::other("it is no ordinary file")),
+        found => Ok((BufReader::with_capacity(1 << 16, File::open(file)?), found.len())),
     });
     let (mut input, bytes) = opened.map_err(|e| {
         let what = format!("the set cannot be read, nothing was changed: {e}: {}", file.display());

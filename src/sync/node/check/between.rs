@@ -9,6 +9,7 @@ use crate::sync::error::{Error, ErrorKind, Result};
 use crate::sync::exchange::told::make_it_new;
 use crate::sync::node::Node;
 use crate::sync::node::verify::{Comparing, added_differently, short_hash};
+use crate::words::{quoted, quoted_path};
 
 /// `nodes`: each with whether its rows are as its journal says, so that they can be compared. `notes`: what was not looked at.
 pub(super) fn check(nodes: &[(Node, bool)], flaws: &mut Flaws, notes: &mut Vec<String>) -> Result<()> {
@@ -19,8 +20,8 @@ pub(super) fn check(nodes: &[(Node, bool)], flaws: &mut Flaws, notes: &mut Vec<S
                 let what = format!("{} and {} go on as one node, {}", a.path.display(), b.path.display(), a.info.name);
                 let todo = format!(
                     "make the one that is the copy a new node, which loses nothing: objsync rejoin --db {} (or {})",
-                    b.path.display(),
-                    a.path.display()
+                    quoted_path(&b.path),
+                    quoted_path(&a.path)
                 );
                 flaws.add(Flaw::new(FlawKind::SameNode, what).todo(todo));
                 continue;
@@ -124,7 +125,7 @@ fn exchanged(a: &Node, b: &Node, flaws: &mut Flaws) -> Result<()> {
         && known != key
     {
         let what = format!("{name} knows {other} by another key than it signs with, so it takes no set from there");
-        let todo = format!("objsync keys trust {} {key} --node {name}", b.info.guid);
+        let todo = format!("objsync keys trust {} {key} --node {}", b.info.guid, quoted(name));
         flaws.add(Flaw::new(FlawKind::Disagree, what).todo(todo));
     }
     let (said, lineage) = (a.lineage_of(b.info.guid)?, b.lineage_of(b.info.guid)?);

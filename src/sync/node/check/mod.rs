@@ -25,16 +25,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags};
-
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::schema::Class;
 use crate::sync::data::stamp::{sensible, system_clock};
 use crate::sync::data::vector::Vector;
 use crate::sync::error::{Error, ErrorKind, Result};
+use crate::sync::node::look::{is_file, look_into};
 use crate::sync::node::registry::Registry;
 use crate::sync::node::{Node, clock, store};
 use crate::sync::progress::Progress;
+use crate::words::same_name;
 
 impl Node {
     /// Checks this node's file as it is committed: whether all that it keeps agrees with itself and with the tables. Only reads.
@@ -44,13 +44,7 @@ impl Node {
 
     /// Opens a node's file without writing to it, and without following what other programs did to its tables.
     fn open_to_look(path: &Path, progress: &Progress) -> Result<Node> {
-        if path.is_dir() {
-            let what = format!("{} is a folder", path.display());
-            return Err(Error::new(ErrorKind::NotFound, what).hint("name a folder with --dir, and its files with --db"));
-        }
-        if !path.is_file() {
-            return Err(Error::new(ErrorKind::NotFound, format!("there is no file {}", path.display())));
-        }
+        is_file(path)?;
         let looked = || -> Result<Node> {
             let conn = look_into(path)?;
             if !store::is_node(&conn)? {
@@ -82,6 +76,7 @@ impl Node {
                 schema_version: -1,
                 progress: Progress::default(),
                 behind: None,
+                read_only: true,
                 listening: Arc::default(),
             };
             node.set_progress(progress.clone())?;
@@ -89,38 +84,6 @@ impl Node {
             Ok(node)
         };
         looked().map_err(|e| e.while_doing(path.display()))
-    }
-}
-
-/// A connection that reads one moment of a file, and leaves the file and its folder as they are. One that may not write leaves the
-/// files behind that it reads by; one that may (and does not) takes them away again, but also finishes what lies in a log or journal
-/// there.
-pub(crate) fn look_into(path: &Path) -> Result<Connection> {
-    let open = |flags: OpenFlags, path: &Path| -> rusqlite::Result<Connection> {
-        let conn = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        conn.busy_timeout(std::time::Duration::from_secs(5))?;
-        conn.execute_batch(
-            "PRAGMA query_only = ON; PRAGMA cache_size = -16384; BEGIN; SELECT count(*) FROM sqlite_master",
-        )?;
-        Ok(conn)
-    };
-    let beside = |ending: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        Path::new(&name).exists()
-    };
-    if beside("-wal") || beside("-journal") {
-        return Ok(open(OpenFlags::SQLITE_OPEN_READ_ONLY, path)?);
-    }
-    match (open(OpenFlags::SQLITE_OPEN_READ_WRITE, path), path.to_str()) {
-        // What is read by cannot be made in this folder; and nobody writes there either.
-        (Err(e), Some(name)) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
-            let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-            let uri = format!("file:{name}?immutable=1");
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-            Ok(open(flags, Path::new(&uri)).map_err(|_| e)?)
-        }
-        (opened, _) => Ok(opened?),
     }
 }
 
@@ -172,7 +135,7 @@ pub(crate) fn nodes_among(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
 pub(crate) fn files_of(mut files: Vec<PathBuf>, name: &str) -> Result<Vec<PathBuf>> {
     let mut unread = Vec::new();
     files.retain(|file| match Node::open_to_look(file, &Progress::default()) {
-        Ok(node) => node.info.name.eq_ignore_ascii_case(name) || node.info.guid.to_string() == name,
+        Ok(node) => same_name(&node.info.name, name) || node.info.guid.to_string() == name,
         Err(e) => {
             unread.push(e.message().to_owned());
             false

@@ -186,6 +186,7 @@ pub struct CheckReport {
     /// The node.
     pub guid: NodeId,
     /// Its file.
+    #[serde(serialize_with = "crate::words::path_as_text")]
     pub file: PathBuf,
     /// How much was looked at.
     pub looked_at: LookedAt,
@@ -224,6 +225,7 @@ impl Checked {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Unchecked {
     /// The file.
+    #[serde(serialize_with = "crate::words::path_as_text")]
     pub file: PathBuf,
     /// Why.
     pub why: String,
