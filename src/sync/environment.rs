@@ -76,17 +76,14 @@ impl Environment {
         let whole = |file: &PathBuf| file.canonicalize().unwrap_or_else(|_| file.clone());
         if let Some(twice) = (1..files.len()).find(|i| files[..*i].iter().any(|f| whole(f) == whole(&files[*i]))) {
             return Err(
-                Error::usage(format!("the file {} is named twice", files[twice].display())).hint("name each file once")
+                Error::usage(format!("the file {} is named twice; nothing was changed", files[twice].display()))
+                    .hint("name each file once")
             );
         }
         let mut nodes = files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
         let first = nodes.first().ok_or_else(|| Error::usage("no file was named"))?;
         let dir = first.path().parent().unwrap_or(Path::new(".")).to_owned();
         sort(&mut nodes);
-        if let Some(twice) = nodes.windows(2).find(|w| w[0].path() == w[1].path()) {
-            let what = format!("{} is named twice; nothing was changed", twice[0].path().display());
-            return Err(Error::usage(what).hint("name each file once"));
-        }
         if let Some(twice) = nodes.windows(2).find(|w| w[0].info().guid == w[1].info().guid) {
             let what = format!(
                 "{} and {} are one node, {}",

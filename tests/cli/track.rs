@@ -163,6 +163,8 @@ fn columns_that_look_like_references_are_named_before_anything_is_tracked() {
 fn sql_new(demo: &Demo, file: &str, text: &str) {
     std::fs::File::create(demo.home.path().join(file)).unwrap();
     sql(demo, file, text);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_file_name_that_is_no_utf8_is_as_good_as_another() {
