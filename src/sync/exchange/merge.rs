@@ -95,7 +95,12 @@ impl Node {
         let conclusive = decide::are_conclusive(&ancestors, ours, state);
         let contents: Vec<_> = ancestors.iter().filter(|_| conclusive).map(|a| &a.content).collect();
         let by = |side: usize| written.as_ref().map(|w| if side == 0 { &*w.0 } else { &*w.1 });
-        let (version, theirs_version) = (self.version(ours, by(0)), self.version(state, by(1)));
+        let (mut version, mut theirs_version) = (self.version(ours, by(0)), self.version(state, by(1)));
+        // Machines whose clocks differ doubt different times. Each decides by its doubt once; where the other side insists, the times
+        // themselves decide, or the two would never agree.
+        if version.doubtful != theirs_version.doubtful && self.was_decided(guid, ours.stamp, state.stamp)? {
+            (version.doubtful, theirs_version.doubtful) = (false, false);
+        }
         let conflict = Conflict { class, guid, ancestors: &contents, ours: version, theirs: theirs_version };
         let (decision, rule, because) = self.decided(&conflict, deciding)?;
         // The result has seen both and is a new commit of this node, so it supersedes both everywhere. It keeps the
@@ -189,6 +194,14 @@ impl Node {
             doubtful: self.is_doubtful(time),
             written,
         }
+    }
+
+    /// Whether a conflict of two states of an object with these stamps was recorded here before.
+    fn was_decided(&self, guid: Guid, a: Stamp, b: Stamp) -> Result<bool> {
+        let sql = "SELECT EXISTS(SELECT 1 FROM objsync_conflict WHERE object = ?1 AND state <> 3
+                   AND (record ->> '$.ours.time', record ->> '$.theirs.time') IN (VALUES (?2, ?3), (?3, ?2)))";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        Ok(statement.query_row((self.nodes.id(guid)?, a.time, b.time), |r| r.get(0))?)
     }
 
     fn role_of(&self, node: NodeId) -> Role {

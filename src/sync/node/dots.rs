@@ -114,7 +114,9 @@ impl Node {
         let own = Dot { node: self.recorder_of(number)?, number };
         let listed = listed.map(|text| self.listed_from_text(&text)).transpose()?.unwrap_or_default();
         let listed = listed.into_iter().map(|(place, dot)| (place, Some(dot.unwrap_or(own)))).collect();
-        Ok((listed, if origin.is_some() { authors_dot(&filed.state) } else { own }))
+        // A class that was switched on again is filed once more without a new version.
+        let is_own = origin.is_none() && filed.state.vector.has_seen(own);
+        Ok((listed, if is_own { own } else { authors_dot(&filed.state) }))
     }
 
     /// The node that made one of the commits in this file's journal: this one, or one of which the file is a copy.

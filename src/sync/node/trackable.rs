@@ -74,6 +74,9 @@ fn refusal(conn: &Connection, table: &str) -> Result<()> {
     }
     let spec = ClassSpec { name: table.to_owned(), table: table.to_owned(), journaled: true };
     let class = shape::new_class(conn, &spec, std::slice::from_ref(&spec))?;
+    if is_class(conn, table)? {
+        return Ok(());
+    }
     let names: Vec<String> =
         store::tables_of(table).into_iter().chain(triggers::names(table)).map(|name| name.to_lowercase()).collect();
     let sql =
@@ -84,6 +87,12 @@ fn refusal(conn: &Connection, table: &str) -> Result<()> {
         return Err(Error::usage(what).hint("give that another name"));
     }
     has_keys(conn, &class)
+}
+
+/// Whether a table is a class already.
+fn is_class(conn: &Connection, table: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS(SELECT 1 FROM objsync_class WHERE table_name = ?1 COLLATE NOCASE)";
+    Ok(store::is_node(conn)? && conn.query_row(sql, [table], |r| r.get(0))?)
 }
 
 fn is_named_as_ours(table: &str) -> bool {
@@ -123,17 +132,13 @@ pub(crate) fn unwritable(conn: &Connection, table: &str) -> Result<Option<Error>
     let class = shape::new_class(conn, &spec, std::slice::from_ref(&spec))?;
     let failed = users_triggers::writes(&class).iter().find_map(|sql| conn.prepare(sql).err());
     Ok(failed.map(|e| {
-        let said = match e {
-            rusqlite::Error::SqlInputError { msg, .. } => msg,
-            e => Error::from(e).message().to_owned(),
-        };
-        let unknown = ["no such function", "no such collation sequence", "unknown function", "no such module"];
-        match unknown.iter().find(|what| said.starts_with(*what)) {
-            Some(_) => Error::usage(format!(
-                "rows of `{table}` can only be written by its own program: its constraints, indexes or triggers need what objsync does not have ({said})"
-            )),
-            None => Error::usage(format!("rows of `{table}` cannot be written ({said})")),
-        }
+        let e = Error::from(e);
+        Error::usage(match e.lacks() {
+            Some(what) => format!(
+                "rows of `{table}` can only be written by its own program: its constraints, indexes or triggers need {what}"
+            ),
+            None => format!("rows of `{table}` cannot be written ({})", e.message()),
+        })
     }))
 }
 
