@@ -125,7 +125,8 @@ fn what_cannot_be_tracked_is_left_out_and_named_and_the_others_go_on() {
     assert_eq!(tracked.identified, ["checked"]);
     for table in ["checked", "computed", "indexed", "partial", "triggered"] {
         assert!(
-            why(&tracked, table).contains("only be written by its own program") && why(&tracked, table).contains("area"),
+            why(&tracked, table).contains("only be written by its own program")
+                && why(&tracked, table).contains("area"),
             "{tracked:?}"
         );
     }

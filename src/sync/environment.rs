@@ -75,10 +75,11 @@ impl Environment {
     fn open_each_file(files: &[PathBuf], open: fn(&Path) -> Result<Node>) -> Result<Environment> {
         let whole = |file: &PathBuf| file.canonicalize().unwrap_or_else(|_| file.clone());
         if let Some(twice) = (1..files.len()).find(|i| files[..*i].iter().any(|f| whole(f) == whole(&files[*i]))) {
-            return Err(
-                Error::usage(format!("the file {} is named twice; nothing was changed", files[twice].display()))
-                    .hint("name each file once")
-            );
+            return Err(Error::usage(format!(
+                "the file {} is named twice; nothing was changed",
+                files[twice].display()
+            ))
+            .hint("name each file once"));
         }
         let mut nodes = files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
         let first = nodes.first().ok_or_else(|| Error::usage("no file was named"))?;

@@ -173,7 +173,12 @@ impl Node {
             let reasons = node.requeue()?;
             let number = node.number()? + 1;
             node.conn.execute("UPDATE objsync_state SET number = ?1", [number])?;
-            let (mut stamp, mut survivors) = (None, Vec::new());
+            // What is said about a pair that excludes each other has one stamp (`survivors.rs`).
+            let survivors = node.survivors(places.iter().map(|place| &pending[*place]))?;
+            let stamp = match survivors.is_empty() {
+                true => None,
+                false => Some(Stamp { time: node.tick()?, author: node.info.guid }),
+            };
             for place in places {
                 let p = &pending[place];
                 let siblings: Vec<Guid> = guids.iter().copied().filter(|g| *g != p.guid && bonds.iter().any(|b| b.contains(g) && b.contains(&p.guid))).collect();
@@ -185,13 +190,7 @@ impl Node {
                 if p.state.vector.leq(&ours.vector) {
                     continue;
                 }
-                // What is said about a pair that excludes each other has one stamp (`survivors.rs`).
-                let excluding = node.excluding(p)?;
-                if !excluding.is_empty() && stamp.is_none() {
-                    stamp = Some(Stamp { time: node.tick()?, author: node.info.guid });
-                }
-                let said = stamp.filter(|_| !excluding.is_empty()).unwrap_or(ours.stamp);
-                survivors.extend(excluding.into_iter().map(|guid| (p.class, guid)));
+                let said = stamp.filter(|_| survivors.are_about(p)).unwrap_or(ours.stamp);
                 let ancestors = match &before {
                     // What came was made on top of ours.
                     Some(filed) if filed.state.vector.leq(&p.state.vector) => vec![filed.state.clone()],
@@ -249,7 +248,7 @@ impl Node {
                 report.add(place, line);
             }
             if let Some(stamp) = stamp {
-                node.confirm(&survivors, number, stamp)?;
+                node.confirm(&survivors.confirmed, number, stamp)?;
             }
             node.conn.execute(
                 "DELETE FROM objsync_bond WHERE bond NOT IN (SELECT b.bond FROM objsync_bond b JOIN objsync_waiting w ON w.object = b.object)",

@@ -24,9 +24,46 @@ use crate::sync::node::Node;
 use crate::sync::node::filing::NewRow;
 use crate::sync::node::history::State;
 
+/// What a discard is about beside what it gives up.
+#[derive(Default)]
+pub(crate) struct Survivors {
+    /// What waits and is excluded by something here.
+    excluded: HashSet<Guid>,
+    /// The objects here that exclude something: class and object.
+    pub(crate) confirmed: HashSet<(usize, Guid)>,
+}
+
+impl Survivors {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.confirmed.is_empty()
+    }
+
+    /// Whether an object of which something waits belongs to a pair that excludes each other.
+    pub(crate) fn are_about(&self, p: &Pending) -> bool {
+        self.excluded.contains(&p.guid) || self.confirmed.contains(&(p.class, p.guid))
+    }
+}
+
 impl Node {
+    /// What excludes any of these here. Of what is here already nothing is given up.
+    pub(crate) fn survivors<'a>(&self, given_up: impl Iterator<Item = &'a Pending>) -> Result<Survivors> {
+        let mut survivors = Survivors::default();
+        for p in given_up {
+            let before = self.current(&self.classes[p.class], p.guid)?;
+            if before.is_some_and(|b| p.state.vector.leq(&b.state.vector)) {
+                continue;
+            }
+            let excluding = self.excluding(p)?;
+            if !excluding.is_empty() {
+                survivors.excluded.insert(p.guid);
+                survivors.confirmed.extend(excluding.into_iter().map(|guid| (p.class, guid)));
+            }
+        }
+        Ok(survivors)
+    }
+
     /// The objects here, other than itself, that have what a state which waits needs for itself alone.
-    pub(crate) fn excluding(&self, p: &Pending) -> Result<Vec<Guid>> {
+    fn excluding(&self, p: &Pending) -> Result<Vec<Guid>> {
         let class = &self.classes[p.class];
         let Some(values) = &p.state.content else { return Ok(Vec::new()) };
         let mut found = Vec::new();
@@ -72,10 +109,11 @@ impl Node {
         Ok(Some(wanted))
     }
 
-    /// Says anew, as commit `number` and with its stamp, what these objects are; each once.
-    pub(crate) fn confirm(&self, survivors: &[(usize, Guid)], number: u64, stamp: Stamp) -> Result<()> {
-        let mut done = HashSet::new();
-        for &(class, guid) in survivors.iter().filter(|survivor| done.insert(**survivor)) {
+    /// Says anew, as commit `number` and with its stamp, what these objects are, where that commit has not said it yet.
+    pub(crate) fn confirm(&self, survivors: &HashSet<(usize, Guid)>, number: u64, stamp: Stamp) -> Result<()> {
+        let mut survivors: Vec<(usize, Guid)> = survivors.iter().copied().collect();
+        survivors.sort();
+        for (class, guid) in survivors {
             let class = &self.classes[class];
             let Some(before) = self.current(class, guid)?.filter(|b| b.state.stamp != stamp) else { continue };
             let mut vector = before.state.vector.clone();

@@ -22,6 +22,9 @@ use crate::words::quoted;
 /// Points that a set says at most: a few kilobytes, and more sets than anybody sends without ever hearing of one.
 const POINTS: usize = 1_000;
 
+/// Objects that a copy of a file may have made in its node's name.
+const MADE_BY_COPIES: u64 = 1 << 20;
+
 /// What to do with a node's file that was restored, or is a copy.
 pub(crate) fn make_it_new(node: &str, other: &str) -> String {
     format!(
@@ -152,8 +155,8 @@ impl Node {
         Err(Error::refused(Refusal::Restored, what).about(self.info.guid).hint(make_it_new(us, them)))
     }
 
-    /// Refuses a set that shows that this file was put back from a backup: it knows commits, objects or times of this node that
-    /// this node has not reached.
+    /// Refuses a set that shows that this file was put back from a backup: it knows commits or times of this node that this node
+    /// has not reached.
     pub(crate) fn check_we_were_not_restored(&self, set: &Spooled) -> Result<()> {
         let header = &set.header;
         let (us, source) = (&self.info.name, &header.source.name);
@@ -177,12 +180,17 @@ impl Node {
                 saw.number
             ));
         }
-        // The next object made here would get the identity of one that is here already.
+        // A copy of this file that became a node without this file at hand may have made objects in this node's name. The next
+        // one made here must not get the identity of one of them. So many are no mistake, and would use up all identities.
         let made: u64 = self.conn.query_row("SELECT serial FROM objsync_state", [], |r| r.get(0))?;
+        match self.spool_names()? {
+            Some(named) if named.saturating_sub(made) > MADE_BY_COPIES => {
+                return refused(format!("the set knows object {named} of {us}, which has made {made}"));
+            }
+            Some(named) => self.conn.execute("UPDATE objsync_state SET serial = max(serial, ?1)", [named])?,
+            None => 0,
+        };
         let clock = clock::highest(&self.conn)?;
-        if let Some(named) = self.spool_names()?.filter(|named| *named > made) {
-            return refused(format!("the set knows object {named} of {us}, which has made {made}"));
-        }
         match self.spool_clock()?.filter(|time| *time > clock) {
             Some(_) => refused(format!("the set knows a change of {us} from a time that its clock has not reached")),
             None => Ok(()),

@@ -1,7 +1,7 @@
 //! Fresh copies: a copied or restored file is a new node. Journal, history and what waits are kept; the lineage says from
 //! which commit of which node it goes on; of what peers know, only what they have confirmed is claimed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
@@ -13,6 +13,7 @@ use crate::sync::error::{Error, Result};
 use crate::sync::exchange::signature;
 use crate::sync::exchange::told::{Point, last_told};
 use crate::sync::node::look::beside;
+use crate::sync::node::parting::{self, Parting};
 use crate::sync::node::registry::Registry;
 use crate::sync::node::store;
 use crate::sync::node::{Node, NodeInfo, Role, open_file};
@@ -48,7 +49,7 @@ impl Node {
                 true => seen.number,
                 false => conn.query_row("SELECT number FROM objsync_state", [], |r| r.get(0))?,
             };
-            become_new_node(&conn, &info, number, seen)?;
+            become_new_node(&conn, &info, &Parting { number, point: seen, compared: false }, None)?;
             conn.execute_batch(
                 "DELETE FROM objsync_set; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;",
             )?;
@@ -95,9 +96,11 @@ impl Node {
     }
 
     /// Makes this file, which was copied or restored from a backup, a new node with the same name and role. Nothing in it is
-    /// lost: what the old node filed after the backup comes back from its peers. From which commit on this file went its own
-    /// way is not known, only that it had told others of some; what was filed after these counts as the new node's. Where that
-    /// was the old node's after all, both say the same, which is no conflict; where numbers were given twice, it is one.
+    /// lost: what the old node filed after the backup comes back from its peers. Where the original still lies where this file
+    /// was copied from, the two tell what was written since, and rows made since get identities of the new node. Else it is not
+    /// known from which commit on this file went its own way, only that it had told others of some; what was filed after
+    /// these counts as the new node's. Where that was the old node's after all, both say the same, which is no conflict; where
+    /// numbers were given twice, it is one.
     ///
     /// Where other nodes are at hand, [`Environment::rejoin`](crate::sync::Environment::rejoin) asks them what they know of it.
     pub fn rejoin(&mut self) -> Result<NodeInfo> {
@@ -118,9 +121,15 @@ impl Node {
         let is_gone = |at: &String| Path::new(at) == self.path || !at.contains('\u{fffd}') && !Path::new(at).exists();
         let gone = was_at.as_ref().is_none_or(is_gone);
         let old = self.info.guid;
+        let original = was_at.as_ref().filter(|_| !gone).map(PathBuf::from);
         self.write(|node| {
             node.make_final("this database became a new node since")?;
-            become_new_node(&node.conn, &info, certain.number, certain)?;
+            let compared = match &original {
+                Some(original) => parting::compare(&node.conn, original, old)?,
+                None => None,
+            };
+            let parting = compared.unwrap_or(Parting { number: certain.number, point: certain, compared: false });
+            become_new_node(&node.conn, &info, &parting, original.as_deref())?;
             if gone {
                 let sql = "DELETE FROM objsync_sync_time WHERE peer = (SELECT n FROM objsync_node WHERE guid = ?1)";
                 node.conn.execute(sql, [old.0 as i64])?;
@@ -145,9 +154,9 @@ fn cannot_write(file: &Path, e: &std::io::Error) -> Error {
         .hint("check that the folder is there and can be written, or name another file")
 }
 
-/// Commits up to `certain` stay the old node's, which was seen at `seen`; those after it, if any, are the new node's, under the
-/// same numbers.
-fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64, seen: Point) -> Result<()> {
+/// Commits up to the parting stay the old node's; those after it, if any, are the new node's, under the same numbers.
+fn become_new_node(conn: &Connection, info: &NodeInfo, parting: &Parting, original: Option<&Path>) -> Result<()> {
+    let (certain, seen) = (parting.number, parting.point);
     let old: i64 = conn.query_row("SELECT node FROM objsync_state", [], |r| r.get(0))?;
     conn.execute(
         "INSERT INTO objsync_node (guid, name, role) VALUES (?1, ?2, ?3)",
@@ -192,6 +201,7 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64, seen: Point
     // The old node's key must not be left in this file, not even in a page that is free.
     conn.execute_batch("PRAGMA secure_delete = ON")?;
     signature::make_key(conn)?;
+    parting::hand_over(conn, old, new, parting, original)?;
     let tables: Vec<String> = conn
         .prepare("SELECT table_name FROM objsync_class")?
         .query_map([], |r| r.get(0))?
@@ -199,11 +209,15 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, certain: u64, seen: Point
     let versions = tables.iter().flat_map(|t| [format!("objsync_object_{t}"), format!("objsync_tombstone_{t}")]);
     for table in versions.chain(["objsync_journal".to_owned()]) {
         let sql = format!(
-            "UPDATE {} SET rest = objsync_with(rest, min(own, ?1)), own = iif(own > ?1, own, 0) WHERE min(own, ?1) > 0",
-            quote(&table)
+            "UPDATE {table} SET rest = iif(old > 0, objsync_with({table}.rest, old), {table}.rest), own = iif({table}.own > ?1, {table}.own, 0)
+             FROM (SELECT u.rowid AS at, iif(u.own > ?1, coalesce(s.own, ?1), u.own) AS old
+                   FROM {table} u LEFT JOIN temp.objsync_since s ON s.new = u.object WHERE u.own > 0)
+             WHERE {table}.rowid = at",
+            table = quote(&table)
         );
         conn.execute(&sql, [certain])?;
     }
+    conn.execute_batch("DROP TABLE temp.objsync_since")?;
     conn.remove_function("objsync_with", 2)?;
     Ok(())
 }

@@ -25,9 +25,13 @@ pub(crate) type Dots = Vec<Option<Dot>>;
 /// Exceptions to an event's dot: place of the property, and its dot; `None`: the event's own commit.
 pub(crate) type ListedDots = Vec<(usize, Option<Dot>)>;
 
-/// The dot of what a state's author wrote: the last commit of the author's that is in the state.
+/// The dot of what a state's author wrote: the last commit of the author's that is in the state. Earlier versions left the old
+/// node's stamp on what a copy had written before it became a new node; there any commit of the state must do.
 pub(crate) fn authors_dot(state: &State) -> Dot {
-    Dot { node: state.stamp.author, number: state.vector.get(state.stamp.author) }
+    let author = state.stamp.author;
+    let own = Some((author, state.vector.get(author))).filter(|(_, number)| *number > 0);
+    let (node, number) = own.or(state.vector.entries().first().copied()).unwrap_or((author, 0));
+    Dot { node, number }
 }
 
 /// Whether a property has another value in one state than in the other; where one is deleted, all have.

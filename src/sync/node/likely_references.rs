@@ -19,9 +19,9 @@ use serde::Serialize;
 
 use crate::sync::data::schema::quote;
 use crate::sync::error::Result;
-use crate::sync::node::shape::{Column, Shape, foreign_keys};
 use crate::sync::node::look::look_into;
-use crate::sync::node::{Node, trackable, track};
+use crate::sync::node::shape::{Column, Shape, foreign_keys};
+use crate::sync::node::{Node, track, trackable};
 
 /// A column that looks like a reference and is not declared as one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

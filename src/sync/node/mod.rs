@@ -16,6 +16,7 @@ pub(crate) mod inspect;
 pub(crate) mod likely_references;
 pub(crate) mod look;
 pub(crate) mod moment;
+pub(crate) mod parting;
 pub(crate) mod peek;
 pub(crate) mod purge;
 pub(crate) mod references;
