@@ -161,6 +161,9 @@ pub enum Command {
         /// Decides conflicts this time [default: what `objsync rules` says]
         #[arg(long)]
         rule: Option<RuleArg>,
+        /// Take a set from a node that has nothing in common with this one: two collections become one
+        #[arg(long)]
+        join: bool,
     },
     /// Say what applying a set would do, object by object; nothing is changed
     Preview {
@@ -172,6 +175,9 @@ pub enum Command {
         /// Decides conflicts this time [default: what `objsync rules` says]
         #[arg(long)]
         rule: Option<RuleArg>,
+        /// Take a set from a node that has nothing in common with this one: two collections become one
+        #[arg(long)]
+        join: bool,
     },
     /// Undo an applied set as if it had not been applied: only while nothing was prepared or built on it since
     TakeBack {
@@ -193,6 +199,9 @@ pub enum Command {
         /// Decides conflicts this time [default: what `objsync rules` says]
         #[arg(long)]
         rule: Option<RuleArg>,
+        /// Make one collection of nodes that have nothing in common; what both have, is there twice then
+        #[arg(long)]
+        join: bool,
     },
     /// What each rule for conflicts does, and which is chosen; choose others
     Rules {

@@ -145,9 +145,9 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             };
             out.done(&prepared, || output::prepared(&prepared, here))
         }
-        Command::Apply { file, node, rule } => {
+        Command::Apply { file, node, rule, join } => {
             let here = addressed(&env, node.as_deref(), &file)?;
-            let options = ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() };
+            let options = ApplyOptions { rule: rule.map(|r| r.0), join, ..ApplyOptions::default() };
             let report = env.apply(here, &file, options)?;
             let here = &env.nodes[here];
             let name = here.info().name.clone();
@@ -156,18 +156,25 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             let next = open.then(|| format!("to decide: objsync conflicts --node {}", quoted(&name)));
             out.done(&report, || report_lines(&report).into_iter().chain(next).collect())
         }
-        Command::Preview { file, node, rule } => {
-            let options = ApplyOptions { rule: rule.map(|r| r.0), ..ApplyOptions::default() };
+        Command::Preview { file, node, rule, join } => {
+            let options = ApplyOptions { rule: rule.map(|r| r.0), join, ..ApplyOptions::default() };
             let here = addressed(&env, node.as_deref(), &file)?;
             let preview = env.preview(here, &file, options)?;
             out.done(&preview, || output::preview(&env.nodes[here], &preview))
         }
-        Command::Sync { rule } => {
+        Command::Sync { rule, join } => {
+            if join {
+                env.join()?;
+            }
             let reports = env.sync(rule.map(|r| r.0))?;
             // It is done, so nothing is left to stop.
             env.set_progress(&Progress::default())?;
             let status = env.status()?;
-            out.done(&reports, || reports.iter().flat_map(report_lines).chain(output::left_to_do(&status)).collect())
+            let nothing = reports.is_empty().then(|| "nothing was new".to_owned());
+            out.done(&reports, || {
+                let told = reports.iter().flat_map(report_lines);
+                told.chain(nothing).chain(output::left_to_do(&status)).collect()
+            })
         }
         Command::Conflicts { node, limit } => {
             let node = &*at(&mut env, node.as_deref())?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::sync::data::guid::NodeId;
 use crate::sync::decisions::rule::Rule;
-use crate::sync::error::{Error, ErrorKind, Result};
+use crate::sync::error::{Error, ErrorKind, Refusal, Result};
 use crate::sync::exchange::apply::{ApplyOptions, Preview};
 use crate::sync::exchange::prepare::{PrepareOptions, Prepared};
 use crate::sync::exchange::report::Report;
@@ -308,7 +308,7 @@ impl Environment {
 
     /// Both directions between the master and each client: clients send first, as the original's documentation advises.
     /// Gaps that lost files left are healed. Goes on until nothing is left to send, a few rounds at most. Clients that were
-    /// retired are left out.
+    /// retired are left out. Gives a report of each set: there is none where nothing was new.
     pub fn sync(&mut self, rule: Option<Rule>) -> Result<Vec<Report>> {
         self.check_company()?;
         let mut clients = Vec::new();
@@ -339,7 +339,7 @@ impl Environment {
                 let apart = refused.iter().any(|(pair, _)| *pair == (source, target));
                 if !apart && (round == 0 || self.has_news(source, target).map_err(stopped)?) {
                     match self.exchange(source, target, rule) {
-                        Ok(report) => reports.push(report),
+                        Ok(report) => reports.extend(report),
                         Err(e) if e.refusal().is_some() => refused.push(((source, target), e)),
                         Err(e) => return Err(stopped(e)),
                     }
@@ -367,9 +367,20 @@ impl Environment {
         Ok(start < node.floor()? || node.has_news_for(&self.nodes[target], start)?)
     }
 
-    /// One direction: prepares at `source` what `target` does not have, and applies it there.
-    pub fn exchange(&mut self, source: usize, target: usize, rule: Option<Rule>) -> Result<Report> {
+    /// Says that the nodes belong together though they have nothing in common and have rows, see [`Refusal::Strangers`].
+    pub fn join(&mut self) -> Result<()> {
+        let [first, others @ ..] = self.nodes.as_mut_slice() else { return Ok(()) };
+        others.iter_mut().try_for_each(|other| first.acquaint_with(other))
+    }
+
+    /// One direction: prepares at `source` what `target` does not have, and applies it there. Where nothing is new there is no set:
+    /// `target` is told how far it has everything, and tries again what waits; a report only where that did something.
+    pub fn exchange(&mut self, source: usize, target: usize, rule: Option<Rule>) -> Result<Option<Report>> {
         self.check_not_restored(target)?;
+        if !self.has_news(source, target)? && self.nodes[source].has_the_classes_of(&self.nodes[target])? {
+            return self.tell_without_set(source, target, rule);
+        }
+        self.nodes[target].check_no_stranger_at_hand(&self.nodes[source])?;
         let since = Since::Number(self.has_of(target, source)?);
         let identity = self.nodes[target].identity()?;
         self.nodes[source].meet(&identity)?;
@@ -384,13 +395,22 @@ impl Environment {
         };
         let prepared = self.prepare_next(source, identity.info.guid, None, &options)?;
         let applied = self.nodes[target].apply(&prepared.file, ApplyOptions { rule, ..ApplyOptions::default() });
-        applied.map_err(|e| {
+        applied.map(Some).map_err(|e| {
             let error = e.after(format!("set {} from {} is prepared and not applied", prepared.id, prepared.source));
             match error.kind() {
                 ErrorKind::Cancelled => error.hint("the next synchronization carries the same again"),
                 _ => error,
             }
         })
+    }
+
+    fn tell_without_set(&mut self, source: usize, target: usize, rule: Option<Rule>) -> Result<Option<Report>> {
+        self.check_not_restored(source)?;
+        let [from, to] = self.nodes.get_disjoint_mut([source, target]).map_err(|e| Error::usage(e.to_string()))?;
+        from.tell_without_set(to)?;
+        let options = ApplyOptions { rule, ..ApplyOptions::default() };
+        let tried = if to.waits()? { Some(to.retry(options)?) } else { None };
+        Ok(tried.filter(|report| report.total() > report.requeued))
     }
 
     /// Does something at several nodes, at each in a transaction of its own; where it fails at one, says where it is done.
@@ -456,7 +476,7 @@ impl Environment {
                 None => format!("{} {}, which is not in this environment", target.name, target.guid),
             };
             Error::refused(
-                crate::sync::error::Refusal::WrongNode,
+                Refusal::WrongNode,
                 format!("the set is addressed to {where_to}; nothing was changed"),
             )
             .hint(format!("apply it in the environment of {} {}", target.name, target.guid))

@@ -49,6 +49,8 @@ pub enum Refusal {
     WrongNode,
     /// An earlier set is missing.
     Gap,
+    /// The sender has nothing in common with this node, and both have rows.
+    Strangers,
     /// This node, or the sender, was restored from a backup or is a copy.
     Restored,
     /// The journal needed is purged.

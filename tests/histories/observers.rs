@@ -177,8 +177,10 @@ impl Observers {
             assert!(!unchanged, "needless, one side changed nothing: {record:?} {known:?}");
         }
         // Property by property: what one side changed is its; nothing is combined without a word.
+        // Values return, so the newest states that both have seen do not tell who has changed what; the model knows (`tests/model`).
         let all = self.anywhere(&guid);
-        let known = contents(&ancestors(&all, &ours, &theirs));
+        let seen: Vec<&State> = all.iter().filter(|s| s.vector.leq(&ours) && s.vector.leq(&theirs)).collect();
+        let known = contents(&seen);
         for taken in &record.taken {
             let p = &taken.property;
             let (from, other) = match taken.from {
@@ -187,7 +189,7 @@ impl Observers {
             };
             assert_eq!(record.result[p], from.content[p], "{record:?}");
             if !taken.both && !self.purged.contains(&at) {
-                assert!(known.iter().all(|a| a[p] == other.content[p]), "{p}: both changed it: {record:?} {known:?}");
+                assert!(known.iter().any(|a| a[p] == other.content[p]), "{p}: both changed it: {record:?} {known:?}");
             }
         }
         let overlap = record.taken.iter().any(|t| t.both);

@@ -47,7 +47,10 @@ impl Engine {
             all.changed.extend(done.changed);
             all.conflict = all.conflict.or(done.conflict);
         }
-        all.text = format!("Synchronized both ways. {}", said.join("; "));
+        all.text = match said.is_empty() {
+            true => "Synchronized both ways: nothing was new".to_owned(),
+            false => format!("Synchronized both ways. {}", said.join("; ")),
+        };
         Ok(all)
     }
 

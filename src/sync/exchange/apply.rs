@@ -35,6 +35,8 @@ pub struct ApplyOptions<'a> {
     pub own_rule: Option<&'a dyn OwnRule>,
     /// What the application holds back (class name, object): the unit waits in the requeue with the reason given.
     pub hold: Option<&'a Hold<'a>>,
+    /// Takes a set from a node that has nothing in common with this one though both have rows, see [`Refusal::Strangers`].
+    pub join: bool,
     /// How many objects are judged at once; for tests.
     #[doc(hidden)]
     pub batch: Option<usize>,
@@ -103,6 +105,9 @@ impl Node {
             ..Report::default()
         };
         self.check_acceptable(set)?;
+        if !options.join {
+            self.check_no_stranger(&set.header, set.objects)?;
+        }
         self.take_in_properties(&set.header.classes)?;
         self.note_names(set)?;
         let have = self.check_no_gap(set)?;
@@ -136,6 +141,12 @@ impl Node {
             self.note_applied(set, file, &report, undo)?;
         }
         Ok(report)
+    }
+
+    /// Whether anything waits.
+    pub(crate) fn waits(&self) -> Result<bool> {
+        let sql = "SELECT EXISTS(SELECT 1 FROM objsync_waiting)";
+        Ok(self.conn.prepare_cached(sql)?.query_row([], |r| r.get(0))?)
     }
 
     /// Tries again what waits.

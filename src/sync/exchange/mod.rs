@@ -1,5 +1,6 @@
 //! Sets on their way: prepared at one node, applied at another, and what cannot be applied yet.
 
+pub(crate) mod acquaintance;
 pub(crate) mod apply;
 pub(crate) mod dangling;
 pub(crate) mod foreign_keys;

@@ -22,6 +22,8 @@ use crate::words::quoted;
 /// Points that a set says at most: a few kilobytes, and more sets than anybody sends without ever hearing of one.
 const POINTS: usize = 1_000;
 
+const NOTE_HEARD: &str = "UPDATE objsync_sync_time SET heard = max(heard, ?2) WHERE peer = ?1";
+
 /// Objects that a copy of a file may have made in its node's name.
 const MADE_BY_COPIES: u64 = 1 << 20;
 
@@ -98,21 +100,33 @@ impl Node {
     /// Notes what a set tells of points: the sender's, those of others that it knows, and the one of this node that it has heard of.
     pub(crate) fn note_points(&self, header: &Header) -> Result<()> {
         let sender = (header.source.guid, header.number, header.clock);
-        for (node, number, clock) in header.seen.iter().chain([&sender]) {
-            self.conn
-                .prepare_cached(
-                    "UPDATE objsync_node SET seen_number = ?2, seen_clock = ?3
-                     WHERE guid = ?1 AND seen_clock < ?3 AND n <> (SELECT node FROM objsync_state)",
-                )?
-                .execute((node.0 as i64, number, clock))?;
-        }
+        header.seen.iter().chain([&sender]).try_for_each(|point| self.note_seen(*point))?;
         if let Some((_, clock)) = header.saw(self.info.guid) {
-            self.conn.execute(
-                "UPDATE objsync_sync_time SET heard = max(heard, ?2) WHERE peer = ?1",
-                (self.nodes.number(header.source.guid)?, clock),
-            )?;
+            self.conn.execute(NOTE_HEARD, (self.nodes.number(header.source.guid)?, clock))?;
         }
         Ok(())
+    }
+
+    /// Notes a point of another node, where it is the latest known.
+    pub(crate) fn note_seen(&self, (node, number, clock): (NodeId, u64, i64)) -> Result<()> {
+        self.conn
+            .prepare_cached(
+                "UPDATE objsync_node SET seen_number = ?2, seen_clock = ?3
+                 WHERE guid = ?1 AND seen_clock < ?3 AND n <> (SELECT node FROM objsync_state)",
+            )?
+            .execute((node.0 as i64, number, clock))?;
+        Ok(())
+    }
+
+    /// Notes that a peer at hand has heard of a point of this node, where that is new.
+    pub(crate) fn note_heard(&mut self, peer: NodeId, point: Point) -> Result<()> {
+        let Ok(n) = self.nodes.number(peer) else { return Ok(()) };
+        let sql = "SELECT heard FROM objsync_sync_time WHERE peer = ?1";
+        let heard: Option<i64> = self.conn.query_row(sql, [n], |r| r.get(0)).optional()?;
+        if heard.is_none_or(|heard| heard >= point.clock) || !self.was_at_point(point)? {
+            return Ok(());
+        }
+        self.write(|node| Ok(node.conn.execute(NOTE_HEARD, (n, point.clock)).map(drop)?))
     }
 
     /// Whether this file had been at that point. What is older than all it remembers is believed.

@@ -124,7 +124,7 @@ impl Node {
     }
 
     /// The node that made one of the commits in this file's journal: this one, or one of which the file is a copy.
-    fn recorder_of(&self, number: u64) -> Result<NodeId> {
+    pub(crate) fn recorder_of(&self, number: u64) -> Result<NodeId> {
         let lineage = self.lineage_of(self.info.guid)?;
         let ancestor = lineage.into_iter().take_while(|(_, upto)| number <= *upto).last();
         Ok(ancestor.map_or(self.info.guid, |(node, _)| node))

@@ -84,11 +84,15 @@ pub struct Through {
     pub record: Option<i64>,
     /// It was made here to undo what that set changed.
     pub reverting: bool,
+    /// The node at which it was made or decided, where that is the one of which this file was a copy; `None`: this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 impl Through {
-    /// For people: `made here`, `set 1001 from CLIENT`, `decided here, applying set 1001 from CLIENT`.
+    /// For people: `made here`, `made at MASTER`, `set 1001 from CLIENT`, `decided here, applying set 1001 from CLIENT`.
     pub fn words(&self) -> String {
+        let here = self.at.as_ref().map_or_else(|| "here".to_owned(), |node| format!("at {node}"));
         let set = match (&self.source, self.set) {
             (Some(source), Some(id)) => format!("set {id} from {source}"),
             (Some(source), None) => format!("a set from {source}"),
@@ -96,13 +100,13 @@ impl Through {
         };
         let record = self.record.map(|id| format!(" (record {id})")).unwrap_or_default();
         if self.reverting {
-            return format!("made here, reverting {set}");
+            return format!("made {here}, reverting {set}");
         }
         match (self.decided, set.is_empty()) {
             (false, false) => set,
-            (false, true) => "made here".to_owned(),
-            (true, false) => format!("decided here{record}, applying {set}"),
-            (true, true) => format!("decided here{record}"),
+            (false, true) => format!("made {here}"),
+            (true, false) => format!("decided {here}{record}, applying {set}"),
+            (true, true) => format!("decided {here}{record}"),
         }
     }
 }
@@ -220,6 +224,19 @@ impl Node {
     }
 
     fn through(&self, applied: &[AppliedSet], object: i64, number: u64, origin: Option<NodeId>) -> Result<Through> {
+        let through = self.through_what(applied, object, number, origin)?;
+        let recorder = self.recorder_of(number)?;
+        let elsewhere = recorder != self.info.guid && (through.decided || through.source.is_none());
+        Ok(Through { at: elsewhere.then(|| self.nodes.name(recorder)), ..through })
+    }
+
+    fn through_what(
+        &self,
+        applied: &[AppliedSet],
+        object: i64,
+        number: u64,
+        origin: Option<NodeId>,
+    ) -> Result<Through> {
         let at = applied.partition_point(|set| set.last < number);
         let set = applied.get(at).filter(|set| set.first <= number);
         let record: Option<i64> = self
@@ -236,7 +253,7 @@ impl Node {
                 set: Some(set.id),
                 decided: origin.is_none(),
                 record,
-                reverting: false,
+                ..Through::default()
             },
             (None, Some(origin)) => Through { source: Some(self.nodes.name(origin)), ..Through::default() },
             (None, None) => Through { decided: record.is_some(), record, ..Through::default() },
