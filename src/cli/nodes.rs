@@ -183,10 +183,11 @@ pub(crate) fn purge(node: &mut Node, upto: Option<u64>, keep: Option<u64>, out: 
     let name = node.info().name.clone();
     out.done(&json!({"node": name, "purged": purged}), || {
         let mut lines = vec![format!(
-            "{name}: purged up to transaction {}; {} and {} forgotten now",
+            "{name}: purged up to transaction {}; {}, {} and {} forgotten now",
             grouped(purged.upto),
             count(purged.events, "filing event"),
-            count(purged.tombstones, "deleted object")
+            count(purged.tombstones, "deleted object"),
+            count(purged.notes, "old note")
         )];
         if purged.confirmed.is_empty() {
             lines.push("  no peer is known, so everything is kept for whoever comes".to_owned());

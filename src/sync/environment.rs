@@ -377,6 +377,8 @@ impl Environment {
     /// `target` is told how far it has everything, and tries again what waits; a report only where that did something.
     pub fn exchange(&mut self, source: usize, target: usize, rule: Option<Rule>) -> Result<Option<Report>> {
         self.check_not_restored(target)?;
+        // What other programs have done to the tables is to be told, too.
+        [source, target].into_iter().try_for_each(|place| self.nodes[place].refresh())?;
         if !self.has_news(source, target)? && self.nodes[source].has_the_classes_of(&self.nodes[target])? {
             return self.tell_without_set(source, target, rule);
         }
@@ -475,11 +477,8 @@ impl Environment {
                 Some(n) => format!("another {} ({}); the one here is {}", target.name, target.guid, n.info().guid),
                 None => format!("{} {}, which is not in this environment", target.name, target.guid),
             };
-            Error::refused(
-                Refusal::WrongNode,
-                format!("the set is addressed to {where_to}; nothing was changed"),
-            )
-            .hint(format!("apply it in the environment of {} {}", target.name, target.guid))
+            Error::refused(Refusal::WrongNode, format!("the set is addressed to {where_to}; nothing was changed"))
+                .hint(format!("apply it in the environment of {} {}", target.name, target.guid))
         })
     }
 

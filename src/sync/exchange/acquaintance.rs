@@ -50,7 +50,8 @@ impl Node {
         if objects == 0 || !self.has_objects()? || !self.acquaintances()?.is_disjoint(&theirs) {
             return Ok(());
         }
-        Err(self.strangers(&header.source.name, &format!("objsync apply SET --join --node {}", quoted(&self.info.name))))
+        Err(self
+            .strangers(&header.source.name, &format!("objsync apply SET --join --node {}", quoted(&self.info.name))))
     }
 
     /// The same for a node at hand.

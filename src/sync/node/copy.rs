@@ -17,6 +17,7 @@ use crate::sync::node::parting::{self, Parting};
 use crate::sync::node::registry::Registry;
 use crate::sync::node::store;
 use crate::sync::node::{Node, NodeInfo, Role, open_file};
+use crate::sync::part_file;
 
 impl Node {
     /// Makes a new node from this one's file, level with it at once: nothing to send. `file` must not exist; it can be read by its
@@ -33,8 +34,7 @@ impl Node {
             return Err(exists(file));
         }
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let part = tempfile::Builder::new().prefix(".objsync-").suffix(".part").tempfile_in(folder);
-        let part = part.map_err(|e| cannot_write(file, &e))?.into_temp_path();
+        let part = part_file::begin(folder).map_err(|e| cannot_write(file, &e))?.into_temp_path();
         let copied = (|| {
             if !self.read_only {
                 // The copy tells others what this node held.

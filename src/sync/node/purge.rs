@@ -31,6 +31,8 @@ pub struct Purged {
     pub events: usize,
     /// Deleted objects that were forgotten.
     pub tombstones: usize,
+    /// Notes of sets and of what was told that are not needed any more.
+    pub notes: usize,
     /// What every peer has confirmed, the least first: those in front keep the rest.
     pub confirmed: Vec<Confirmed>,
 }
@@ -77,8 +79,26 @@ impl Node {
             if events + tombstones > 0 {
                 node.make_final("the journal was purged since")?;
             }
-            Ok(Purged { upto: floor, events, tombstones, confirmed })
+            let notes = node.forget_notes(&confirmed, floor)?;
+            Ok(Purged { upto: floor, events, tombstones, notes, confirmed })
         })
+    }
+
+    /// Forgets what was noted of sets that are confirmed, but for the last from and for each peer; and the points of this node before
+    /// the last that all peers have heard of. What names a set that waits, stays.
+    fn forget_notes(&self, confirmed: &[Confirmed], floor: u64) -> Result<usize> {
+        let mut forgotten = 0;
+        for c in confirmed {
+            let sql = "DELETE FROM objsync_set WHERE peer = ?1
+                       AND (sent = 1 AND (last <= ?2 OR ?4) OR sent = 0 AND undo IS NULL AND last_own <= ?3
+                            AND NOT EXISTS (SELECT 1 FROM objsync_waiting w WHERE w.peer = ?1 AND w.set_id = objsync_set.id))
+                       AND seq NOT IN (SELECT max(seq) FROM objsync_set WHERE peer = ?1 GROUP BY sent)
+                       AND (sent = 0 OR id < (SELECT max(id) FROM objsync_set WHERE sent = 1))";
+            let peer = self.nodes.number(c.peer.guid)?;
+            forgotten += self.conn.execute(sql, (peer, c.upto, floor, c.retired))?;
+        }
+        let sql = "DELETE FROM objsync_told WHERE clock < (SELECT min(heard) FROM objsync_sync_time WHERE retired = 0)";
+        Ok(forgotten + self.conn.execute(sql, [])?)
     }
 
     /// Forgets the deleted objects of a class whose last event lies before a journal position, save those that wait, that a row

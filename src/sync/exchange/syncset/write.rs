@@ -16,6 +16,7 @@ use crate::sync::exchange::signature::Signing;
 use crate::sync::exchange::syncset::{
     ClosingLine, FORMAT, Header, HeaderLine, LONGEST_LINE, NodeLine, ObjectLine, SetObject, Tie, is_modest, legend,
 };
+use crate::sync::part_file;
 
 /// Where a set's file goes.
 pub(crate) struct Target<'a> {
@@ -91,11 +92,7 @@ impl Writer {
     pub(crate) fn new(target: &Target<'_>, header: &Header) -> Result<Writer> {
         check_replaceable(target.file, target.overwrite)?;
         let folder = folder_of(target.file);
-        let temporary = tempfile::Builder::new()
-            .prefix(".objsync-")
-            .suffix(".part")
-            .tempfile_in(folder)
-            .map_err(|e| cannot_write(target.file, &e))?;
+        let temporary = part_file::begin(folder).map_err(|e| cannot_write(target.file, &e))?;
         let out = BufWriter::with_capacity(1 << 16, temporary);
         let places = header.nodes.iter().enumerate().map(|(i, n)| (n.guid, i)).collect();
         let mut writer = Writer {
