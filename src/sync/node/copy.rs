@@ -49,7 +49,7 @@ impl Node {
                 true => seen.number,
                 false => conn.query_row("SELECT number FROM objsync_state", [], |r| r.get(0))?,
             };
-            become_new_node(&conn, &info, &Parting { number, point: seen, compared: false }, None)?;
+            become_new_node(&conn, &info, &Parting { number, clock: seen.clock, seen, compared: false }, None)?;
             conn.execute_batch(
                 "DELETE FROM objsync_set; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;",
             )?;
@@ -128,7 +128,8 @@ impl Node {
                 Some(original) => parting::compare(&node.conn, original, old)?,
                 None => None,
             };
-            let parting = compared.unwrap_or(Parting { number: certain.number, point: certain, compared: false });
+            let unknown = Parting { number: certain.number, clock: certain.clock, seen: certain, compared: false };
+            let parting = compared.unwrap_or(unknown);
             become_new_node(&node.conn, &info, &parting, original.as_deref())?;
             if gone {
                 let sql = "DELETE FROM objsync_sync_time WHERE peer = (SELECT n FROM objsync_node WHERE guid = ?1)";
@@ -156,7 +157,7 @@ fn cannot_write(file: &Path, e: &std::io::Error) -> Error {
 
 /// Commits up to the parting stay the old node's; those after it, if any, are the new node's, under the same numbers.
 fn become_new_node(conn: &Connection, info: &NodeInfo, parting: &Parting, original: Option<&Path>) -> Result<()> {
-    let (certain, seen) = (parting.number, parting.point);
+    let (certain, seen) = (parting.number, parting.seen);
     let old: i64 = conn.query_row("SELECT node FROM objsync_state", [], |r| r.get(0))?;
     conn.execute(
         "INSERT INTO objsync_node (guid, name, role) VALUES (?1, ?2, ?3)",
@@ -196,7 +197,7 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, parting: &Parting, origin
         (old, seen.number, seen.clock),
     )?;
     conn.execute("UPDATE objsync_state SET node = ?1, serial = 0, path = NULL", [new])?;
-    conn.execute_batch("DELETE FROM objsync_told; DELETE FROM objsync_clock_was")?;
+    conn.execute_batch("DELETE FROM objsync_told")?;
     conn.execute("INSERT INTO objsync_told (number, clock) SELECT ?1, clock FROM objsync_state", [certain])?;
     // The old node's key must not be left in this file, not even in a page that is free.
     conn.execute_batch("PRAGMA secure_delete = ON")?;
@@ -217,7 +218,10 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, parting: &Parting, origin
         );
         conn.execute(&sql, [certain])?;
     }
-    conn.execute_batch("DROP TABLE temp.objsync_since")?;
+    // Of a clock that was wrong before, only what was written here since is this node's.
+    conn.execute_batch(
+        "DELETE FROM objsync_clock_was WHERE NOT EXISTS (SELECT 1 FROM temp.objsync_since); DROP TABLE temp.objsync_since",
+    )?;
     conn.remove_function("objsync_with", 2)?;
     Ok(())
 }

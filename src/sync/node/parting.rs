@@ -18,6 +18,7 @@ use crate::sync::data::guid::NodeId;
 use crate::sync::data::schema::quote;
 use crate::sync::error::{Error, Result};
 use crate::sync::exchange::told::Point;
+use crate::sync::node::Node;
 use crate::sync::node::look::look_into;
 use crate::sync::node::store::{self, SERIAL_BITS};
 
@@ -26,8 +27,10 @@ use crate::sync::node::store::{self, SERIAL_BITS};
 pub(crate) struct Parting {
     /// Commits up to this one are the old node's.
     pub(crate) number: u64,
-    /// The old node's last point up to there.
-    pub(crate) point: Point,
+    /// What the old node wrote after this time, and after that commit, was made in this file.
+    pub(crate) clock: i64,
+    /// A point of the old node, at or after that commit where the original is at hand.
+    pub(crate) seen: Point,
     /// The original was compared: everything after `number` was made in this file.
     pub(crate) compared: bool,
 }
@@ -61,8 +64,11 @@ pub(crate) fn compare(conn: &Connection, original: &Path, node: NodeId) -> Resul
         Ok(statement.query_map([number], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<rusqlite::Result<_>>()?)
     };
     let both = told(&other)?;
-    let point = told(conn)?.into_iter().find(|point| both.contains(point)).unwrap_or_default();
-    Ok(Some(Parting { number, point: Point { number: point.0, clock: point.1 }, compared: true }))
+    let (at, clock) = told(conn)?.into_iter().find(|point| both.contains(point)).unwrap_or_default();
+    drop(other);
+    // The original tells how far it is, as for any copy. Where it cannot be written, what both know must do.
+    let seen = Node::open(original).and_then(|mut node| node.tell()).unwrap_or(Point { number: at, clock });
+    Ok(Some(Parting { number, clock, seen, compared: true }))
 }
 
 fn is_the_node(conn: &Connection, node: NodeId) -> Result<bool> {
@@ -129,7 +135,7 @@ pub(crate) fn hand_over(
     // What was written since has this node's stamp. A decision keeps the stamp of what won, which may be the old node's.
     for table in versions(conn)?.iter().map(String::as_str).chain(["objsync_journal"]) {
         let sql = format!("UPDATE {table} SET author = ?1 WHERE author = ?2 AND own > ?3 AND time > ?4");
-        conn.execute(&sql, (new, old, parting.number, parting.point.clock))?;
+        conn.execute(&sql, (new, old, parting.number, parting.clock))?;
     }
     let mut statement = conn.prepare("SELECT pos, dots FROM objsync_journal WHERE number > ?1 AND dots IS NOT NULL")?;
     let listed: Vec<(i64, String)> =
