@@ -77,6 +77,7 @@ pub fn dump(node: &Node) -> BTreeMap<String, Vec<String>> {
 pub fn dump_but_points(node: &Node) -> BTreeMap<String, Vec<String>> {
     let mut tables = dump(node);
     tables.remove("objsync_told");
+    tables.remove("objsync_clock_was");
     let sql = "SELECT clock FROM objsync_state";
     let clock: i64 = node.connection().query_row(sql, [], |r| r.get(0)).unwrap();
     let clock = format!("|Integer({clock})|");

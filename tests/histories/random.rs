@@ -61,11 +61,18 @@ fn change(rng: &mut Choices, serial: &mut u64) -> String {
     }
 }
 
-/// The tables that tell what a node holds and what it knows of others' sets, less what taking a set back leaves: numbers, names
-/// learnt, what is known of peers, the records and the list of sets.
+/// The tables that tell what a node holds and what it knows of others' sets, less what taking a set back leaves: numbers, clocks,
+/// names learnt, what is known of peers, the records and the list of sets.
 fn standing(node: &Node) -> BTreeMap<String, Vec<String>> {
-    let not =
-        ["objsync_state", "objsync_node", "objsync_lineage", "objsync_sync_time", "objsync_set", "objsync_conflict"];
+    let not = [
+        "objsync_state",
+        "objsync_clock_was",
+        "objsync_node",
+        "objsync_lineage",
+        "objsync_sync_time",
+        "objsync_set",
+        "objsync_conflict",
+    ];
     let mut tables = dump(node);
     tables.retain(|t, _| !not.contains(&t.as_str()) && t != "objsync_aside");
     let received: Vec<String> = node

@@ -56,8 +56,10 @@ pub(crate) fn compare(conn: &Connection, original: &Path, node: NodeId) -> Resul
     let theirs = events(&other)?;
     let common =
         ours.iter().filter(|(pos, event)| theirs.get(*pos) == Some(*event)).map(|(_, event)| event.number).max();
-    let empty = ours.is_empty() && theirs.is_empty();
-    let Some(number) = common.or(empty.then_some(0)) else { return Ok(None) };
+    // Where neither has forgotten more than the other, what is there has begun after the parting.
+    let floor = |conn: &Connection| conn.query_row("SELECT floor FROM objsync_state", [], |r| r.get::<_, u64>(0));
+    let (floor, same_floor) = (floor(conn)?, floor(conn)? == floor(&other)?);
+    let Some(number) = common.or(same_floor.then_some(floor)) else { return Ok(None) };
     let sql = "SELECT number, clock FROM objsync_told WHERE number <= ?1 ORDER BY clock DESC";
     let told = |conn: &Connection| -> Result<Vec<(u64, i64)>> {
         let mut statement = conn.prepare(sql)?;
