@@ -14,6 +14,14 @@ something only if they have seen all that both sides have: the least of both vec
 and all counted as changed on both sides. So a state carries, of each property, the commit that wrote it last (a dot). A side has
 written a property only if the other has not seen that commit; no ancestors are needed to tell (Truth.overruled).
 
+Objects may exclude each other: no two that live at a node have the same `u` (a unique column). Two nodes may make two such objects;
+each then waits at the other, and where both give up what waits, one of the two must stay. So a discard also says anew what
+excludes what it gives up, all of it with its own stamp (`discard`).
+
+A node may doubt a stamp that is far ahead of its machine's clock: it counts as earlier than any that is not doubted. Machines whose
+clocks differ doubt different stamps, and would decide against each other for ever. So a node decides a pair of stamps by its doubt
+once; where the other side insists, the times decide.
+
 Nothing is excused any more: the model beside the project takes a deletion that is overwritten without a record for covered if the
 object was deleted before, and does not ask whether a side that it takes for unchanged was (Truth.unchanged).
 
@@ -26,6 +34,7 @@ with the rules as they are there. All that is marked "mended" or "values return"
   overruled                `merge properties`: what only one of two sides has written is that side's
   needless                 no record for two versions of which one was made on top of the other
   half                     no node ever shows some objects of a transaction and not the others
+  gone                     of objects that exclude each other and that nobody has deleted, one is there in the end
 """
 import copy
 import random
@@ -103,6 +112,13 @@ def merged_dots(ours, theirs, content, decision):
     return dots
 
 
+class Nobody:
+    """In the place of Truth while something is only tried."""
+
+    def __getattr__(self, _):
+        return lambda *_: []
+
+
 class Refused(Exception):
     pass
 
@@ -120,6 +136,9 @@ class Node:
         self.bonds = []                     # {guids} filed together at their origin, for what waits
         self.blocked = set()                # guids that cannot be applied now (a missing reference, say)
         self.records = 0
+        self.unique = False                 # whether no two objects may have one `u`
+        self.now = lambda: 0                # the machine's clock
+        self.doubted = set()                # (guid, stamps) that were decided by doubt
 
     # -- filing ---------------------------------------------------------------------------------
     def edit(self, changes, clock):
@@ -213,15 +232,48 @@ class Node:
                 unit[find(guid)] = find(tied[0])
         stuck = {find(guid) for guid, _, _ in pending if guid in self.blocked}
         self.waiting = [w for w in pending if find(w[0]) in stuck]
+        kept = self.bonds
         self.bonds = [b for b in self.bonds if any(w[0] in b for w in self.waiting)]
         units = {}
         for w in pending:
             if find(w[0]) not in stuck:
                 units.setdefault(find(w[0]), []).append(w)
-        for members in units.values():
-            self.number += 1
-            filed = {guid for guid, state, peer in members if self._merge(guid, state, peer, rule)}
-            self.commits.append((self.number, filed))
+        # What is excluded by what is here waits; what goes through may make room for others.
+        units, applied = list(units.values()), True
+        while applied:
+            applied = False
+            for members in list(units):
+                if not self._fits(members, rule):
+                    continue
+                units.remove(members)
+                applied = True
+                self.number += 1
+                filed = {guid for guid, state, peer in members if self._merge(guid, state, peer, rule)}
+                self.commits.append((self.number, filed))
+        self.waiting += [w for members in units for w in members]
+        self.bonds = [b for b in kept if any(w[0] in b for w in self.waiting)]
+
+    def _fits(self, members, rule):
+        """Tries a unit: whether no two objects would have one `u`."""
+        if not self.unique:
+            return True
+        kept = copy.copy(self.rows), [(row, copy.copy(row.__dict__)) for row in self.rows.values()]
+        for row in self.rows.values():
+            row.past, row.merged = list(row.past), list(row.merged)
+        truth, self.truth, records, doubted = self.truth, Nobody(), self.records, set(self.doubted)
+        for guid, state, peer in members:
+            self._merge(guid, state, peer, rule)
+        values = [row.state.content['u'] for row in self.rows.values() if row.state.content]
+        self.truth, self.records, self.rows, self.doubted = truth, records, kept[0], doubted
+        for row, fields in kept[1]:
+            row.__dict__.update(fields)
+        return len(values) == len(set(values))
+
+    def _excluding(self, guid, state):
+        """What lives here, other than itself, and has the `u` of a state."""
+        if not self.unique or state.content is None:
+            return []
+        return [g for g, row in self.rows.items() if g != guid and row.state.content and row.state.content['u'] == state.content['u']]
 
     def _merge(self, guid, theirs, peer, rule):
         row = self.rows.get(guid)
@@ -244,7 +296,7 @@ class Node:
             self.truth.merged(ours, theirs, state)
             self._file(guid, state, None)
             return True
-        content, stamp, recorded = decide(ancestors, ours, theirs, rule, self)
+        content, stamp, recorded = decide(ancestors, ours, theirs, rule, self, guid)
         if recorded:
             self.records += 1
             self.truth.recorded(guid, ours, theirs, content)
@@ -261,12 +313,19 @@ class Node:
         return True
 
     # -- what people do -------------------------------------------------------------------------
-    def discard(self, rule=None):
-        """Give up what waits: a decision for ours, recorded, which travels like any other."""
+    def discard(self, clock=0):
+        """Give up what waits: a decision for ours, recorded, which travels like any other. Where something here excludes what waits, both
+        are said anew with one stamp: two who give up each other's object have said the opposite of both, so one of the two stays."""
         if not self.waiting:
             return
         self.number += 1
         filed = set()
+        given_up = [(g, s) for g, s, _ in self.waiting if g not in self.rows or not leq(s.vector, self.rows[g].state.vector)]
+        survivors = {other for guid, state in given_up for other in self._excluding(guid, state)}
+        excluded = {guid for guid, state in given_up if self._excluding(guid, state)}
+        stamp = (clock, self.role, self.name)
+        self.truth.given_up |= {state.content['u'] for guid, state in given_up
+                                if self.unique and state.content and guid not in self.rows and guid not in excluded}
         for guid, theirs, _ in self.waiting:
             row = self.rows.get(guid)
             ours = row.state if row else State(None, {}, theirs.stamp)
@@ -277,9 +336,16 @@ class Node:
             vector = join(join(ours.vector, theirs.vector), {self.name: self.number})
             if row:
                 row.merged.append(theirs)
-            state = State(ours.content, vector, ours.stamp, [ours, theirs])
+            state = State(ours.content, vector, stamp if guid in excluded | survivors else ours.stamp, [ours, theirs])
             state.dots = merged_dots(ours, theirs, ours.content, (self.name, self.number))
             self.truth.merged(ours, theirs, state)
+            self._file(guid, state, None)
+            filed.add(guid)
+        for guid in survivors - filed:
+            old = self.rows[guid].state
+            state = State(old.content, {**old.vector, self.name: self.number}, stamp, [old], dict(old.writes))
+            state.dots = {prop: (self.name, self.number) for prop in old.dots}
+            self.truth.confirmed(state)
             self._file(guid, state, None)
             filed.add(guid)
         self.commits.append((self.number, filed))
@@ -312,9 +378,9 @@ class Node:
 
 # -- deciding: a pure function -------------------------------------------------------------------------------------------
 
-def key_for(rule):
+def key_for(rule, doubted=()):
     preferred = {'client wins': 'client', 'master wins': 'master'}.get(rule)
-    return lambda state: (state.stamp[1] == preferred, state.stamp, repr(state.content and sorted(state.content.items())))
+    return lambda state: (state.stamp[1] == preferred, state.stamp not in doubted, state.stamp, repr(state.content and sorted(state.content.items())))
 
 
 def telling(ancestors, ours, theirs):
@@ -332,7 +398,20 @@ def telling(ancestors, ours, theirs):
     return [] if anew(ours) or anew(theirs) else ancestors
 
 
-def decide(ancestors, ours, theirs, rule, node):
+def doubted_ones(node, guid, ours, theirs):
+    """The stamps of two states that a node takes for earlier than they say: those far ahead of its clock, once for each pair."""
+    doubted = {state.stamp for state in (ours, theirs) if state.stamp[0] > node.now() + DAY}
+    pair = (guid, frozenset((ours.stamp, theirs.stamp)))
+    if len(doubted) != 1 or pair in node.doubted:
+        return set()
+    node.doubted.add(pair)
+    return doubted
+
+
+DAY = 20
+
+
+def decide(ancestors, ours, theirs, rule, node, guid):
     """(content, stamp, recorded?). A side is unchanged only where it equals every common ancestor; none known = changed."""
     if not AS_GIVEN:
         ancestors = telling(ancestors, ours, theirs)
@@ -346,7 +425,7 @@ def decide(ancestors, ours, theirs, rule, node):
     if rule == 'merge properties' and ours.content is not None and theirs.content is not None:
         content, recorded = {}, False
         bases = [a.content or {} for a in ancestors]
-        later = max(ours, theirs, key=key_for('latest wins'))
+        later = max(ours, theirs, key=key_for('latest wins', doubted_ones(node, guid, ours, theirs)))
 
         def written(side, other, prop):
             if AS_GIVEN:
@@ -367,7 +446,8 @@ def decide(ancestors, ours, theirs, rule, node):
     elif rule == 'accept theirs':
         winner = theirs
     else:
-        winner = max(ours, theirs, key=key_for('latest wins' if rule == 'merge properties' else rule))
+        doubted = doubted_ones(node, guid, ours, theirs)
+        winner = max(ours, theirs, key=key_for('latest wins' if rule == 'merge properties' else rule, doubted))
     return winner.content, winner.stamp, True
 
 
@@ -381,6 +461,7 @@ class Truth:
         self.cache = {}
         self.written, self.over = set(), {}  # writes, and which writes each one (or the record about it) covers
         self.buried = []                    # purged tombstones
+        self.given_up = set()               # `u` of objects that somebody gave up who has no other with it
         self.silent = self.needless = self.half = self.overruled = self.combinations = 0
         self.transactions = []              # [(guid, State)] of commits with several objects
         self.wrote = {}                     # id of a state -> the properties that the edit or the decision wrote which made it
@@ -407,6 +488,10 @@ class Truth:
                 self.written.add(write)
                 self.over[write] = {new.writes[prop]} if prop in new.writes else set()
                 new.writes[prop] = write
+
+    def confirmed(self, state):
+        """A discard says anew what is here: every property of it is written."""
+        self.wrote[id(state)] = set(state.content)
 
     def merged(self, ours, theirs, result):
         """Which write each property of a merge result comes from. A decision writes what it gives instead of
@@ -461,7 +546,8 @@ class Truth:
     def unchanged(self, ours, theirs, content):
         """Mended, not recorded: the side that did not win must be what every newest state is that both really come from."""
         loser = theirs if content == ours.content else ours
-        both = [s for side, other in ((ours, theirs), (theirs, ours)) for s in self.ancestors(side).values() if self.had_seen(other, s)]
+        both = [s for side, other in ((ours, theirs), (theirs, ours)) for s in self.ancestors(side).values()
+                if s.vector and self.had_seen(other, s)]           # not what a discard found of an object that was not there
         newest = [s for s in both if all(s.vector == o.vector or not self.had_seen(o, s) for o in both)]
         self.silent += any(s.content != loser.content or s.stamp != loser.stamp for s in newest)
 
@@ -495,6 +581,12 @@ def play(seed, count, rule, failures, crossed, steps=60, objects=3):
     rnd, truth = random.Random(seed), Truth()
     nodes = [Node(f'N{i}', 'client' if i else 'master', truth) for i in range(count)]
     gone, in_flight, serial, backups = set(), [], 0, {}
+    time, ahead, excluding = [0], {}, set()
+    for node in nodes:
+        ahead[node.name] = rnd.choice([-2 * DAY, 0, 0, 2 * DAY]) if failures.get('doubt') else 0
+        node.unique = 'unique' in failures
+        if failures.get('doubt'):
+            node.now = lambda node=node: time[0] + ahead[node.name]
 
     def deliver(target, syncset):
         try:
@@ -505,8 +597,18 @@ def play(seed, count, rule, failures, crossed, steps=60, objects=3):
             truth.look(target)
         return True
     for clock in range(1, steps + 1):
-        node, dice = rnd.choice(nodes), rnd.random()
-        if dice < .45:
+        node, dice, time[0] = rnd.choice(nodes), rnd.random(), clock
+        if dice < .45 and node.unique:
+            here = {guid: row.state.content['u'] for guid, row in node.rows.items() if row.state.content}
+            free = sorted({'x', 'y', 'z'} - set(here.values()))
+            serial += 1
+            if free and rnd.random() < .4:
+                u = rnd.choice(free)
+                excluding.add(u)
+                node.edit({f'{node.name} {serial}': {'u': u, 'a': f'a{serial}'}}, clock)
+            elif here:
+                node.edit({rnd.choice(sorted(here)): {'a': f'a{serial}'}}, clock)
+        elif dice < .45:
             changes = {}
             for guid in rnd.sample(range(objects), 1 if rnd.random() < .6 else 2):
                 row = node.rows.get(guid)
@@ -523,7 +625,7 @@ def play(seed, count, rule, failures, crossed, steps=60, objects=3):
             changes = {guid: change for guid, change in changes.items() if change != {}}
             if not changes:
                 continue
-            node.edit(changes, clock + (rnd.randint(-30, 30) if failures.get('clocks') else 0))
+            node.edit(changes, clock + ahead.get(node.name, 0) + (rnd.randint(-30, 30) if failures.get('clocks') else 0))
         elif dice < .68:
             peer = rnd.choice([n for n in nodes if n is not node])
             from_acked = rnd.random() < .3
@@ -559,7 +661,7 @@ def play(seed, count, rule, failures, crossed, steps=60, objects=3):
         elif failures.get('requeue'):
             node.blocked = {rnd.randrange(objects)} if rnd.random() < .5 else set()
             if failures.get('discard') and rnd.random() < .2:
-                node.discard()
+                node.discard(clock)
             node.settle(rule)
     for node in nodes:
         node.blocked = set()
@@ -567,6 +669,10 @@ def play(seed, count, rule, failures, crossed, steps=60, objects=3):
     hub, traffic, refused_to_the_end = nodes[0], 0, False
     for turn in range(14):                                      # quiet rounds through the hub
         traffic = 0
+        for node in nodes:
+            if node.unique and turn % 3 == 2 and turn < 10:
+                traffic += len(node.waiting)                    # all give up what waits, none having heard of the others
+                node.discard(steps + turn)
         for node in nodes[1:]:
             pairs = ((node, hub), (hub, node))
             ready = {}
@@ -595,6 +701,10 @@ def play(seed, count, rule, failures, crossed, steps=60, objects=3):
         return 'diverged', truth
     if traffic:
         return 'never quiet', truth
+    # Rules that go by the place promise it to two only: a third may decide the one thing and not the other.
+    promised = count == 2 or rule not in ('keep ours', 'accept theirs')
+    if promised and excluding - truth.given_up - {content.get('u') for content in final[0].values()}:
+        return 'gone', truth
     if not gone and truth.lost([r.state for r in hub.rows.values()] + [s for _, s in truth.buried]):
         return 'lost', truth
     return None, truth
@@ -606,6 +716,8 @@ MIXES = {
     'requeue, discard': {'requeue': 1, 'discard': 1},
     'purge, clocks': {'purge': 1, 'clocks': 1},
     'copies, restore': {'copies': 1, 'restore': 1},
+    'unique, discard': {'requeue': 1, 'discard': 1, 'unique': 1},
+    'doubt': {'doubt': 1, 'requeue': 1},
     'everything': {'requeue': 1, 'purge': 1, 'clocks': 1, 'copies': 1, 'restore': 1},
 }
 
