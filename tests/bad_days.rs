@@ -174,6 +174,109 @@ fn a_disk_that_is_full_or_fails_at_any_call_leaves_everything_as_it_was() {
     assert!(refused > 100 && later > 10, "{refused} of {broken}: was anything broken?");
 }
 
+/// All that a database holds, less the points that a node notes before it tells anybody what it holds.
+fn holds(file: &Path) -> BTreeMap<String, Vec<String>> {
+    let conn = Connection::open(file).unwrap();
+    let list = |sql: &str| -> Vec<String> {
+        conn.prepare(sql).unwrap().query_map([], |r| r.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let mut found = BTreeMap::from([(
+        "schema".to_owned(),
+        list("SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master ORDER BY 1"),
+    )]);
+    for table in list("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('objsync_told', 'objsync_clock_was')") {
+        let mut statement = conn.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+        let row = |r: &rusqlite::Row<'_>| {
+            let told = columns.iter().enumerate().filter(|(_, name)| table != "objsync_state" || *name != "clock");
+            Ok(told.map(|(i, _)| format!("{:?}", r.get_ref(i).unwrap())).collect::<Vec<_>>().join("|"))
+        };
+        let rows = statement.query_map([], row).unwrap().map(Result::unwrap).collect();
+        found.insert(table, rows);
+    }
+    found
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_on_databases_that_fails_at_any_step_leaves_all_of_them_as_they_were() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        return skip("strace", "there is no strace");
+    }
+    let memory = Path::new("/dev/shm");
+    let home = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    let dir = home.path().canonicalize().unwrap();
+    let run = |words: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_objsync"));
+        command.args(words.split(' ')).current_dir(&dir);
+        command
+    };
+    let sql = |file: &str, sql: &str| Connection::open(dir.join(file)).unwrap().execute_batch(sql).unwrap();
+    sql("new.db", "CREATE TABLE t (id INTEGER PRIMARY KEY, v); CREATE TABLE u (k TEXT PRIMARY KEY, t REFERENCES t); INSERT INTO t VALUES (1, 1); INSERT INTO u VALUES ('x', 1)");
+    sql("a.db", &format!("{NOTES} CREATE TABLE more (id INTEGER PRIMARY KEY, v); INSERT INTO more VALUES (1, 1)"));
+    done(&run("track a.db notes").output().unwrap());
+    done(&run("copy a.db b.db").output().unwrap());
+    done(&run("sync --db a.db --db b.db").output().unwrap());
+    sql("b.db", "INSERT INTO notes (text) VALUES ('b'); PRAGMA wal_checkpoint(TRUNCATE)");
+    std::fs::copy(dir.join("b.db"), dir.join("c.db")).unwrap();
+    sql("c.db", "INSERT INTO notes (text) VALUES ('c')");
+    let mut refused = 0;
+    let commands = [
+        "track new.db",
+        "track a.db more",
+        "copy a.db d.db",
+        "untrack b.db",
+        "rejoin --db c.db --name C",
+        "classes stop notes --db a.db",
+        "retire B --db a.db",
+        "sample s.db",
+    ];
+    for words in commands {
+        let before = files(&dir);
+        let held = || -> BTreeMap<PathBuf, _> {
+            let all = files(&dir).into_keys().filter(|f| f.extension().is_some_and(|e| e == "db"));
+            all.map(|file| (file.clone(), holds(&file))).collect()
+        };
+        let stood = held();
+        let log = tempfile::NamedTempFile::new().unwrap();
+        for (calls, on) in [("pwrite64,pwritev,ftruncate,fallocate,fsync,fdatasync", "+"), ("rename,renameat,renameat2,linkat,openat", "")] {
+            for n in 1.. {
+                put_back(&dir, &before);
+                let plain = run(words);
+                let output = Command::new("strace")
+                    .args(["-f", "-e", &format!("trace={calls}"), "-e"])
+                    .arg(format!("inject={calls}:error=ENOSPC:when={n}{on}"))
+                    .arg("-o")
+                    .arg(log.path())
+                    .arg(plain.get_program())
+                    .args(plain.get_args())
+                    .current_dir(&dir)
+                    .output()
+                    .unwrap();
+                let calls_made = std::fs::read_to_string(log.path()).unwrap();
+                let Some(hit) = calls_made.lines().find(|l| l.contains("(INJECTED)")) else { break };
+                let what = format!("{words}: {n}{on} of {calls}: {hit}");
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(!said.contains("panicked"), "{what}: {said}");
+                if output.status.success() || output.status.code() == Some(127) {
+                    continue;
+                }
+                refused += 1;
+                let now = held();
+                assert_eq!(now.keys().collect::<Vec<_>>(), stood.keys().collect::<Vec<_>>(), "{what}: {said}");
+                for (file, held) in &stood {
+                    assert_same(&now[file], held, &format!("{what}: {said}: {}", file.display()));
+                }
+                let left: Vec<PathBuf> = files(&dir).into_keys().filter(|f| f.to_string_lossy().contains(".part")).collect();
+                assert!(left.is_empty(), "{what}: {left:?}");
+            }
+        }
+        put_back(&dir, &before);
+        done(&run(words).output().unwrap());
+    }
+    assert!(refused > 100, "only {refused} refused: was anything broken?");
+}
+
 #[test]
 fn a_database_that_may_not_grow_is_full_and_unchanged() {
     let mut pair = Pair::new(NOTES, &["notes"]);

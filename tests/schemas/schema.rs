@@ -72,7 +72,7 @@ impl Table {
             )),
             Key::Text | Key::TextWithoutRowid => {
                 let collate = one(rng, &["", "", " COLLATE NOCASE"]);
-                parts.push(format!("k TEXT NOT NULL PRIMARY KEY{collate}{}", conflict(rng)));
+                parts.push(format!("k TEXT NOT NULL{collate} PRIMARY KEY{}", conflict(rng)));
             }
             Key::Composite => parts.push("k INTEGER NOT NULL, l TEXT NOT NULL".to_owned()),
         }
@@ -136,7 +136,7 @@ impl Table {
     fn statement(&self, rng: &mut StdRng) -> String {
         let name = &self.name;
         let names: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
-        let mut values = |rng: &mut StdRng| {
+        let values = |rng: &mut StdRng| {
             let all: Vec<String> = self.columns.iter().map(|(_, kind)| self.value(rng, *kind)).collect();
             all.join(", ")
         };
