@@ -184,7 +184,9 @@ fn holds(file: &Path) -> BTreeMap<String, Vec<String>> {
         "schema".to_owned(),
         list("SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master ORDER BY 1"),
     )]);
-    for table in list("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('objsync_told', 'objsync_clock_was')") {
+    for table in list(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('objsync_told', 'objsync_clock_was')",
+    ) {
         let mut statement = conn.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
         let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let row = |r: &rusqlite::Row<'_>| {
@@ -212,7 +214,10 @@ fn a_command_on_databases_that_fails_at_any_step_leaves_all_of_them_as_they_were
         command
     };
     let sql = |file: &str, sql: &str| Connection::open(dir.join(file)).unwrap().execute_batch(sql).unwrap();
-    sql("new.db", "CREATE TABLE t (id INTEGER PRIMARY KEY, v); CREATE TABLE u (k TEXT PRIMARY KEY, t REFERENCES t); INSERT INTO t VALUES (1, 1); INSERT INTO u VALUES ('x', 1)");
+    sql(
+        "new.db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v); CREATE TABLE u (k TEXT PRIMARY KEY, t REFERENCES t); INSERT INTO t VALUES (1, 1); INSERT INTO u VALUES ('x', 1)",
+    );
     sql("a.db", &format!("{NOTES} CREATE TABLE more (id INTEGER PRIMARY KEY, v); INSERT INTO more VALUES (1, 1)"));
     done(&run("track a.db notes").output().unwrap());
     done(&run("copy a.db b.db").output().unwrap());
@@ -239,7 +244,10 @@ fn a_command_on_databases_that_fails_at_any_step_leaves_all_of_them_as_they_were
         };
         let stood = held();
         let log = tempfile::NamedTempFile::new().unwrap();
-        for (calls, on) in [("pwrite64,pwritev,ftruncate,fallocate,fsync,fdatasync", "+"), ("rename,renameat,renameat2,linkat,openat", "")] {
+        for (calls, on) in [
+            ("pwrite64,pwritev,ftruncate,fallocate,fsync,fdatasync", "+"),
+            ("rename,renameat,renameat2,linkat,openat", ""),
+        ] {
             for n in 1.. {
                 put_back(&dir, &before);
                 let plain = run(words);
@@ -267,7 +275,8 @@ fn a_command_on_databases_that_fails_at_any_step_leaves_all_of_them_as_they_were
                 for (file, held) in &stood {
                     assert_same(&now[file], held, &format!("{what}: {said}: {}", file.display()));
                 }
-                let left: Vec<PathBuf> = files(&dir).into_keys().filter(|f| f.to_string_lossy().contains(".part")).collect();
+                let left: Vec<PathBuf> =
+                    files(&dir).into_keys().filter(|f| f.to_string_lossy().contains(".part")).collect();
                 assert!(left.is_empty(), "{what}: {left:?}");
             }
         }

@@ -152,7 +152,11 @@ impl Table {
             4 => {
                 let (column, kind) = &self.columns[rng.random_range(0..self.columns.len())];
                 let value = self.value(rng, *kind);
-                format!("INSERT INTO {name} ({}) VALUES ({}) ON CONFLICT DO UPDATE SET {column} = {value}", names.join(", "), values(rng))
+                format!(
+                    "INSERT INTO {name} ({}) VALUES ({}) ON CONFLICT DO UPDATE SET {column} = {value}",
+                    names.join(", "),
+                    values(rng)
+                )
             }
             5..8 => {
                 let or = one(rng, &["", "", " OR REPLACE", " OR IGNORE"]);
@@ -160,7 +164,9 @@ impl Table {
                 let value = self.value(rng, *kind);
                 format!("UPDATE{or} {name} SET {column} = {value} WHERE {}", filter(rng))
             }
-            8 if self.has("u") => format!("UPDATE {name} SET u = CASE u WHEN 'A' THEN 'B' ELSE 'A' END WHERE u IN ('A', 'B')"),
+            8 if self.has("u") => {
+                format!("UPDATE {name} SET u = CASE u WHEN 'A' THEN 'B' ELSE 'A' END WHERE u IN ('A', 'B')")
+            }
             _ => format!("DELETE FROM {name} WHERE {}", filter(rng)),
         }
     }
@@ -177,7 +183,8 @@ impl Schema {
         for table in &tables {
             let name = &table.name;
             if rng.random_range(0..4) == 0 {
-                further.push(format!("CREATE UNIQUE INDEX {name}_part ON {name} (v) WHERE v = {}", one(rng, &["1", "2"])));
+                further
+                    .push(format!("CREATE UNIQUE INDEX {name}_part ON {name} (v) WHERE v = {}", one(rng, &["1", "2"])));
             }
             if table.has("u") && rng.random_range(0..5) == 0 {
                 further.push(format!("CREATE UNIQUE INDEX {name}_low ON {name} (lower(u))"));

@@ -36,7 +36,7 @@ use crate::sync::exchange::signature;
 use crate::sync::node::{clock, shape, triggers};
 
 /// The format of the tables below. A file with an older one is upgraded when it is opened, one with a newer one refused.
-pub(crate) const FORMAT: i64 = 5;
+pub(crate) const FORMAT: i64 = 6;
 
 /// Serials a node can give.
 pub(crate) const SERIAL_BITS: u32 = 40;
@@ -109,6 +109,7 @@ CREATE TABLE objsync_journal (
     dots TEXT                           -- JSON: who wrote properties, where the event itself did not (`dots.rs`)
 );
 CREATE TABLE objsync_aside (class INTEGER NOT NULL, key INTEGER NOT NULL);
+CREATE INDEX objsync_aside_by_key ON objsync_aside (class, key);
 CREATE TABLE objsync_set (
     seq INTEGER PRIMARY KEY,
     sent INTEGER NOT NULL,              -- 1: prepared here, 0: applied here
@@ -163,7 +164,7 @@ CREATE TABLE objsync_former_key (
 ";
 
 /// What brings a file of format 1 to format 2, of 2 to 3, and so on.
-const UPGRADES: [&str; 4] = [
+const UPGRADES: [&str; 5] = [
     "
 ALTER TABLE objsync_set ADD COLUMN first_own INTEGER;
 ALTER TABLE objsync_set ADD COLUMN last_own INTEGER;
@@ -213,6 +214,10 @@ INSERT INTO objsync_told (number, clock) SELECT number, clock FROM objsync_state
     "
 ALTER TABLE objsync_journal ADD COLUMN dots TEXT;
 ALTER TABLE objsync_waiting ADD COLUMN dots TEXT;
+",
+    "
+DELETE FROM objsync_aside;
+CREATE INDEX objsync_aside_by_key ON objsync_aside (class, key);
 ",
 ];
 

@@ -64,6 +64,9 @@ pub(crate) fn all(class: &Class) -> Vec<(String, String)> {
         .collect()
 }
 
+/// So many rows may be aside that are there still before they are cleared.
+const STALE: u32 = 50;
+
 /// The pieces that the triggers of one class share.
 struct Sql<'a> {
     class: &'a Class,
@@ -255,13 +258,30 @@ impl<'a> Sql<'a> {
                 if self.class.properties[i].elsewhere { ", NULL".to_owned() } else { format!(", t.{}", self.column(i)) }
             })
             .collect();
+        // What is aside and has no row belongs to a REPLACE that this statement is a part of.
+        let gone = format!("NOT {}", self.has_row("a.key"));
         format!(
-            "DELETE FROM objsync_aside;\n\
+            "DELETE FROM objsync_aside WHERE class = {class} AND (SELECT count(*) > {STALE} FROM objsync_aside a WHERE a.class = {class})\n\
+             AND NOT EXISTS (SELECT 1 FROM objsync_aside a WHERE a.class = {class} AND {gone});\n\
+             DELETE FROM objsync_aside WHERE class = {class} AND key IN (SELECT {key} FROM {table} t WHERE {condition});\n\
              INSERT INTO objsync_aside (class, key{slots}) SELECT {class}, {key}{values} FROM {table} t WHERE {condition};\n",
             slots = self.slots,
             class = self.class.id,
             key = self.class.key_of("t"),
             table = self.table,
+        )
+    }
+
+    /// Takes the entry of a row out of what is aside.
+    fn not_aside(&self, row: &str) -> String {
+        format!("DELETE FROM objsync_aside WHERE class = {} AND key = {};\n", self.class.id, self.class.key_of(row))
+    }
+
+    /// Takes those out of what is aside whose objects were deleted.
+    fn done_aside(&self) -> String {
+        format!(
+            "DELETE FROM objsync_aside WHERE class = {} AND NOT EXISTS (SELECT 1 FROM {} o WHERE o.key = objsync_aside.key);\n",
+            self.class.id, self.objects
         )
     }
 
@@ -355,7 +375,11 @@ impl<'a> Sql<'a> {
             "AFTER INSERT ON {table} WHEN EXISTS (SELECT 1 FROM objsync_aside a WHERE a.class = {class} AND {gone}) BEGIN\n{}END",
             // The row that keeps its key stays aside for the other triggers, which fire after this one.
             self.remove(&gone)
-                + &format!("DELETE FROM objsync_aside WHERE NOT {};\n", self.has_row("objsync_aside.key")),
+                + &format!(
+                    "DELETE FROM objsync_aside WHERE class = {} AND NOT {};\n",
+                    self.class.id,
+                    self.has_row("objsync_aside.key")
+                ),
             table = self.table,
             class = self.class.id,
         )
@@ -385,8 +409,9 @@ impl<'a> Sql<'a> {
             }
         };
         format!(
-            "BEFORE UPDATE ON {table} WHEN {} BEGIN\n{}END",
+            "BEFORE UPDATE ON {table} WHEN {} BEGIN\n{}{}END",
             self.key_or_unique_changes(),
+            self.not_aside("OLD"),
             self.keep_aside(&format!("{other} AND ({})", self.collides())),
             table = self.table,
         )
@@ -417,7 +442,7 @@ impl<'a> Sql<'a> {
             self.unique_changes().unwrap_or_else(|| "0".to_owned()),
             // The row may have taken the key of one that it replaced.
             self.remove(&format!("(a.key = {} OR NOT {})", self.class.key_of("NEW"), self.has_row("a.key")))
-                + "DELETE FROM objsync_aside;\n",
+                + &self.done_aside(),
             table = self.table,
             class = self.class.id,
         )
@@ -428,7 +453,8 @@ impl<'a> Sql<'a> {
         let Some(key) = &self.number else { return self.rename() };
         let objects = &self.objects;
         let changed = self.differ(&self.row("OLD"), &self.row("NEW"));
-        let mut body = self.takes_key() + &self.remove("1") + "DELETE FROM objsync_aside;\n";
+        let replaced = format!("(a.key = NEW.{key} OR NOT {})", self.has_row("a.key"));
+        let mut body = self.takes_key() + &self.remove(&replaced) + &self.done_aside();
         // Before-images up to here name it by the key it had.
         body +=
             &self.leaves_key(&format!("o.key = OLD.{key}"), "", "(SELECT coalesce(max(pos), 0) FROM objsync_journal)");
@@ -458,7 +484,8 @@ impl<'a> Sql<'a> {
     fn delete(&self) -> String {
         let condition = self.is_of("OLD");
         format!(
-            "AFTER DELETE ON {table} BEGIN\nDELETE FROM objsync_aside;\n{}{}{}DELETE FROM {objects} WHERE key = {};\nEND",
+            "AFTER DELETE ON {table} BEGIN\n{}{}{}{}DELETE FROM {objects} WHERE key = {};\nEND",
+            self.not_aside("OLD"),
             self.bump(""),
             self.event(3, "o.key", &self.values("OLD"), "", &condition),
             self.bury(&condition, "", "(SELECT max(pos) FROM objsync_journal)"),

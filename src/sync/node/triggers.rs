@@ -6,8 +6,9 @@
 //!
 //! REPLACE removes rows without firing a delete trigger, be it by key or by another unique constraint. So a BEFORE trigger
 //! keeps the rows that collide in `objsync_aside`, and the AFTER triggers see which of them are gone. What a statement
-//! that changed nothing (OR IGNORE, an upsert) left there is stale, but always names rows that still exist: everything
-//! that takes a row or its key away empties the table.
+//! that changed nothing (OR IGNORE, an upsert) left there is stale, but always names rows that still exist: whatever
+//! takes a row or its key away takes that row's entry away. No more than that: a foreign key's action or another trigger may
+//! write rows while a REPLACE is at work, whose own entries must stay.
 
 use rusqlite::Connection;
 
