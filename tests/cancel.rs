@@ -58,7 +58,8 @@ fn standing(env: &Environment) -> Standing {
     }
     let mut files: Vec<String> = [env.dir().to_owned(), env.sets()]
         .iter()
-        .flat_map(|dir| std::fs::read_dir(dir).unwrap())
+        // The folder for sets is made with the first one.
+        .flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten())
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         // SQLite's own, which come and go.
         .filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm"))

@@ -20,7 +20,7 @@ use crate::sync::{
     ApplyOptions, Environment, Error, ErrorKind, Guid, Node, NodeId, PrepareOptions, Progress, RecordState, Result,
     Since, Status,
 };
-use crate::words::{quoted, same_name};
+use crate::words::{quoted, quoted_path, same_name};
 
 /// The answer of `install`: how the new environment stands, and where the files went that were there.
 #[derive(Serialize)]
@@ -280,7 +280,10 @@ fn environment_dir(place: &Place) -> Result<std::path::PathBuf> {
 fn target(env: &mut Environment, source: usize, to: Option<&str>) -> Result<(NodeId, bool)> {
     let others: Vec<usize> = (0..env.nodes.len()).filter(|i| *i != source).collect();
     let here = match (to, others.as_slice()) {
-        (Some(name), _) => env.nodes.iter().position(|n| same_name(&n.info().name, name)),
+        (Some(name), _) => {
+            let called = |place: &usize| same_name(&env.nodes[*place].info().name, name);
+            others.iter().copied().find(called).or_else(|| Some(source).filter(called))
+        }
         (None, [only]) => Some(*only),
         (None, _) => None,
     };
@@ -306,12 +309,13 @@ fn target(env: &mut Environment, source: usize, to: Option<&str>) -> Result<(Nod
         (None, [only]) => *only,
         (None, _) => {
             let names: Vec<String> = peers.iter().map(|p| node.name_of(*p)).collect();
-            let known = if names.is_empty() {
-                "it knows no peer yet".to_owned()
-            } else {
-                format!("one of {}", names.join(", "))
-            };
-            return Err(Error::new(ErrorKind::Usage, format!("say for whom: --to NAME, {known}")));
+            if names.is_empty() {
+                let what = format!("{} knows no other node yet; nothing was changed", node.info().name);
+                return Err(Error::new(ErrorKind::Usage, what)
+                    .hint(format!("make one from it: objsync copy {} COPY.db", quoted_path(node.path()))));
+            }
+            let what = format!("say for whom: --to NAME, one of {}; nothing was changed", names.join(", "));
+            return Err(Error::new(ErrorKind::Usage, what));
         }
     };
     Ok((peer, false))

@@ -33,8 +33,12 @@ fn runnable(text: &str, place: &Place) -> String {
     if named.is_empty() {
         return text.to_owned();
     }
+    let text = &match place.db.as_slice() {
+        [file] => text.replace("objsync untrack FILE", &format!("objsync untrack {}", quoted_path(file))),
+        _ => text.to_owned(),
+    };
     let mut out = String::new();
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some(at) = rest.find("objsync ") {
         let (before, after) = rest.split_at(at + "objsync ".len());
         out.push_str(before);

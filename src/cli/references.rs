@@ -13,6 +13,10 @@ pub(crate) fn ask(file: &Path, (tables, name, role): (&[String], Option<&str>, &
     }
     let likely = Node::likely_references(file, tables)?;
     let called = |l: &LikelyReference| format!("{}.{}", l.table, l.column);
+    if let Some(unknown) = none.iter().find(|n| !likely.iter().any(|l| n.eq_ignore_ascii_case(&called(l)))) {
+        let what = format!("{unknown} is no column that looks like a reference; nothing was changed");
+        return Err(Error::new(ErrorKind::Usage, what).hint("leave it out, or name it as TABLE.COLUMN"));
+    }
     let open: Vec<&LikelyReference> =
         likely.iter().filter(|l| !none.iter().any(|n| n.eq_ignore_ascii_case(&called(l)))).collect();
     if open.is_empty() {

@@ -26,10 +26,11 @@ pub(crate) fn serve(dir: &Path, port: u16, bind: IpAddr, allow: Vec<PathBuf>, ou
     ctrlc::set_handler(handler)
         .map_err(|e| Error::new(ErrorKind::Storage, format!("Ctrl-C cannot be listened for: {e}")))?;
     let address = server.address();
+    let user = if server.has_own_credentials() { "USER:PASSWORD" } else { "superuser:sys" };
     out.done(&json!({"address": address.to_string(), "dir": dir}), || {
         vec![
             format!("Serving {} at http://{address}/ until Ctrl-C", dir.display()),
-            format!("try: curl -u superuser:sys -X POST http://{address}/synchmaster/rest/v1/randomorder"),
+            format!("try: curl -u {user} -X POST http://{address}/synchmaster/rest/v1/randomorder"),
         ]
     })?;
     let _ = stopped.recv();

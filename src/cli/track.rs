@@ -24,7 +24,8 @@ pub(crate) fn track(
     let role = if role == "client" { Role::Client } else { Role::Master };
     let info = NodeInfo { guid: NodeId::random(), name: name_for(file, name)?, role };
     let (node, tracked) = Node::track(file, info, tables, &progress::start())?;
-    let classes = node.class_counts()?;
+    // It is done; that they cannot be counted now does not undo it.
+    let classes = node.class_counts().unwrap_or_default();
     let (name, shown) = (node.info().name.clone(), file.display().to_string());
     let new = |table: &String| tracked.journaled.contains(table) || tracked.identified.contains(table);
     let value = json!({

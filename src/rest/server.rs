@@ -58,6 +58,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     pool: Pool,
     thread: Option<JoinHandle<()>>,
+    own_credentials: bool,
     /// Held while it runs: one server an environment.
     _lock: File,
 }
@@ -67,7 +68,8 @@ impl Server {
     pub fn start(dir: &Path, options: &Options) -> Result<Server> {
         let pool = Pool::open(dir)?;
         let access = Access::read(pool.dir())?;
-        if !options.bind.is_loopback() && !access.are_own() {
+        let own_credentials = access.are_own();
+        if !options.bind.is_loopback() && !own_credentials {
             let what = format!(
                 "to serve at {}, where other machines can ask, credentials of your own are needed; nothing is served",
                 options.bind
@@ -101,7 +103,12 @@ impl Server {
             });
             runtime.shutdown_timeout(FAREWELL);
         })?;
-        Ok(Server { address, stop, pool, thread: Some(thread), _lock: lock })
+        Ok(Server { own_credentials, address, stop, pool, thread: Some(thread), _lock: lock })
+    }
+
+    /// Whether credentials of one's own are stored; else they are the demo's.
+    pub fn has_own_credentials(&self) -> bool {
+        self.own_credentials
     }
 
     /// Where it listens.

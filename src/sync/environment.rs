@@ -92,8 +92,11 @@ impl Environment {
                 twice[1].path().display(),
                 twice[0].info().name
             );
-            return Err(Error::usage(what)
-                .hint("name two nodes; a file that was copied by hand becomes one by `objsync rejoin`"));
+            let copy = if twice[0].was_at().is_some() { &twice[0] } else { &twice[1] };
+            return Err(Error::usage(format!("{what}; nothing was changed")).hint(format!(
+                "make the one that is a copy a new node, which loses nothing: objsync rejoin --db {}",
+                quoted_path(copy.path())
+            )));
         }
         Ok(Environment { sets: dir.clone(), dir, nodes })
     }
@@ -250,7 +253,25 @@ impl Environment {
     /// Applies a set at a node.
     pub fn apply(&mut self, place: usize, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
         self.check_not_restored(place)?;
-        self.nodes[place].apply(file, options)
+        self.nodes[place].apply(file, options).map_err(|e| self.from_elsewhere(place, file, e))
+    }
+
+    /// What lacks an earlier set is told what to do at the sender, where that is not at hand.
+    fn from_elsewhere(&self, place: usize, file: &Path, error: Error) -> Error {
+        let source = syncset::read_header(file).map(|header| header.source);
+        match source {
+            Ok(source)
+                if error.refusal() == Some(Refusal::Gap)
+                    && !self.nodes.iter().any(|n| n.info().guid == source.guid) =>
+            {
+                let us = &self.nodes[place].info().name;
+                error.hint(format!(
+                    "apply the earlier set first, or have one prepared at {} for all that {us} has not acknowledged (`prepare --to {us} --since acknowledged`)",
+                    source.name
+                ))
+            }
+            _ => error,
+        }
     }
 
     /// Says what [`Environment::apply`] would do now.
@@ -353,8 +374,8 @@ impl Environment {
             Some((_, error)) if reports.is_empty() => Err(error),
             Some(((source, target), error)) => {
                 let [source, target] = [source, target].map(|i| self.nodes[i].info().name.clone());
-                let done = count(reports.len(), "set");
-                Err(error.while_doing(format!("{done} exchanged; but from {source} to {target}")))
+                let done = format!("{} exchanged before stay", count(reports.len(), "set"));
+                Err(error.after(done).while_doing(format!("from {source} to {target}")))
             }
             None => Ok(reports),
         }
@@ -370,6 +391,9 @@ impl Environment {
     /// Says that the nodes belong together though they have nothing in common and have rows, see [`Refusal::Strangers`].
     pub fn join(&mut self) -> Result<()> {
         let [first, others @ ..] = self.nodes.as_mut_slice() else { return Ok(()) };
+        for other in others.iter() {
+            first.check_same_classes(&other.classes, &other.info.name)?;
+        }
         others.iter_mut().try_for_each(|other| first.acquaint_with(other))
     }
 
@@ -383,6 +407,7 @@ impl Environment {
             return self.tell_without_set(source, target, rule);
         }
         self.nodes[target].check_no_stranger_at_hand(&self.nodes[source])?;
+        self.nodes[target].check_same_classes(&self.nodes[source].classes, &self.nodes[source].info.name)?;
         let since = Since::Number(self.has_of(target, source)?);
         let identity = self.nodes[target].identity()?;
         self.nodes[source].meet(&identity)?;
@@ -497,8 +522,14 @@ impl Environment {
 
 /// A folder that holds no node.
 pub(crate) fn missing(dir: &Path) -> Error {
-    Error::new(ErrorKind::NotFound, format!("there is no environment in {}", dir.display()))
-        .hint(format!("make one: objsync install --dir {}", quoted_path(dir)))
+    let error = Error::new(ErrorKind::NotFound, format!("there is no environment in {}", dir.display()));
+    match Environment::files_in(dir).first() {
+        Some(file) => error.hint(format!(
+            "its databases are no nodes of objsync; objsync track {} makes one a node",
+            quoted_path(file)
+        )),
+        None => error.hint(format!("make one: objsync install --dir {}", quoted_path(dir))),
+    }
 }
 
 /// The master first, then by name.

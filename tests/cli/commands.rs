@@ -486,7 +486,8 @@ fn a_lost_set_is_named_and_sync_heals_it() {
         .fails(3, &["transaction 21, which set 1 carried, is missing", "nothing was changed", "--since acknowledged"]);
     assert_eq!(demo.status(), before);
     let reports = demo.json(&["sync"]);
-    assert_eq!(reports[1]["inserted"], 2);
+    assert_eq!(reports.as_array().unwrap().len(), 1, "CLIENT has nothing new");
+    assert_eq!(reports[0]["inserted"], 2);
     assert_eq!((&demo.json(&["verify"])["equal"], &demo.status()["equal"]), (&true.into(), &true.into()));
 }
 
@@ -503,7 +504,7 @@ fn an_order_for_an_unknown_customer_waits_with_its_whole_transaction() {
     drop(conn);
     let guid = made["guid"].clone();
     let reports = demo.json(&["sync"]);
-    assert_eq!((&reports[1]["requeued"], &reports[1]["deleted"]), (&1.into(), &1.into()));
+    assert_eq!((&reports[0]["requeued"], &reports[0]["deleted"]), (&1.into(), &1.into()));
     let status = demo.status();
     assert_eq!((&status["equal"], &status["nodes"][1]["requeued"]), (&false.into(), &1.into()));
     let waiting = demo.json(&["requeue", "--node", "CLIENT"]);
@@ -544,7 +545,7 @@ fn a_whole_transaction_waits() {
     drop(env);
     let before = demo.order("CLIENT", "2");
     let reports = demo.json(&["sync"]);
-    assert_eq!(reports[1]["requeued"], 3);
+    assert_eq!(reports[0]["requeued"], 3);
     let waiting = demo.json(&["requeue", "--node", "CLIENT"]);
     let waiting = waiting.as_array().unwrap();
     let reasons: Vec<&str> = waiting.iter().map(|w| w["reason"].as_str().unwrap()).collect();

@@ -22,7 +22,7 @@ fn clients_are_added_given_up_and_come_back() {
 
     // NORTH and SOUTH hold what MASTER could forget, until they confirm.
     let purged = demo.json(&["purge", "--node", "MASTER"]);
-    keys(&purged["purged"], &["upto", "events", "tombstones", "confirmed"]);
+    keys(&purged["purged"], &["upto", "events", "tombstones", "notes", "confirmed"]);
     demo.json(&["order", "delete", "3", "--node", "MASTER"]);
     demo.json(&["retire", "SOUTH"]);
     demo.run(&["prepare", "--node", "MASTER", "--to", "SOUTH", "--id", "77"])

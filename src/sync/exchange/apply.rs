@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::sync::data::guid::Guid;
-use crate::sync::data::schema;
+use crate::sync::data::schema::{self, Class};
 use crate::sync::data::stamp::DOUBTFUL_AHEAD;
 use crate::sync::decisions::conflict::ConflictRecord;
 use crate::sync::decisions::rule::{OwnRule, Rule};
@@ -149,6 +149,13 @@ impl Node {
         Ok(self.conn.prepare_cached(sql)?.query_row([], |r| r.get(0))?)
     }
 
+    /// Whether something of an object waits.
+    pub(crate) fn awaits(&self, guid: Guid) -> Result<bool> {
+        let Some(id) = self.nodes.known_id(guid) else { return Ok(false) };
+        let sql = "SELECT EXISTS(SELECT 1 FROM objsync_waiting WHERE object = ?1)";
+        Ok(self.conn.prepare_cached(sql)?.query_row([id], |r| r.get(0))?)
+    }
+
     /// Tries again what waits.
     pub fn retry(&mut self, options: ApplyOptions<'_>) -> Result<Report> {
         let node_name = self.info.name.clone();
@@ -196,34 +203,42 @@ impl Node {
         }
         self.check_not_retired(source)?;
         self.check_signature(header, &set.digest)?;
-        let differences = schema::differences(&self.classes, &header.classes);
+        self.check_same_classes(&header.classes, &source.name)?;
+        self.check_we_were_not_restored(set)?;
+        self.check_source_was_not_restored(header)
+    }
+
+    /// Refuses where two nodes do not agree on what is synchronized.
+    pub(crate) fn check_same_classes(&self, theirs: &[Class], source: &str) -> Result<()> {
+        let us = &self.info;
+        let differences = schema::differences(&self.classes, theirs);
         if !differences.is_empty() {
             let what = format!(
                 "{} and {} do not agree on what is synchronized: {}; nothing was changed",
                 us.name,
-                source.name,
+                source,
                 differences.join("; ")
             );
             let switched: Vec<String> = self
                 .classes
                 .iter()
-                .filter(|a| header.classes.iter().any(|b| b.name == a.name && b.journaled != a.journaled))
+                .filter(|a| theirs.iter().any(|b| b.name == a.name && b.journaled != a.journaled))
                 .map(|a| match a.journaled {
                     true => format!(
                         "objsync classes journal {} --node {}, or objsync classes stop {0} --node {}",
                         quoted(&a.name),
-                        quoted(&source.name),
+                        quoted(source),
                         quoted(&us.name)
                     ),
                     false => format!(
                         "objsync classes journal {} --node {}, or objsync classes stop {0} --node {}",
                         quoted(&a.name),
                         quoted(&us.name),
-                        quoted(&source.name)
+                        quoted(source)
                     ),
                 })
                 .collect();
-            let renames = schema::renames(&self.classes, &us.name, &header.classes, &source.name);
+            let renames = schema::renames(&self.classes, &us.name, theirs, source);
             let hint = match differences.len() {
                 n if n == switched.len() => {
                     format!("journal the same classes at both ({}), then prepare the set again", switched.join("; "))
@@ -235,8 +250,7 @@ impl Node {
             };
             return Err(Error::refused(Refusal::Schema, what).hint(hint));
         }
-        self.check_we_were_not_restored(set)?;
-        self.check_source_was_not_restored(header)
+        Ok(())
     }
 
     fn note_names(&mut self, set: &Spooled) -> Result<()> {

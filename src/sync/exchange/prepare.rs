@@ -300,6 +300,7 @@ impl Node {
             end,
             received: received.collect::<Result<_>>()?,
             seen: self.all_seen()?,
+            copied: self.all_copied()?,
             told: self.told_since_heard(peer.guid)?,
             earlier: self.unconfirmed_sets(peer)?,
             classes: self.classes.clone(),
@@ -535,8 +536,8 @@ impl Node {
             };
             let news = match (&ours, &theirs) {
                 (Some(ours), Some(theirs)) => !ours.vector.leq(&theirs.vector),
-                // A deletion is no news where nothing is known of the object, or not any more.
-                (Some(ours), None) => ours.content.is_some(),
+                // A deletion is no news where nothing is known of the object, or not any more; but where it waits.
+                (Some(ours), None) => ours.content.is_some() || other.awaits(guid)?,
                 (None, _) => false,
             };
             if news {

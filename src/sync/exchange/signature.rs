@@ -41,7 +41,8 @@ impl FromStr for PublicKey {
 
     fn from_str(text: &str) -> Result<Self> {
         let key = from_hex::<32>(text).filter(|bytes| VerifyingKey::from_bytes(bytes).is_ok());
-        key.map(PublicKey).ok_or_else(|| Error::usage(format!("`{text}` is no public key (64 hexadecimal digits)")))
+        key.map(PublicKey)
+            .ok_or_else(|| Error::usage(format!("`{text}` is no public key of Ed25519, in 64 hexadecimal digits")))
     }
 }
 

@@ -63,7 +63,7 @@ impl Node {
                     value => format!("'{}'", value.shown()),
                 };
                 format!(
-                    "its {property} ({shown}) names no {target} at the sender either; it goes through once it is corrected there"
+                    "its {property} ({shown}) named no {target} at the sender either; it goes through once that row is changed there and names one"
                 )
             }
         };

@@ -193,8 +193,8 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, parting: &Parting, origin
     conn.execute("UPDATE objsync_sync_time SET sent = acknowledged, heard = 0", [])?;
     conn.execute("INSERT OR REPLACE INTO objsync_sync_time (peer, received) VALUES (?1, ?2)", (old, certain))?;
     conn.execute(
-        "UPDATE objsync_node SET seen_number = ?2, seen_clock = ?3 WHERE n = ?1",
-        (old, seen.number, seen.clock),
+        "UPDATE objsync_node SET seen_number = ?2, seen_clock = ?3, copied = max(copied, ?4) WHERE n = ?1",
+        (old, seen.number, seen.clock, certain),
     )?;
     conn.execute("UPDATE objsync_state SET node = ?1, serial = 0, path = NULL", [new])?;
     conn.execute_batch("DELETE FROM objsync_told")?;

@@ -13,6 +13,7 @@ pub(crate) mod filing;
 pub(crate) mod follow;
 pub(crate) mod history;
 pub(crate) mod inspect;
+pub(crate) mod left_aside;
 pub(crate) mod likely_references;
 pub(crate) mod look;
 pub(crate) mod moment;
@@ -52,7 +53,7 @@ use crate::sync::exchange::signature::PublicKey;
 use crate::sync::node::registry::Registry;
 use crate::sync::node::users_triggers::UsersTriggers;
 use crate::sync::progress::{Progress, Step};
-use crate::words::same_name;
+use crate::words::{quoted_path, same_name};
 
 /// What a node is in the exchange. A node keeps its role for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -143,7 +144,10 @@ impl Node {
     pub fn open(path: &Path) -> Result<Node> {
         look::is_file(path)?;
         let opened = || {
-            let not_found = || Error::new(ErrorKind::NotFound, "the database is not a node of objsync");
+            let not_found = || {
+                Error::new(ErrorKind::NotFound, "the database is not a node of objsync")
+                    .hint(format!("objsync track {} makes it one", quoted_path(path)))
+            };
             if look::is_other_database(path) {
                 return Err(not_found());
             }
@@ -193,6 +197,7 @@ impl Node {
             self.users_triggers = self.find_users_triggers()?;
             self.schema_version = self.schema_version_now()?;
         }
+        self.follow_left_aside()?;
         self.follow_taken_keys()
     }
 

@@ -18,7 +18,6 @@ use crate::sync::data::guid::NodeId;
 use crate::sync::data::schema::quote;
 use crate::sync::error::{Error, Result};
 use crate::sync::exchange::told::Point;
-use crate::sync::node::Node;
 use crate::sync::node::look::look_into;
 use crate::sync::node::store::{self, SERIAL_BITS};
 
@@ -29,7 +28,7 @@ pub(crate) struct Parting {
     pub(crate) number: u64,
     /// What the old node wrote after this time, and after that commit, was made in this file.
     pub(crate) clock: i64,
-    /// A point of the old node, at or after that commit where the original is at hand.
+    /// The old node's last point up to there.
     pub(crate) seen: Point,
     /// The original was compared: everything after `number` was made in this file.
     pub(crate) compared: bool,
@@ -67,10 +66,12 @@ pub(crate) fn compare(conn: &Connection, original: &Path, node: NodeId) -> Resul
     };
     let both = told(&other)?;
     let (at, clock) = told(conn)?.into_iter().find(|point| both.contains(point)).unwrap_or_default();
-    drop(other);
-    // The original tells how far it is, as for any copy. Where it cannot be written, what both know must do.
-    let seen = Node::open(original).and_then(|mut node| node.tell()).unwrap_or(Point { number: at, clock });
-    Ok(Some(Parting { number, clock, seen, compared: true }))
+    Ok(Some(Parting { number, clock, seen: Point { number: at, clock }, compared: true }))
+}
+
+/// Whether a file is that node's.
+pub(crate) fn is_at(file: &Path, node: NodeId) -> bool {
+    look_into(file).is_ok_and(|conn| is_the_node(&conn, node).unwrap_or(false))
 }
 
 fn is_the_node(conn: &Connection, node: NodeId) -> Result<bool> {

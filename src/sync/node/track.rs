@@ -131,7 +131,11 @@ impl Choice<'_> {
         }
         if tracked.journaled.is_empty() {
             let each: Vec<String> = tracked.left_out.iter().map(|(table, why)| format!("{table}: {why}")).collect();
-            let why = if each.is_empty() { "it has no others".to_owned() } else { each.join("; ") };
+            if each.is_empty() && !self.there.is_empty() {
+                let what = "the database is a node already, and all its tables are tracked; nothing was changed";
+                return Err(Error::usage(what));
+            }
+            let why = if each.is_empty() { "it has none".to_owned() } else { each.join("; ") };
             return Err(Error::usage(format!("the database has no table to track ({why}); nothing was changed")));
         }
         Ok(tracked)

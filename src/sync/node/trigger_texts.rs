@@ -67,6 +67,18 @@ pub(crate) fn all(class: &Class) -> Vec<(String, String)> {
 /// So many rows may be aside that are there still before they are cleared.
 const STALE: u32 = 50;
 
+/// Whether rows of a class are aside that are gone.
+pub(crate) fn is_left_aside(class: &Class) -> String {
+    let gone = format!("NOT {}", Sql::new(class).has_row("a.key"));
+    format!("SELECT EXISTS (SELECT 1 FROM objsync_aside a WHERE a.class = {} AND {gone})", class.id)
+}
+
+/// Files the deletions of such rows, as part of the last commit.
+pub(crate) fn file_left_aside(class: &Class) -> String {
+    let sql = Sql::new(class);
+    sql.file_removed(&format!("NOT {}", sql.has_row("a.key"))) + &sql.done_aside()
+}
+
 /// The pieces that the triggers of one class share.
 struct Sql<'a> {
     class: &'a Class,
@@ -226,15 +238,19 @@ impl<'a> Sql<'a> {
         )
     }
 
-    /// Deletes the objects of the rows in `objsync_aside` that `gone` selects.
+    /// Deletes the objects of the rows in `objsync_aside` that `gone` selects, as a commit of its own.
     fn remove(&self, gone: &str) -> String {
+        let any = format!(" AND EXISTS (SELECT 1 FROM objsync_aside a WHERE a.class = {} AND {gone})", self.class.id);
+        self.bump(&any) + &self.file_removed(gone)
+    }
+
+    fn file_removed(&self, gone: &str) -> String {
         let gone = format!("a.class = {} AND {gone}", self.class.id);
         let images = self.values_aside();
         let last = "(SELECT max(j.pos) FROM objsync_journal j WHERE j.object = o.object AND \
                     j.pos > (SELECT max(pos) FROM objsync_journal) - (SELECT count(*) FROM objsync_aside))";
         let condition = format!("o.key = a.key AND {gone}");
-        self.bump(&format!(" AND EXISTS (SELECT 1 FROM objsync_aside a WHERE {gone})"))
-            + &self.event(3, "a.key", &images, ", objsync_aside a", &condition)
+        self.event(3, "a.key", &images, ", objsync_aside a", &condition)
             + &self.bury(&condition, ", objsync_aside a", last)
             + &format!("DELETE FROM {} WHERE key IN (SELECT a.key FROM objsync_aside a WHERE {gone});\n", self.objects)
     }

@@ -40,9 +40,12 @@ impl Node {
             Key::Number(_) => vec!["o.key".to_owned()],
             Key::Content(places) => (0..places.len()).map(|n| format!("o.k{n}")).collect(),
         };
+        // What a REPLACE has left aside is not filed yet.
         let removed = format!(
-            "SELECT o.object, {} FROM {objects} o WHERE NOT EXISTS (SELECT 1 FROM {table} t WHERE {same})",
-            kept.join(", ")
+            "SELECT o.object, {} FROM {objects} o WHERE NOT EXISTS (SELECT 1 FROM {table} t WHERE {same})
+             AND NOT EXISTS (SELECT 1 FROM objsync_aside a WHERE a.class = {} AND a.key = o.key)",
+            kept.join(", "),
+            class.id
         );
         let mut found = Vec::new();
         for (sql, removed) in [(written, false), (removed, true)] {

@@ -243,6 +243,16 @@ pub fn verify(nodes: &mut [Node]) -> Result<Verification> {
     Ok(Verification { equal, disagree, lacking, classes })
 }
 
+/// What to call each node: by its name, and where two have the same one, by its GUID, too.
+fn labels(nodes: &[Node]) -> Vec<String> {
+    let shared = |name: &str| nodes.iter().filter(|n| n.info().name == name).count() > 1;
+    let label = |info: &crate::sync::node::NodeInfo| match shared(&info.name) {
+        true => format!("{} {}", info.name, info.guid),
+        false => info.name.clone(),
+    };
+    nodes.iter().map(|n| label(n.info())).collect()
+}
+
 fn verify_class(nodes: &mut [Node], class: &Class) -> Result<ClassVerification> {
     let name = class.name.as_str();
     // Each has its own connection, so they are read side by side.
@@ -251,7 +261,7 @@ fn verify_class(nodes: &mut [Node], class: &Class) -> Result<ClassVerification> 
         let failed = || Err(Error::storage("a node could not be read"));
         each.into_iter().map(|reading| reading.join().unwrap_or_else(|_| failed())).collect::<Result<_>>()
     })?;
-    let digests = nodes.iter().zip(&contents).map(|(n, c)| (n.info().name.clone(), json!(c.digest()))).collect();
+    let digests = labels(nodes).into_iter().zip(&contents).map(|(label, c)| (label, json!(c.digest()))).collect();
     let mut differences = Contents::differences(&contents);
     for (n, difference) in differences.iter_mut().enumerate() {
         if class.has_numbers() && n >= ObjectDifference::DETAILED {

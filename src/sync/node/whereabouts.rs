@@ -10,8 +10,8 @@ use std::path::Path;
 use rusqlite::OptionalExtension;
 
 use crate::sync::error::{Error, Refusal, Result};
-use crate::sync::node::Node;
-use crate::words::quoted;
+use crate::sync::node::{Node, parting};
+use crate::words::{quoted, quoted_path};
 
 /// Where a file lies: path, device, inode; and when it was made there, microseconds since 1970, where the system knows: the inode of
 /// a file that was removed is given to the next one.
@@ -97,8 +97,20 @@ impl Node {
         )))
     }
 
-    /// Says that the file was moved: there is no other one that goes on as this node.
+    /// Says that the file was moved: there is no other one that goes on as this node. Refused where there is one.
     pub fn moved(&mut self) -> Result<()> {
+        if let Some(was_at) = self.was_at.as_ref().filter(|at| Path::new(at) != self.path)
+            && parting::is_at(Path::new(was_at), self.info.guid)
+        {
+            let name = &self.info.name;
+            let what = format!(
+                "{name}'s file was copied, not moved: {was_at} is there and is {name}, too; nothing was changed"
+            );
+            return Err(Error::refused(Refusal::Moved, what).about(self.info.guid).hint(format!(
+                "make this one a new node, which loses nothing: objsync rejoin --db {}",
+                quoted_path(&self.path)
+            )));
+        }
         let Some(now) = place_of(&self.path) else { return Ok(()) };
         let was_at = self.was_at.take();
         self.write(|node| node.note_whereabouts(&now)).inspect_err(|_| self.was_at = was_at)

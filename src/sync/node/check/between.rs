@@ -19,7 +19,7 @@ pub(super) fn check(nodes: &[(Node, bool)], flaws: &mut Flaws, notes: &mut Vec<S
             if a.info.guid == b.info.guid {
                 let what = format!("{} and {} go on as one node, {}", a.path.display(), b.path.display(), a.info.name);
                 let todo = format!(
-                    "make the one that is the copy a new node, which loses nothing: objsync rejoin --db {} (or {})",
+                    "make the one that is the copy a new node, which loses nothing: objsync rejoin --db {}, or else objsync rejoin --db {}",
                     quoted_path(&b.path),
                     quoted_path(&a.path)
                 );

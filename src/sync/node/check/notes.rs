@@ -45,9 +45,8 @@ impl Check<'_> {
         self.made.insert(node.info.guid, self.number.unsigned_abs());
         for info in node.nodes.all().filter(|info| complete && info.guid != node.info.guid) {
             let made = node.seen(info.guid)?.number.max(node.covers(info.guid)?);
-            // What a copy of its file says it goes on from.
-            let sql = "SELECT coalesce(max(number), 0) FROM objsync_lineage WHERE ancestor = ?1";
-            let copied: u64 = node.conn.query_row(sql, [node.nodes.number(info.guid)?], |r| r.get(0))?;
+            let sql = "SELECT copied FROM objsync_node WHERE guid = ?1";
+            let copied: u64 = node.conn.query_row(sql, [info.guid.0 as i64], |r| r.get(0))?;
             self.made.insert(info.guid, made.max(copied));
         }
         let mut odd: Vec<String> = Vec::new();
