@@ -43,6 +43,7 @@ fn environment(dir: &Path) -> Environment {
     write(&mut env, 0, "INSERT INTO notes VALUES (6, 'waits', 6)");
     write(&mut env, 0, "UPDATE notes SET text = 'by the master' WHERE id = 1");
     write(&mut env, 0, "DELETE FROM notes WHERE id = 2");
+    std::fs::create_dir_all(env.sets()).unwrap();
     env
 }
 
@@ -58,8 +59,7 @@ fn standing(env: &Environment) -> Standing {
     }
     let mut files: Vec<String> = [env.dir().to_owned(), env.sets()]
         .iter()
-        // The folder for sets is made with the first one.
-        .flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten())
+        .flat_map(|dir| std::fs::read_dir(dir).unwrap())
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         // SQLite's own, which come and go.
         .filter(|name| !name.ends_with("-wal") && !name.ends_with("-shm"))

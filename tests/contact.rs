@@ -234,3 +234,62 @@ fn history_names_who_made_what_came_with_the_copy() {
     let history = env.nodes[0].history("t", guid).unwrap();
     assert_eq!(history[0].through.words(), "made here");
 }
+
+#[test]
+fn a_deletion_is_told_where_what_it_deletes_waits() {
+    let dir = common::folder();
+    let file = dir.path().join("a.db");
+    Connection::open(&file).unwrap().execute_batch("CREATE TABLE t (k TEXT PRIMARY KEY, v UNIQUE)").unwrap();
+    let (mut a, _) = Node::track(&file, info("A", Role::Master), &[], &Progress::default()).unwrap();
+    a.fresh_copy_as(&dir.path().join("b.db"), info("B", Role::Client)).unwrap();
+    drop(a);
+    let mut env = Environment::open(dir.path()).unwrap();
+    env.nodes[0].connection().execute_batch("INSERT INTO t VALUES ('here', 'Lamp')").unwrap();
+    env.nodes[1].connection().execute_batch("INSERT INTO t VALUES ('there', 'Lamp')").unwrap();
+    env.sync(None).unwrap();
+    assert!(env.nodes.iter().all(|node| node.requeue().unwrap().len() == 1));
+    env.nodes[1].connection().execute_batch("DELETE FROM t WHERE k = 'there'").unwrap();
+    env.sync(None).unwrap();
+    assert!(env.nodes.iter().all(|node| node.requeue().unwrap().is_empty()), "what waited is deleted, and goes in");
+    env.nodes[0].connection().execute_batch("UPDATE t SET v = 'another'").unwrap();
+    env.sync(None).unwrap();
+    assert!(env.verify().unwrap().equal);
+    let count: i64 = env.nodes[0].connection().query_row("SELECT count(*) FROM t", [], |r| r.get(0)).unwrap();
+    assert_eq!(count, 1, "what was deleted stays deleted");
+}
+
+#[test]
+fn a_copy_was_not_moved_while_its_original_is_there() {
+    let (dir, env) = pair();
+    drop(env);
+    let (from, to) = (dir.path().join("b.db"), dir.path().join("copy.db"));
+    std::fs::copy(&from, &to).unwrap();
+    let mut copy = Node::open(&to).unwrap();
+    let error = copy.moved().unwrap_err();
+    assert_eq!(error.refusal(), Some(Refusal::Moved), "{error}");
+    assert!(error.what_next().contains("rejoin --db"), "{}", error.what_next());
+    assert!(copy.was_at().is_some(), "it is still in doubt");
+    std::fs::remove_file(&from).unwrap();
+    copy.moved().unwrap();
+    assert!(copy.was_at().is_none());
+}
+
+#[test]
+fn nodes_of_other_tables_are_told_so_and_do_not_meet() {
+    let dir = common::folder();
+    for (name, columns) in [("a", "v"), ("b", "w")] {
+        let file = dir.path().join(format!("{name}.db"));
+        let sql = format!(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, {columns} NOT NULL); CREATE TABLE {name} (id INTEGER PRIMARY KEY)"
+        );
+        Connection::open(&file).unwrap().execute_batch(&sql).unwrap();
+        Node::track(&file, info(&name.to_uppercase(), Role::Master), &[], &Progress::default()).unwrap();
+    }
+    let mut env = Environment::open(dir.path()).unwrap();
+    let before = everything(&dir, &env);
+    for error in [env.join().unwrap_err(), env.exchange(0, 1, None).unwrap_err()] {
+        assert_eq!(error.refusal(), Some(Refusal::Schema), "{error}");
+        assert!(error.message().contains("nothing was changed"), "{error}");
+    }
+    assert_eq!(everything(&dir, &env), before);
+}

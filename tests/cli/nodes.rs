@@ -45,10 +45,8 @@ fn classes_are_journaled_and_an_order_that_waited_goes_through() {
     demo.json(&["sync"]);
     assert_eq!(demo.status()["nodes"][0]["requeued"], 1);
     demo.json(&["classes", "journal", "Customer", "--node", "CLIENT"]);
-    demo.run(&["sync"]).fails(
-        3,
-        &["Customer is not journaled here", "classes journal Customer --node MASTER", "nothing else was changed"],
-    );
+    demo.run(&["sync"])
+        .fails(3, &["Customer is not journaled here", "classes journal Customer --node MASTER", "nothing was changed"]);
     let done = demo.json(&["classes", "journal", "customer"]);
     assert_eq!((&done[0]["switched"]["baseline"], &done[1]["switched"]["baseline"]), (&json!(5), &json!(0)));
     demo.json(&["sync"]);
@@ -97,9 +95,11 @@ fn a_copied_environment_asks_before_it_writes() {
     assert!(status["nodes"][0]["was_at"].as_str().unwrap().ends_with("demo/master.db"), "{status}");
     run(&["sync"]).fails(3, &["was moved or copied", "nothing was changed", "rejoin --node", "moved --node"]);
     run(&["random-order", "--node", "MASTER"]).fails(3, &["was moved or copied"]);
-    // One is a copy; of the other somebody says that it was only moved.
+    // Both are copies: it cannot be said of one that it was only moved.
     run(&["rejoin", "--node", "MASTER"]).ok();
-    run(&["moved", "--node", "CLIENT"]).ok();
+    run(&["moved", "--node", "CLIENT"])
+        .fails(3, &["was copied, not moved", "nothing was changed", "put it aside first"]);
+    run(&["rejoin", "--node", "CLIENT"]).ok();
     run(&["random-order", "--node", "MASTER", "--seed", "1"]).ok();
     run(&["sync"]).ok();
     assert_eq!(run(&["status"]).ok()["equal"], true);
@@ -135,8 +135,11 @@ fn two_files_that_both_say_to_be_one_node_are_told_apart_by_path() {
     let demo = Demo::new();
     let copy = demo.dir().join("another.db");
     std::fs::copy(demo.dir().join("client.db"), &copy).unwrap();
-    // Somebody says so, wrongly.
+    // Somebody says so, wrongly, and puts the original back.
+    let (original, aside) = (demo.dir().join("client.db"), demo.dir().join("client.aside"));
+    std::fs::rename(&original, &aside).unwrap();
     demo.json(&["moved", "--node", "CLIENT"]);
+    std::fs::rename(&aside, &original).unwrap();
     demo.run(&["order", "list", "--node", "CLIENT"]).fails(2, &["go on as one node", "rejoin --db"]);
     let copy = copy.to_str().unwrap();
     demo.bare(&["rejoin", "--db", copy, "--name", "OTHER", "--json"]).ok();

@@ -137,7 +137,7 @@ class Node:
         self.blocked = set()                # guids that cannot be applied now (a missing reference, say)
         self.records = 0
         self.unique = False                 # whether no two objects may have one `u`
-        self.now = lambda: 0                # the machine's clock
+        self.now = lambda: float('inf')     # the machine's clock; so far away no stamp is doubtful
         self.doubted = set()                # (guid, stamps) that were decided by doubt
 
     # -- filing ---------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ impl Node {
                 "{name}'s file was copied, not moved: {was_at} is there and is {name}, too; nothing was changed"
             );
             return Err(Error::refused(Refusal::Moved, what).about(self.info.guid).hint(format!(
-                "make this one a new node, which loses nothing: objsync rejoin --db {}",
+                "make this one a new node, which loses nothing (objsync rejoin --db {}); if that one is not to go on, put it aside first",
                 quoted_path(&self.path)
             )));
         }
