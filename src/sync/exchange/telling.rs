@@ -146,16 +146,16 @@ impl Node {
         let by_row = || match (old, new) {
             (None, Some(_)) => match p.key {
                 Some(theirs) if step.key != Some(theirs) => {
-                    let noun = class.name.to_lowercase();
+                    let called = noun(&class.name);
                     let here = step.key.unwrap_or_default();
                     if let Some(place) = class.key_place() {
                         let target = class.properties[place].references.as_deref().unwrap_or_default();
-                        let why = format!("the number of its {} here", target.to_lowercase());
-                        return done(Outcome::Inserted, format!("inserted as {noun} {here}, {why}"));
+                        let why = format!("the number of its {} here", noun(target));
+                        return done(Outcome::Inserted, format!("inserted as {called} {here}, {why}"));
                     }
                     done(
                         Outcome::Inserted,
-                        format!("inserted as {noun} {here} ({}'s {theirs} is another {noun})", self.info.name),
+                        format!("inserted as {called} {here} ({}'s {theirs} is another {called})", self.info.name),
                     )
                 }
                 _ => done(Outcome::Inserted, "inserted".to_owned()),
@@ -361,5 +361,14 @@ impl Node {
             None => format!("a row of {} without identity", class.table),
         };
         Ok(Some((what.join(" and "), title)))
+    }
+}
+
+/// A class's name in a sentence: `order` for `Order`; a table's own name stays as it is.
+fn noun(class: &str) -> String {
+    let mut chars = class.chars();
+    match chars.next().is_some_and(char::is_uppercase) && chars.all(|c| c.is_lowercase()) {
+        true => class.to_lowercase(),
+        false => class.to_owned(),
     }
 }

@@ -63,21 +63,27 @@ impl Node {
             std::io::ErrorKind::AlreadyExists => exists(file),
             _ => cannot_write(file, &e.error),
         })?;
+        let begun = self.begin(file);
+        if begun.is_err() {
+            for ending in ["", "-wal", "-shm", "-journal"] {
+                let _ = std::fs::remove_file(beside(file, ending));
+            }
+        }
+        begun.map_err(|e| e.and_nothing_changed())
+    }
+
+    /// Opens a copy in its place, and notes here that there is one.
+    fn begin(&mut self, file: &Path) -> Result<Node> {
         let mut copy = Node::open(file)?.with_clock(self.clock.clone());
         copy.set_progress(self.progress.clone())?;
         if self.read_only {
             return Ok(copy);
         }
         let identity = copy.identity()?;
-        let noted = self.write(|node| {
+        self.write(|node| {
             node.make_final(&format!("{name} was made as a copy of this database since", name = identity.info.name))?;
             node.note_peer(&identity)
-        });
-        if let Err(error) = noted {
-            drop(copy);
-            let _ = std::fs::remove_file(file);
-            return Err(error);
-        }
+        })?;
         Ok(copy)
     }
 

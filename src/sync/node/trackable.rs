@@ -7,6 +7,9 @@ use crate::sync::error::{Error, Result};
 use crate::sync::node::shape::{self, Shape};
 use crate::sync::node::{store, triggers, users_triggers};
 
+/// SQLite's tables have at most 2,000 columns, of which the journal has some of its own.
+const MOST_COLUMNS: usize = 1_980;
+
 /// A table of the user's.
 pub(crate) struct Candidate {
     pub(crate) table: String,
@@ -76,6 +79,11 @@ fn refusal(conn: &Connection, table: &str) -> Result<()> {
     let class = shape::new_class(conn, &spec, std::slice::from_ref(&spec))?;
     if is_class(conn, table)? {
         return Ok(());
+    }
+    if class.properties.len() > MOST_COLUMNS {
+        let what =
+            format!("`{table}` has {} columns, and the journal has room for {MOST_COLUMNS}", class.properties.len());
+        return Err(Error::usage(what));
     }
     let names: Vec<String> =
         store::tables_of(table).into_iter().chain(triggers::names(table)).map(|name| name.to_lowercase()).collect();

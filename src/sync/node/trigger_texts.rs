@@ -67,6 +67,14 @@ pub(crate) fn all(class: &Class) -> Vec<(String, String)> {
 /// So many rows may be aside that are there still before they are cleared.
 const STALE: u32 = 50;
 
+/// Conditions joined by OR, in halves: SQLite takes no expression that is deeper than a thousand.
+fn any_of(conditions: &[String]) -> String {
+    match conditions.len() {
+        0..8 => conditions.join(" OR "),
+        n => format!("({}) OR ({})", any_of(&conditions[..n / 2]), any_of(&conditions[n / 2..])),
+    }
+}
+
 /// Whether rows of a class are aside that are gone.
 pub(crate) fn is_left_aside(class: &Class) -> String {
     let gone = format!("NOT {}", Sql::new(class).has_row("a.key"));
@@ -159,7 +167,7 @@ impl<'a> Sql<'a> {
         let each = places
             .map(|i| format!("{0} COLLATE BINARY IS NOT {1} COLLATE BINARY OR typeof({0}) <> typeof({1})", a(i), b(i)))
             .collect::<Vec<_>>();
-        if each.is_empty() { "0".to_owned() } else { format!("({})", each.join(" OR ")) }
+        if each.is_empty() { "0".to_owned() } else { format!("({})", any_of(&each)) }
     }
 
     fn row<'b>(&'b self, of: &'b str) -> impl Fn(usize) -> String + 'b {

@@ -16,6 +16,8 @@ const LISTED: usize = 50;
 pub enum FlawKind {
     /// SQLite itself finds pages or indexes of the file damaged (`PRAGMA integrity_check`).
     Damaged,
+    /// A row breaks a constraint of its own table: it was written with the constraint switched off. The file is sound.
+    Constraint,
     /// Something of the engine's could not be read to its end, so what comes after it was not checked.
     Unreadable,
     /// A foreign key names a row that is not there (`PRAGMA foreign_key_check`).
@@ -71,6 +73,7 @@ impl FlawKind {
     fn way_out(self) -> &'static str {
         const ANEW: &str = "put back a copy of the file from before (then objsync rejoin), or send what can be sent and make it anew as a copy of another node (objsync copy, objsync add-client)";
         match self {
+            FlawKind::Constraint => "correct the row, or change the constraint",
             FlawKind::Damaged | FlawKind::Unreadable => {
                 "put back a copy of the file from before (then objsync rejoin), or save what can be read with the sqlite3 command `.recover`"
             }
