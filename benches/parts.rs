@@ -33,6 +33,7 @@ fn decisions(c: &mut Criterion) {
         content,
         stamp: Stamp { time, author: NodeId(author) },
         role,
+        written: None,
         doubtful: false,
     };
     for rule in Rule::ALL {

@@ -36,7 +36,7 @@ fn a_file_that_is_no_node_stays_as_it_is() {
         let file = dir.path().join(name).with_extension("db");
         Node::open(&file).err().expect(name);
         Node::open_to_read(&file).err().expect(name);
-        untrack(&file).err().expect(name);
+        untrack(&file).expect_err(name);
         assert_eq!(files(dir.path()), before, "{name}");
     }
     assert!(Environment::open(dir.path()).is_err());

@@ -409,12 +409,9 @@ impl Model {
         loop {
             let start = trace.len();
             assert!(self.said.read_line(&mut trace).unwrap() > 0, "the model stopped at {asked:?}");
-            match trace[start..].trim_end() {
-                "end" => {
-                    trace.truncate(start);
-                    return trace;
-                }
-                _ => {}
+            if trace[start..].trim_end() == "end" {
+                trace.truncate(start);
+                return trace;
             }
         }
     }

@@ -253,11 +253,11 @@ impl Environment {
     /// Applies a set at a node.
     pub fn apply(&mut self, place: usize, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
         self.check_not_restored(place)?;
-        self.nodes[place].apply(file, options).map_err(|e| self.from_elsewhere(place, file, e))
+        self.nodes[place].apply(file, options).map_err(|e| self.hint_for_elsewhere(place, file, e))
     }
 
     /// What lacks an earlier set is told what to do at the sender, where that is not at hand.
-    fn from_elsewhere(&self, place: usize, file: &Path, error: Error) -> Error {
+    fn hint_for_elsewhere(&self, place: usize, file: &Path, error: Error) -> Error {
         let source = syncset::read_header(file).map(|header| header.source);
         match source {
             Ok(source)

@@ -232,7 +232,7 @@ impl Node {
                 let deleted = new.content.is_none();
                 // What came is overruled whole.
                 let dots = listed_for_merge(&new.content, &ours.content, &p.state.content, None, class.properties.len());
-                let pos = node.file_event(class, p.guid, before.as_ref(), deleted, key, (number, None), &dots)?;
+                let pos = node.file_event(class, p.guid, before.as_ref(), deleted, key, (number, None, &dots))?;
                 let references = Default::default();
                 let row = new.content.as_ref().zip(key).map(|(values, key)| NewRow {
                     key,

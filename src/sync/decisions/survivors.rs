@@ -121,7 +121,7 @@ impl Node {
             let new = State { content: before.state.content.clone(), vector, stamp };
             // Every property is said anew, so `merge-properties` sees each as written by this side.
             let dots = (0..class.properties.len()).map(|place| (place, None)).collect();
-            let pos = self.file_event(class, guid, Some(&before), false, before.key, (number, None), &dots)?;
+            let pos = self.file_event(class, guid, Some(&before), false, before.key, (number, None, &dots))?;
             let references = Default::default();
             let row = new.content.as_ref().zip(before.key).map(|(values, key)| NewRow {
                 key,

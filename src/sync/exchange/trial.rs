@@ -351,8 +351,7 @@ impl Node {
             merged.before.as_deref(),
             deleted,
             key,
-            (number, merged.origin),
-            &merged.dots,
+            (number, merged.origin, &merged.dots),
         )?;
         Ok(Step { unit, place, merged, key, references, row_changed, pos })
     }

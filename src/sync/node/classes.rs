@@ -234,7 +234,7 @@ impl Node {
         let guid = self.nodes.object(known.object)?;
         let Some(current) = self.current(class, guid)? else { return Ok(()) };
         let pos =
-            self.file_event(class, guid, Some(&current), deleted, current.key, (number, current.origin), &Vec::new())?;
+            self.file_event(class, guid, Some(&current), deleted, current.key, (number, current.origin, &Vec::new()))?;
         let table = if deleted { class.tombstones() } else { class.objects() };
         self.conn
             .prepare_cached(&format!("UPDATE {table} SET last = ?2 WHERE object = ?1"))?

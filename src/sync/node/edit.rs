@@ -199,8 +199,7 @@ impl Edit<'_> {
                 before.as_ref(),
                 deleted,
                 *key,
-                (self.number, None),
-                &Vec::new(),
+                (self.number, None, &Vec::new()),
             )?);
         }
         let last = positions.last().copied().unwrap_or_default();

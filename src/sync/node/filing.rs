@@ -50,8 +50,7 @@ impl Node {
         before: Option<&Filed>,
         deleted: bool,
         key: Option<i64>,
-        (number, origin): (u64, Option<NodeId>),
-        dots: &ListedDots,
+        (number, origin, dots): (u64, Option<NodeId>, &ListedDots),
     ) -> Result<i64> {
         let dots = self.listed_to_text(dots)?;
         let id = self.nodes.id(guid)?;

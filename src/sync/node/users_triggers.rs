@@ -48,6 +48,9 @@ struct Changed {
     users: Vec<(String, String)>,
 }
 
+/// Which tables each trigger writes to, by the trigger's name.
+type WrittenBy = BTreeMap<String, BTreeSet<String>>;
+
 const GUARDED: [&str; 3] = ["INSERT", "UPDATE", "DELETE"];
 
 impl Node {
@@ -178,8 +181,8 @@ impl Node {
         Ok(found)
     }
 
-    /// Which tables each trigger writes to, by the trigger's name; and the classes' tables of which this cannot be told.
-    fn tables_written_by_triggers(&mut self) -> Result<(BTreeMap<String, BTreeSet<String>>, Vec<String>)> {
+    /// What the triggers write to; and the classes' tables of which this cannot be told.
+    fn tables_written_by_triggers(&mut self) -> Result<(WrittenBy, Vec<String>)> {
         let found: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>> = Arc::default();
         let seen = found.clone();
         self.conn.authorizer(Some(move |context: AuthContext<'_>| {
