@@ -314,3 +314,36 @@ fn a_property_that_both_wrote_is_the_laters_also_where_that_is_the_old_value() {
         assert_eq!(merged(&["low = 3", "low = 1"], &["low = 2"], first), ((2, 9), vec!["low".to_owned()]));
     }
 }
+
+/// What both sides say of a property may have been written by one of them, in answer to a value that the other has never seen.
+#[test]
+fn a_value_that_was_written_back_is_written_also_where_the_other_has_it_from_before() {
+    let dir = crate::common::folder();
+    let file = dir.path().join("a.db");
+    let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b); INSERT INTO t VALUES (1, 'a0', 'b0')";
+    rusqlite::Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+    let info = |name: &str, role| NodeInfo { guid: NodeId::random(), name: name.to_owned(), role };
+    let (mut hub, _) = Node::track(&file, info("HUB", Role::Master), &[], &Progress::default()).unwrap();
+    for name in ["N1", "N2"] {
+        hub.fresh_copy_as(&dir.path().join(format!("{name}.db")), info(name, Role::Client)).unwrap();
+    }
+    drop(hub);
+    let mut env = Environment::open(dir.path()).unwrap();
+    let [hub, n1, n2] = [0, 1, 2];
+    let rule = Some(Rule::MergeProperties);
+    let write = |env: &Environment, at: usize, set: &str| {
+        env.nodes[at].connection().execute_batch(&format!("UPDATE t SET {set}")).unwrap();
+    };
+    write(&env, n2, "b = 'b1'");
+    env.exchange(n2, n1, rule).unwrap();
+    write(&env, n1, "b = 'b0'");
+    write(&env, hub, "a = 'a of HUB'");
+    env.exchange(n1, hub, rule).unwrap();
+    write(&env, n2, "a = 'a of N2'");
+    env.exchange(n2, hub, rule).unwrap();
+    let b: String = env.nodes[hub].connection().query_row("SELECT b FROM t", [], |r| r.get(0)).unwrap();
+    assert_eq!(b, "b0", "N1 wrote it, and N2 has not seen that");
+    let record = &env.nodes[hub].conflicts(1).unwrap()[0];
+    let taken = record.taken.iter().find(|t| t.property == "b").unwrap();
+    assert_eq!((taken.from, taken.both), (Chosen::Ours, false), "{record:?}");
+}

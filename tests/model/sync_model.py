@@ -98,8 +98,8 @@ def has_written(side, other, prop):
 
 
 def merged_dots(ours, theirs, content, decision):
-    """Who wrote what in the result of a merge: the side whose value stands (ours, where both say the same); but where the other side
-    had written another value, the decision did."""
+    """Who wrote what in the result of a merge: the side whose value stands; where both say the same, the one whose writing the other has
+    not seen, ours before theirs; but where the other side had written another value, the decision did."""
     dots = {}
     for prop in ours.dots.keys() | theirs.dots.keys():
         pairs = [(ours, theirs), (theirs, ours)]
@@ -108,6 +108,8 @@ def merged_dots(ours, theirs, content, decision):
         if len(stands) == 1 and has_written(*reversed(stands[0]), prop):
             dots[prop] = decision
         else:
+            # Where both say the same: the dot that the other side has not seen.
+            stands.sort(key=lambda pair: not has_written(*pair, prop))
             dots[prop] = next((side.dots[prop] for side, _ in stands if prop in side.dots), decision)
     return dots
 
@@ -738,7 +740,7 @@ def main():
                     if verdict:
                         bad[verdict] = bad.get(verdict, 0) + 1
                         first = seed if first is None else first
-                failed += sum(bad.values()) + silent + needless + half
+                failed += sum(bad.values()) + silent + needless + half + overruled
                 print(f'{"crossed" if crossed else "in turn":8}{rule:17}{mix:17} {histories} histories: '
                       f'{bad or "0 bad"}{f" (seed {first})" if bad else ""}, silent {silent}, needless {needless}, half {half}, overruled {overruled} of {combined}', flush=True)
     sys.exit(1 if failed else 0)

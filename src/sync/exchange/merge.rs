@@ -83,6 +83,8 @@ impl Node {
         };
         self.note_merged(class, guid, state)?;
         let mut vector = ours.vector.join(&state.vector);
+        let known = written.as_ref().zip(theirs.dots.as_ref()).map(|(w, dots)| (&*w.0, &*w.1, dots));
+        let dots_of = |content| listed_for_merge(content, &ours.content, &state.content, known, class.properties.len());
         if ours.content == state.content {
             // Both said the same on their own: one version from now on, and nobody has to be told anything new.
             let stamp = decide::later(
@@ -90,7 +92,8 @@ impl Node {
                 (state.stamp, self.role_of(state.stamp.author)),
             );
             let new = State { content: ours.content.clone(), vector, stamp };
-            return Ok(Some(Merged { before, new, origin: None, dots: Vec::new(), why: Why::Same }));
+            let dots = dots_of(&ours.content);
+            return Ok(Some(Merged { before, new, origin: None, dots, why: Why::Same }));
         }
         let conclusive = decide::are_conclusive(&ancestors, ours, state);
         let contents: Vec<_> = ancestors.iter().filter(|_| conclusive).map(|a| &a.content).collect();
@@ -126,8 +129,7 @@ impl Node {
                 commit: number,
             })?)),
         };
-        let known = written.as_ref().zip(theirs.dots.as_ref()).map(|(w, dots)| (&*w.0, &*w.1, dots));
-        let dots = listed_for_merge(&decision.content, &ours.content, &state.content, known, class.properties.len());
+        let dots = dots_of(&decision.content);
         let new = State { content: decision.content, vector, stamp: decision.stamp };
         Ok(Some(Merged { before, new, origin: None, dots, why }))
     }

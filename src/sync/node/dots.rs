@@ -55,9 +55,10 @@ pub(crate) fn written_unseen(dots: &Dots, vector: &crate::sync::data::vector::Ve
     dots.iter().map(|dot| dot.is_some_and(|dot| !vector.has_seen(dot))).collect()
 }
 
-/// What is to be listed with the event by which a merge of two states makes `content`: the side whose value stands has written it
-/// (ours, where both say the same); but where the other side had written another value, the merge itself did. `written`: whether
-/// each side has written each property unseen, ours first, with theirs' dots; `None`: not known.
+/// What is to be listed with the event by which a merge of two states makes `content`: the side whose value stands has written it;
+/// where both say the same, the one whose writing the other has not seen, ours before theirs; but where the other side had written
+/// another value, the merge itself did. `written`: whether each side has written each property unseen, ours first, with theirs'
+/// dots; `None`: not known.
 pub(crate) fn listed_for_merge(
     content: &Content,
     ours: &Content,
@@ -66,8 +67,14 @@ pub(crate) fn listed_for_merge(
     properties: usize,
 ) -> ListedDots {
     let mut listed = Vec::new();
-    for place in (0..properties).filter(|place| differs(ours, theirs, *place)) {
+    for place in 0..properties {
         let overruled = |side: usize| written.is_none_or(|w| [w.0, w.1][side].get(place).copied().unwrap_or(true));
+        if !differs(ours, theirs, place) {
+            let only_theirs = written.is_some() && overruled(1) && !overruled(0);
+            let dot = written.and_then(|w| w.2.get(place).copied().flatten()).filter(|_| only_theirs);
+            listed.extend(dot.map(|dot| (place, Some(dot))));
+            continue;
+        }
         let dot = match (differs(content, ours, place), differs(content, theirs, place)) {
             (false, _) if !overruled(1) => continue,
             (_, false) if !overruled(0) => written.and_then(|w| w.2.get(place).copied().flatten()),
