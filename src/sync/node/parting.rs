@@ -51,14 +51,13 @@ pub(crate) fn compare(conn: &Connection, original: &Path, node: NodeId) -> Resul
     if !is_the_node(&other, node).unwrap_or(false) {
         return Ok(None);
     }
-    let ours = events(conn)?;
-    let theirs = events(&other)?;
+    // A copy tells nobody anything, so up to the last point in it both are the same.
+    let after: u64 = conn.query_row("SELECT coalesce(max(number), 0) FROM objsync_told", [], |r| r.get(0))?;
+    let (ours, theirs) = (events(conn, after)?, events(&other, after)?);
     let common =
         ours.iter().filter(|(pos, event)| theirs.get(*pos) == Some(*event)).map(|(_, event)| event.number).max();
-    // Where neither has forgotten more than the other, what is there has begun after the parting.
-    let floor = |conn: &Connection| conn.query_row("SELECT floor FROM objsync_state", [], |r| r.get::<_, u64>(0));
-    let (floor, same_floor) = (floor(conn)?, floor(conn)? == floor(&other)?);
-    let Some(number) = common.or(same_floor.then_some(floor)) else { return Ok(None) };
+    let floor: u64 = other.query_row("SELECT floor FROM objsync_state", [], |r| r.get(0))?;
+    let Some(number) = common.or((floor <= after).then_some(after)) else { return Ok(None) };
     let sql = "SELECT number, clock FROM objsync_told WHERE number <= ?1 ORDER BY clock DESC";
     let told = |conn: &Connection| -> Result<Vec<(u64, i64)>> {
         let mut statement = conn.prepare(sql)?;
@@ -83,19 +82,21 @@ fn is_the_node(conn: &Connection, node: NodeId) -> Result<bool> {
     Ok(format == store::FORMAT && guid == node.0 as i64)
 }
 
-/// The journal by position. Events alone do not tell two inserts apart: the stamp of what they made does.
-fn events(conn: &Connection) -> Result<HashMap<i64, Event>> {
+/// The journal after a commit, by position. Events alone do not tell two inserts apart: the stamp of what they made does.
+fn events(conn: &Connection, after: u64) -> Result<HashMap<i64, Event>> {
     let mut stamps: HashMap<i64, Option<(i64, i64)>> = HashMap::new();
     for table in versions(conn)? {
-        let mut statement = conn.prepare(&format!("SELECT object, time, author FROM {table}"))?;
-        let mut rows = statement.query([])?;
+        let mut statement = conn.prepare(&format!(
+            "SELECT object, time, author FROM {table} WHERE object IN (SELECT object FROM objsync_journal WHERE number > ?1)"
+        ))?;
+        let mut rows = statement.query([after])?;
         while let Some(r) = rows.next()? {
             stamps.insert(r.get(0)?, Some((r.get(1)?, r.get(2)?)));
         }
     }
-    let sql = "SELECT pos, number, class, object, kind, time, author FROM objsync_journal ORDER BY pos DESC";
+    let sql = "SELECT pos, number, class, object, kind, time, author FROM objsync_journal WHERE number > ?1 ORDER BY pos DESC";
     let mut statement = conn.prepare(sql)?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query([after])?;
     let mut events = HashMap::new();
     while let Some(r) = rows.next()? {
         let object: i64 = r.get(3)?;
