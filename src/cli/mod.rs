@@ -20,6 +20,8 @@ mod track;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+#[cfg(unix)]
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -32,6 +34,8 @@ use crate::sync::{Error, ErrorKind, Result};
 
 /// Runs the program with the arguments of this process.
 pub fn run() -> ExitCode {
+    #[cfg(unix)]
+    survive_full_files();
     let args = args::Args::parse();
     let place = named_place(&args);
     let outcome = match args.command {
@@ -56,6 +60,13 @@ pub fn run() -> ExitCode {
             })
         }
     }
+}
+
+/// A file that would grow over the limit of the shell (`ulimit -f`) is an error like a full disk, not the end of the program.
+#[cfg(unix)]
+fn survive_full_files() {
+    // Where that cannot be handled, it ends the program as before.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
 }
 
 /// Where the nodes are, as the user named it, which commands that are proposed name as well.

@@ -141,10 +141,9 @@ impl Node {
                 let sql = "DELETE FROM objsync_sync_time WHERE peer = (SELECT n FROM objsync_node WHERE guid = ?1)";
                 node.conn.execute(sql, [old.0 as i64])?;
             }
-            Ok(())
+            node.find_whereabouts()
         })
         .inspect_err(|_| self.was_at = was_at)?;
-        self.find_whereabouts()?;
         self.info = info.clone();
         self.refresh()?;
         Ok(info)

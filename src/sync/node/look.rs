@@ -20,7 +20,7 @@ pub(crate) fn beside(file: &Path, ending: &str) -> PathBuf {
 /// Refuses what is no file, and says what it is instead.
 pub(crate) fn is_file(path: &Path) -> Result<()> {
     if path.is_file() {
-        return Ok(());
+        return has_one_name(path);
     }
     let shown = path.display();
     let not_found = |what: String| Error::new(ErrorKind::NotFound, format!("{what}; nothing was changed"));
@@ -34,6 +34,23 @@ pub(crate) fn is_file(path: &Path) -> Result<()> {
         }
         Err(_) => not_found(format!("there is no file {shown}")),
     })
+}
+
+/// Refuses a file that has another name (a hard link): SQLite would keep two logs for it, by which it would be damaged.
+fn has_one_name(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let names = path.metadata().map_or(1, |found| found.nlink());
+        if names > 1 {
+            let what = format!(
+                "{} is one file with {names} names (hard links), and SQLite would damage it by keeping a log for each; nothing was changed",
+                path.display()
+            );
+            return Err(Error::storage(what).hint("make a copy of it (cp) in place of the other name, or remove that"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file is somebody's other database. To open one that has a log for writing would write that log into it.
@@ -119,6 +136,7 @@ impl Node {
     /// Opens a node to look at it. Where its file or folder cannot be written, what is read is a private copy of it as it is now,
     /// and methods that write refuse.
     pub fn open_to_read(path: &Path) -> Result<Node> {
+        is_file(path)?;
         let opened = Node::open(path);
         match &opened {
             Ok(node) if node.conn.is_readonly("main")? => {}

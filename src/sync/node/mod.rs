@@ -317,12 +317,14 @@ impl Node {
             _ if info.guid == self.info.guid => return Ok(()),
             _ => {}
         }
-        self.conn.execute(
-            "INSERT INTO objsync_node (guid, name, role) VALUES (?1, ?2, ?3)
-             ON CONFLICT (guid) DO UPDATE SET name = excluded.name, role = excluded.role",
-            (info.guid.0 as i64, &info.name, info.role.name()),
-        )?;
-        self.nodes = Registry::read(&self.conn)?;
+        let n = self
+            .conn
+            .prepare_cached(
+                "INSERT INTO objsync_node (guid, name, role) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (guid) DO UPDATE SET name = excluded.name, role = excluded.role RETURNING n",
+            )?
+            .query_row((info.guid.0 as i64, &info.name, info.role.name()), |r| r.get(0))?;
+        self.nodes.note(n, info);
         Ok(())
     }
 

@@ -27,6 +27,14 @@ impl Registry {
         Ok(Registry { list })
     }
 
+    /// Notes a node that was written, with its small number.
+    pub(crate) fn note(&mut self, n: i64, info: &NodeInfo) {
+        match self.list.binary_search_by_key(&n, |(n, _)| *n) {
+            Ok(place) => self.list[place].1 = info.clone(),
+            Err(place) => self.list.insert(place, (n, info.clone())),
+        }
+    }
+
     pub(crate) fn all(&self) -> impl Iterator<Item = &NodeInfo> {
         self.list.iter().map(|(_, info)| info)
     }
