@@ -207,15 +207,22 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             inspect::sync_times(&mut env, place, out)
         }
         Command::AddClient { name, from } => {
-            let from = from.map_or(Ok(0), |name| env.index(&name))?;
-            let place = env.add_client(&name, from)?;
-            let (node, from) = (&env.nodes[place], env.nodes[from].info().name.clone());
+            let from_place = from.map_or(Ok(0), |name| env.index(&name))?;
+            let from = env.nodes[from_place].info().name.clone();
+            let source = env.nodes[from_place].path().to_owned();
+            let place = env.add_client(&name, from_place)?;
+            let node = &env.nodes[place];
             let file = node.path().display().to_string();
             let value = json!({"name": node.info().name, "guid": node.info().guid, "file": file, "from": from});
+            let (here, there) = (quoted_path(node.path()), quoted_path(&source));
+            let exchange = match out.place.db.is_empty() {
+                true => "objsync sync".to_owned(),
+                false => format!("objsync sync --db {there} --db {here}"),
+            };
             out.done(&value, || {
                 vec![
                     format!("{name} is a new client, made from {from} and level with it: {file}"),
-                    "`objsync sync` exchanges with it through the master; any two nodes can prepare sets for each other".to_owned(),
+                    format!("`{exchange}` exchanges with it; any two nodes can prepare sets for each other"),
                 ]
             })
         }

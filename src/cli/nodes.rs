@@ -161,7 +161,7 @@ pub(crate) fn retire(env: &mut Environment, peer: &str, node: Option<String>, ou
             ),
             (true, false) => "keep its file until then".to_owned(),
             (false, _) => format!(
-                "its file is not at hand, so what it has not sent is not known; keep that file until objsync status has told, with both files (--db FILE --db FILE). With nothing to save {peer} comes back as a fresh copy (objsync add-client, objsync copy)"
+                "its file is not at hand, so what it has not sent is not known; keep that file until objsync status has told, with both files (--db FILE --db FILE). With nothing to save {peer} comes back as a fresh copy (objsync add-client {})", quoted(peer)
             ),
         });
         lines

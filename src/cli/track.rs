@@ -83,7 +83,12 @@ pub(crate) fn copy(file: &Path, copy: &Path, name: Option<&str>, out: Output<'_>
     let name = name_for(copy, name)?;
     if let Some(known) = [node.info().name.clone()]
         .into_iter()
-        .chain(node.peers()?.into_iter().map(|peer| node.name_of(peer)))
+        .chain(
+            node.peers()?
+                .into_iter()
+                .filter(|peer| !node.is_retired(*peer).unwrap_or(false))
+                .map(|peer| node.name_of(peer)),
+        )
         .find(|known| same_name(known, &name))
     {
         let what = format!("{} knows a node {known} already; nothing was changed", node.info().name);

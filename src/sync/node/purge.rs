@@ -10,6 +10,7 @@ use crate::sync::data::guid::NodeId;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::sync_times::Since;
 use crate::sync::node::{Node, NodeInfo};
+use crate::words::quoted;
 
 /// How far a peer has confirmed this node's commits, which bounds a purge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -165,6 +166,6 @@ impl Node {
         }
         let (us, them) = (&self.info.name, &peer.name);
         Err(Error::refused(Refusal::Retired, format!("{them} {} was retired at {us}; nothing was changed", peer.guid))
-            .hint(format!("make it anew as a fresh copy of {us} (objsync add-client)")))
+            .hint(format!("make it anew as a fresh copy of {us} (objsync add-client {})", quoted(them))))
     }
 }
