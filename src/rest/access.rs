@@ -1,7 +1,8 @@
 //! Who may ask: HTTP Basic credentials, compared in constant time; and which pages of a browser may not.
 //!
 //! A page somewhere on the web could make the browser of somebody who has signed in send requests here, also by a name that it
-//! turns to this machine (DNS rebinding). So a request must name this machine in `Host`, and where it names an `Origin`, that too.
+//! turns to this machine (DNS rebinding). So a request must name this machine in `Host`, and where it names an `Origin`, the same
+//! there. A browser also says by `Sec-Fetch-Site` that a page of another server asks.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -16,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 
 use crate::rest::problem::Problem;
 use crate::sync::{Error, ErrorKind, Result};
@@ -43,6 +45,8 @@ pub(crate) struct Access {
     /// A keyed hash of what was right last: Argon2 is slow on purpose, and is not asked for every request.
     right: Mutex<Option<blake3::Hash>>,
     key: [u8; 32],
+    /// One password is verified at a time: who guesses waits for others who do.
+    pub(crate) guesses: Semaphore,
 }
 
 /// Stores credentials for an environment, in place of any before.
@@ -89,7 +93,7 @@ impl Access {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => return Err(damaged(&e)),
         };
-        Ok(Access { stored, right: Mutex::new(None), key: rand::random() })
+        Ok(Access { stored, right: Mutex::new(None), key: rand::random(), guesses: Semaphore::new(1) })
     }
 
     /// Whether they are this environment's own.
@@ -97,43 +101,59 @@ impl Access {
         self.stored.is_some()
     }
 
-    /// Lets in who says the right user and password.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> std::result::Result<(), Problem> {
-        let refused = || {
-            let problem = Problem::new(StatusCode::UNAUTHORIZED, "not signed in; nothing was changed");
-            problem.hint(match &self.stored {
-                Some(_) => "sign in (curl -u USER:PASSWORD) with what `objsync credentials` has stored",
-                None => "sign in with the demo's credentials: curl -u superuser:sys",
-            })
-        };
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(refused)?;
-        let given = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
-        let given = given.and_then(|(_, encoded)| STANDARD.decode(encoded.trim()).ok()).ok_or_else(refused)?;
-        if self.is_right(&given) { Ok(()) } else { Err(refused()) }
+    /// The user and password that a request says, as they stand in it.
+    pub(crate) fn said(&self, headers: &HeaderMap) -> std::result::Result<Vec<u8>, Problem> {
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = given.and_then(|given| given.split_once(' '));
+        let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+        let given = given.and_then(|(_, encoded)| STANDARD.decode(encoded.trim()).ok());
+        given.ok_or_else(|| self.refused())
     }
 
-    fn is_right(&self, given: &[u8]) -> bool {
-        let hash = |bytes: &[u8]| blake3::keyed_hash(&self.key, bytes);
-        let Some(stored) = &self.stored else {
-            let right = format!("{}:{}", DEMO.0, DEMO.1);
-            return hash(given).as_bytes().ct_eq(hash(right.as_bytes()).as_bytes()).into();
-        };
-        let given_hash = hash(given);
-        let mut right = self.right.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if right.is_some_and(|right| bool::from(right.as_bytes().ct_eq(given_hash.as_bytes()))) {
-            return true;
+    /// What is answered to who says the wrong ones.
+    pub(crate) fn refused(&self) -> Problem {
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, "not signed in; nothing was changed");
+        problem.hint(match &self.stored {
+            Some(_) => "sign in (curl -u USER:PASSWORD) with what `objsync credentials` has stored",
+            None => "sign in with the demo's credentials: curl -u superuser:sys",
+        })
+    }
+
+    /// Whether they are those that were right last, or the demo's: told at once, whoever else guesses.
+    pub(crate) fn are_known(&self, said: &[u8]) -> bool {
+        let said = self.hash(said);
+        match &self.stored {
+            None => equal(said, self.hash(format!("{}:{}", DEMO.0, DEMO.1).as_bytes())),
+            Some(_) => self.last().is_some_and(|right| equal(right, said)),
         }
-        let colon = given.iter().position(|b| *b == b':').unwrap_or(given.len());
-        let (user, password) = (&given[..colon], given.get(colon + 1..).unwrap_or_default());
-        let user = hash(user).as_bytes().ct_eq(hash(stored.user.as_bytes()).as_bytes());
+    }
+
+    /// Whether they are right. This takes its time, and memory, so few should be asked for at once.
+    pub(crate) fn are_right(&self, said: &[u8]) -> bool {
+        let Some(stored) = &self.stored else { return self.are_known(said) };
+        let colon = said.iter().position(|b| *b == b':').unwrap_or(said.len());
+        let (user, password) = (&said[..colon], said.get(colon + 1..).unwrap_or_default());
+        let user = equal(self.hash(user), self.hash(stored.user.as_bytes()));
         let password = PasswordHash::new(&stored.password)
             .is_ok_and(|stored| Argon2::default().verify_password(password, &stored).is_ok());
-        let is_right = bool::from(user) && password;
-        if is_right {
-            *right = Some(given_hash);
+        if user && password {
+            *self.last() = Some(self.hash(said));
         }
-        is_right
+        user && password
     }
+
+    fn hash(&self, bytes: &[u8]) -> blake3::Hash {
+        blake3::keyed_hash(&self.key, bytes)
+    }
+
+    fn last(&self) -> std::sync::MutexGuard<'_, Option<blake3::Hash>> {
+        self.right.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Compared in constant time.
+fn equal(a: blake3::Hash, b: blake3::Hash) -> bool {
+    a.as_bytes().ct_eq(b.as_bytes()).into()
 }
 
 /// Refuses what does not name this machine as whom it asks, or comes from a page of another.
@@ -142,16 +162,28 @@ pub(crate) fn check_names(headers: &HeaderMap, bound: SocketAddr) -> std::result
         Problem::new(StatusCode::FORBIDDEN, format!("{what}; nothing was changed"))
             .hint(format!("ask http://localhost:{0} or http://127.0.0.1:{0}", bound.port()))
     };
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    match text(header::HOST) {
-        Some(host) if names_us(host, bound) => {}
-        host => return Err(forbidden(format!("`{}` is not this server's name", host.unwrap_or_default()))),
+    for name in [header::HOST, header::ORIGIN] {
+        if headers.get_all(&name).iter().nth(1).is_some() {
+            let what = format!("the request names two of {name}; nothing was changed");
+            return Err(Problem::new(StatusCode::BAD_REQUEST, what));
+        }
     }
-    match text(header::ORIGIN) {
-        None => Ok(()),
-        Some(origin) if origin.strip_prefix("http://").is_some_and(|host| names_us(host, bound)) => Ok(()),
-        Some(origin) => Err(forbidden(format!("a page of {origin} may not ask here"))),
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let host = text("host").unwrap_or_default();
+    if !names_us(host, bound) {
+        return Err(forbidden(format!("`{host}` is not this server's name")));
     }
+    // A page of this server asks it by the name by which it was asked for.
+    if let Some(origin) = text("origin")
+        && !origin.strip_prefix("http://").is_some_and(|from| from.eq_ignore_ascii_case(host))
+    {
+        return Err(forbidden(format!("a page of {origin} may not ask here")));
+    }
+    // As browsers say it also where they name no origin.
+    if let Some(site @ ("cross-site" | "same-site")) = text("sec-fetch-site") {
+        return Err(forbidden(format!("a page of another server may not ask here ({site})")));
+    }
+    Ok(())
 }
 
 /// `localhost`, a loopback address, or the address that was bound, with the port. A name could be anybody's.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use axum::http::StatusCode;
 
 use crate::rest::problem::Problem;
+use crate::sync::syncset::EXTENSION;
 
 /// The folders that requests may name, with everything below them.
 #[derive(Clone, Debug)]
@@ -37,7 +38,8 @@ impl Folders {
         })
     }
 
-    /// A file in a folder that a request may name; it need not be there.
+    /// A set's file in a folder that a request may name; it need not be there. It is named as sets are: under another name it could
+    /// be taken for a database, or for the file of the credentials.
     pub(crate) fn file(&self, folder: &Path, name: &str) -> Result<PathBuf, Problem> {
         let named = folder.join(name);
         let is_name = named.file_name().is_some() && !name.ends_with(std::path::is_separator);
@@ -45,7 +47,16 @@ impl Folders {
             return Err(Problem::unusable("file", format!("`{name}` is no file's name; nothing was changed")));
         }
         self.check(&named, "file")?;
+        if named.extension().is_none_or(|e| e != EXTENSION) {
+            let what = format!("a set's file ends in .{EXTENSION}, and `{name}` does not; nothing was changed");
+            return Err(Problem::unusable("file", what));
+        }
         Ok(named)
+    }
+
+    /// Whether a file lies in a folder that requests may name, links resolved.
+    pub(crate) fn holds(&self, file: &Path) -> bool {
+        file.canonicalize().is_ok_and(|found| self.allowed.iter().any(|folder| found.starts_with(folder)))
     }
 
     /// Links are followed as far as the path exists; no `..` after that.

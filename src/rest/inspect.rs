@@ -230,6 +230,7 @@ async fn sets(State(app): State<App>, At(at): At) -> Result<Json<Sets>, Problem>
 #[utoipa::path(get, path = "/admin/sets/{syncID}", tag = "sets", params(("syncID" = i64, Path)), responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), Refused))]
 async fn download(State(app): State<App>, At(at): At, Path(id): Path<String>) -> Result<Response, Problem> {
     let id = number("syncID", &id)?;
+    let folders = app.folders.clone();
     let (file, name, length) = app
         .pool
         .with(Use::Reads, move |env| {
@@ -241,6 +242,10 @@ async fn download(State(app): State<App>, At(at): At, Path(id): Path<String>) ->
             let lost = || {
                 gone(&format!("has prepared set {id}, but its file is not where it was")).hint("prepare another one")
             };
+            if !folders.holds(&record.file) {
+                return Err(gone(&format!("has set {id} in a folder that is not served"))
+                    .hint("allow the folder (objsync serve --allow FOLDER), or prepare the set again in `sets`"));
+            }
             let file = std::fs::File::open(&record.file).map_err(|_| lost())?;
             // Another file may lie there by now.
             if syncset::read_header(&record.file)?.id != id {

@@ -1,12 +1,12 @@
 //! Which request goes where: base URLs per namespace, signing in, and the documents that describe the interface.
 
+use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use tower::ServiceExt;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ServerBuilder, ServerVariableBuilder};
@@ -160,9 +160,11 @@ pub(crate) fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), sign_in))
         .with_state(app.clone());
     let index = index(&description);
+    // Written once: anybody may ask for it, as often as they like.
+    let description = axum::body::Bytes::from(description.to_json().unwrap_or_default());
     Router::new()
         .route("/", get(|| async { Html(index) }))
-        .route("/openapi.json", get(|| async { Json(description) }))
+        .route("/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], description) }))
         .fallback(move |request: Request| to_namespace(services, request))
         .layer(middleware::from_fn_with_state(app, name_us))
 }
@@ -219,14 +221,18 @@ async fn name_us(State(app): State<App>, request: Request, next: Next) -> Respon
 }
 
 async fn sign_in(State(app): State<App>, request: Request, next: Next) -> Response {
-    let access = app.access.clone();
-    let headers = request.headers().clone();
-    // Argon2 takes its time.
-    let checked = tokio::task::spawn_blocking(move || access.check(&headers)).await;
-    match checked {
-        Ok(Ok(())) => {}
-        Ok(Err(problem)) => return problem.into_response(),
-        Err(_) => return Problem::busy().into_response(),
+    let said = match app.access.said(request.headers()) {
+        Ok(said) => said,
+        Err(problem) => return problem.into_response(),
+    };
+    if !app.access.are_known(&said) {
+        let access = app.access.clone();
+        let Ok(_turn) = app.access.guesses.acquire().await else { return Problem::busy().into_response() };
+        match tokio::task::spawn_blocking(move || access.are_right(&said)).await {
+            Ok(true) => {}
+            Ok(false) => return app.access.refused().into_response(),
+            Err(_) => return Problem::busy().into_response(),
+        }
     }
     let head = request.method() == Method::HEAD;
     let mut response = next.run(request).await;

@@ -12,6 +12,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 
 use crate::rest::access::Access;
 use crate::rest::folders::Folders;
@@ -28,6 +29,9 @@ const CONNECTIONS: usize = 512;
 
 /// How long a client may take to say what it wants.
 const HEADERS: Duration = Duration::from_secs(10);
+
+/// How long a client may leave an answer unread.
+const READING: Duration = Duration::from_secs(10);
 
 /// How long databases stay open that nobody asks for.
 const IDLE: Duration = Duration::from_secs(2);
@@ -185,7 +189,10 @@ async fn serve(listener: std::net::TcpListener, router: axum::Router, mut stoppi
         http.timer(TokioTimer::new()).header_read_timeout(HEADERS).keep_alive(true);
         // Who has no clock sends no date (RFC 9110, 6.6.1); and hyper panics before 1970.
         http.auto_date_header(SystemTime::now() >= SystemTime::UNIX_EPOCH);
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(READING));
+        let connection =
+            http.serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router.clone()));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             // A client that breaks off is its own affair.

@@ -11,6 +11,7 @@ use crate::sync::exchange::report::Report;
 use crate::sync::exchange::sync_times::Since;
 use crate::sync::exchange::syncset;
 use crate::sync::node::check::{Checked, check};
+use crate::sync::node::look;
 use crate::sync::node::verify::{self, Verification};
 use crate::sync::node::{Node, NodeInfo, Role};
 use crate::sync::progress::Progress;
@@ -49,8 +50,9 @@ impl Environment {
         for file in Environment::files_in(dir) {
             match open(&file) {
                 Ok(node) => nodes.push(node),
-                // Somebody's other database may lie in the folder.
+                // Somebody's other database may lie in the folder, or what is called one and is none.
                 Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(_) if !look::is_database(&file) => {}
                 Err(e) => return Err(e),
             }
         }

@@ -51,7 +51,14 @@ fn a_page_of_another_site_is_refused() {
     let port = address.port();
     for host in [format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")] {
         assert_eq!(status(&served, &[signed_in, ("Host", &host)]), 200, "{host}");
-        assert_eq!(status(&served, &[signed_in, ("Origin", &format!("http://{host}"))]), 200, "{host}");
+        let own = [signed_in, ("Host", host.as_str()), ("Origin", &format!("http://{host}"))];
+        assert_eq!(status(&served, &own), 200, "{host}");
+    }
+    // A page of this server asks it by the name by which it was asked for.
+    let other = [signed_in, ("Host", &*format!("localhost:{port}")), ("Origin", &format!("http://127.0.0.1:{port}"))];
+    assert_eq!(status(&served, &other), 403);
+    for (site, expected) in [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)] {
+        assert_eq!(status(&served, &[signed_in, ("Sec-Fetch-Site", site)]), expected, "{site}");
     }
     for host in [
         "localhost",

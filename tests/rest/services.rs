@@ -166,15 +166,16 @@ fn sets_are_refused_with_what_to_do() {
         (r#"{"syncID":1,"excludeNS":"CLIENT","file":"../../x"}"#, 403, ["outside", "file"]),
         (
             r#"{"syncID":1,"excludeNS":"CLIENT","dir":".","file":"master.db"}"#,
-            409,
-            ["there already", "nothing was changed"],
+            422,
+            ["ends in .syncset", "nothing was changed"],
         ),
+        (r#"{"syncID":1,"excludeNS":"CLIENT","dir":".","file":"credentials.json"}"#, 422, ["ends in .syncset", "file"]),
     ] {
         served.refused(prepare(body), status, &words);
     }
     let apply = |body: &str| served.client("POST", "/admin/synchronize", body);
     served.refused(apply(r#"{"syncID":5,"srcNS":"MASTER"}"#), 404, &["no set file syncFromMASTER-5.syncset"]);
-    served.refused(apply(r#"{"file":"../master.db"}"#), 422, &["not a sync set"]);
+    served.refused(apply(r#"{"file":"../master.db"}"#), 422, &["ends in .syncset"]);
     served.refused(apply(r#"{"file":"../../../etc/passwd"}"#), 403, &["outside"]);
     served.done(served.master("POST", "/randomorder", ""));
     served.done(prepare(r#"{"syncID":1,"excludeNS":"CLIENT","lastTrans":25}"#));

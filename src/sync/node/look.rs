@@ -36,6 +36,13 @@ pub(crate) fn is_file(path: &Path) -> Result<()> {
     })
 }
 
+/// Whether a file begins as SQLite's databases do, or is empty; also where it cannot be read.
+pub(crate) fn is_database(path: &Path) -> bool {
+    let mut beginning = [0; 16];
+    let read = std::fs::File::open(path).and_then(|mut file| std::io::Read::read(&mut file, &mut beginning));
+    read.map_or(true, |n| n == 0 || beginning == *b"SQLite format 3\0")
+}
+
 /// Refuses a file that has another name (a hard link): SQLite would keep two logs for it, by which it would be damaged.
 fn has_one_name(path: &Path) -> Result<()> {
     #[cfg(unix)]
