@@ -348,7 +348,7 @@ fn references_that_name_nothing_are_kept() {
     let prepared = pair.here.prepare(pair.there.info().guid, &options).unwrap();
     let report = pair.there.apply(&prepared.file, ApplyOptions::default()).unwrap();
     assert_eq!((report.requeued, report.inserted), (1, 0));
-    assert!(report.objects[0].reason.contains("corrected there"), "{}", report.objects[0].reason);
+    assert!(report.objects[0].reason.contains("changed there and names one"), "{}", report.objects[0].reason);
     foreign(pair.here.path()).execute_batch("UPDATE members SET grp = 2 WHERE id = 2").unwrap();
     pair.sets = 1000;
     pair.check("corrected");
