@@ -191,7 +191,7 @@ fn a_row_whose_parent_is_unknown_waits_for_it() {
     let report = pair.send(1);
     assert_eq!(report.requeued, 1);
     let reason = pair.nodes[0].requeue().unwrap()[0].reason.clone();
-    assert!(reason.contains("its id (7) names no person at the sender either"), "{reason}");
+    assert!(reason.contains("its id (7) named no person at the sender either"), "{reason}");
     pair.sql(0, "INSERT INTO person VALUES (7, 'another')");
     pair.nodes[0].retry(ApplyOptions::default()).unwrap();
     assert!(whose(&pair, 0).is_empty(), "it is not attached to another row");

@@ -22,7 +22,7 @@ fn what_names_no_row_at_its_source_waits_and_is_never_bound_to_another_row() {
         assert_eq!((report.inserted, report.requeued), (1, 1), "{odd}: {:?}", report.objects);
         let waiting = pair.nodes[0].requeue().unwrap();
         assert_eq!(waiting[0].cause, Cause::UnknownReference, "{odd}");
-        assert!(waiting[0].reason.contains("names no book at the sender either"), "{odd}: {}", waiting[0].reason);
+        assert!(waiting[0].reason.contains("named no book at the sender either"), "{odd}: {}", waiting[0].reason);
         assert_eq!(pair.text(0, "PRAGMA foreign_key_check"), "", "{odd}");
         assert_eq!(pair.text(0, "SELECT text FROM page"), pair.text(1, "SELECT text FROM page WHERE id = 6"), "{odd}");
         // What is broken at its source is found there.
