@@ -138,6 +138,7 @@ class Node:
         self.bonds = []                     # {guids} filed together at their origin, for what waits
         self.blocked = set()                # guids that cannot be applied now (a missing reference, say)
         self.records = 0
+        self.time = 0                       # when a discard is made
         self.unique = False                 # whether no two objects may have one `u`
         self.now = lambda: float('inf')     # the machine's clock; so far away no stamp is doubtful
         self.doubted = set()                # (guid, stamps) that were decided by doubt
@@ -315,7 +316,7 @@ class Node:
         return True
 
     # -- what people do -------------------------------------------------------------------------
-    def discard(self, clock=0):
+    def discard(self):
         """Give up what waits: a decision for ours, recorded, which travels like any other. Where something here excludes what waits, both
         are said anew with one stamp: two who give up each other's object have said the opposite of both, so one of the two stays."""
         if not self.waiting:
@@ -325,7 +326,7 @@ class Node:
         given_up = [(g, s) for g, s, _ in self.waiting if g not in self.rows or not leq(s.vector, self.rows[g].state.vector)]
         survivors = {other for guid, state in given_up for other in self._excluding(guid, state)}
         excluded = {guid for guid, state in given_up if self._excluding(guid, state)}
-        stamp = (clock, self.role, self.name)
+        stamp = (self.time, self.role, self.name)
         self.truth.given_up |= {state.content['u'] for guid, state in given_up
                                 if self.unique and state.content and guid not in self.rows and guid not in excluded}
         for guid, theirs, _ in self.waiting:
@@ -663,7 +664,8 @@ def play(seed, count, rule, failures, crossed, steps=60, objects=3):
         elif failures.get('requeue'):
             node.blocked = {rnd.randrange(objects)} if rnd.random() < .5 else set()
             if failures.get('discard') and rnd.random() < .2:
-                node.discard(clock)
+                node.time = clock
+                node.discard()
             node.settle(rule)
     for node in nodes:
         node.blocked = set()
@@ -674,7 +676,8 @@ def play(seed, count, rule, failures, crossed, steps=60, objects=3):
         for node in nodes:
             if node.unique and turn % 3 == 2 and turn < 10:
                 traffic += len(node.waiting)                    # all give up what waits, none having heard of the others
-                node.discard(steps + turn)
+                node.time = steps + turn
+                node.discard()
         for node in nodes[1:]:
             pairs = ((node, hub), (hub, node))
             ready = {}
