@@ -49,7 +49,12 @@ impl Node {
                 true => seen.number,
                 false => conn.query_row("SELECT number FROM objsync_state", [], |r| r.get(0))?,
             };
-            become_new_node(&conn, &info, &Parting { number, clock: seen.clock, seen, compared: false }, None)?;
+            become_new_node(
+                &conn,
+                &info,
+                &Parting { number, made: number, clock: seen.clock, seen, compared: false },
+                None,
+            )?;
             conn.execute_batch(
                 "DELETE FROM objsync_set; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;",
             )?;
@@ -134,7 +139,13 @@ impl Node {
                 Some(original) => parting::compare(&node.conn, original, old)?,
                 None => None,
             };
-            let unknown = Parting { number: certain.number, clock: certain.clock, seen: certain, compared: false };
+            let unknown = Parting {
+                number: certain.number,
+                made: certain.number,
+                clock: certain.clock,
+                seen: certain,
+                compared: false,
+            };
             let parting = compared.unwrap_or(unknown);
             become_new_node(&node.conn, &info, &parting, original.as_deref())?;
             if gone {

@@ -24,8 +24,10 @@ use crate::sync::node::store::{self, SERIAL_BITS};
 /// Where a file went its own way.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Parting {
-    /// Commits up to this one are the old node's.
+    /// Commits up to this one are the old node's for certain: it has told others of them, so a backup of it is found out.
     pub(crate) number: u64,
+    /// Objects made after this commit were made in this file.
+    pub(crate) made: u64,
     /// What the old node wrote after this time, and after that commit, was made in this file.
     pub(crate) clock: i64,
     /// The old node's last point up to there.
@@ -65,7 +67,7 @@ pub(crate) fn compare(conn: &Connection, original: &Path, node: NodeId) -> Resul
     };
     let both = told(&other)?;
     let (at, clock) = told(conn)?.into_iter().find(|point| both.contains(point)).unwrap_or_default();
-    Ok(Some(Parting { number, clock, seen: Point { number: at, clock }, compared: true }))
+    Ok(Some(Parting { number: after, made: number, clock, seen: Point { number: at, clock }, compared: true }))
 }
 
 /// Whether a file is that node's.
@@ -133,13 +135,13 @@ pub(crate) fn hand_over(
         [parting.number],
     )?;
     if let Some(original) = original.filter(|_| parting.compared) {
-        find_unjournaled(conn, old, parting.number, original)?;
-        give_identities(conn, old, new)?;
+        find_unjournaled(conn, old, parting.made, original)?;
+        give_identities(conn, old, new, parting.made)?;
     }
     // What was written since has this node's stamp. A decision keeps the stamp of what won, which may be the old node's.
     for table in versions(conn)?.iter().map(String::as_str).chain(["objsync_journal"]) {
         let sql = format!("UPDATE {table} SET author = ?1 WHERE author = ?2 AND own > ?3 AND time > ?4");
-        conn.execute(&sql, (new, old, parting.number, parting.clock))?;
+        conn.execute(&sql, (new, old, parting.made, parting.clock))?;
     }
     let mut statement = conn.prepare("SELECT pos, dots FROM objsync_journal WHERE number > ?1 AND dots IS NOT NULL")?;
     let listed: Vec<(i64, String)> =
@@ -187,12 +189,13 @@ fn find_unjournaled(conn: &Connection, old: i64, parted: u64, original: &Path) -
     Ok(())
 }
 
-fn give_identities(conn: &Connection, old: i64, new: i64) -> Result<()> {
+fn give_identities(conn: &Connection, old: i64, new: i64, made: u64) -> Result<()> {
     conn.execute(
         "UPDATE temp.objsync_since SET new = (?1 << ?2) + n FROM
-         (SELECT object AS made, row_number() OVER (ORDER BY object) AS n FROM temp.objsync_since WHERE own = 0 AND object >> ?2 = ?3)
+         (SELECT object AS made, row_number() OVER (ORDER BY object) AS n FROM temp.objsync_since WHERE own = 0 AND object >> ?2 = ?3
+          AND NOT EXISTS (SELECT 1 FROM objsync_journal j WHERE j.object = objsync_since.object AND j.number <= ?4))
          WHERE object = made",
-        (new, SERIAL_BITS, old),
+        (new, SERIAL_BITS, old, made),
     )?;
     let made = |column: &str, table: &str| {
         format!(
