@@ -300,7 +300,6 @@ impl Node {
             end,
             received: received.collect::<Result<_>>()?,
             seen: self.all_seen()?,
-            copied: self.all_copied()?,
             told: self.told_since_heard(peer.guid)?,
             earlier: self.unconfirmed_sets(peer)?,
             classes: self.classes.clone(),

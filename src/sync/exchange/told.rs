@@ -97,22 +97,10 @@ impl Node {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Nodes whose copies have more of them than they have told anybody, and up to which commit.
-    pub(crate) fn all_copied(&self) -> Result<Vec<(NodeId, u64)>> {
-        let sql = "SELECT guid, copied FROM objsync_node WHERE copied > seen_number ORDER BY n";
-        let mut statement = self.conn.prepare_cached(sql)?;
-        let rows = statement.query_map([], |r| Ok((NodeId(r.get::<_, i64>(0)? as u64), r.get(1)?)))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
     /// Notes what a set tells of points: the sender's, those of others that it knows, and the one of this node that it has heard of.
     pub(crate) fn note_points(&self, header: &Header) -> Result<()> {
         let sender = (header.source.guid, header.number, header.clock);
         header.seen.iter().chain([&sender]).try_for_each(|point| self.note_seen(*point))?;
-        for (node, number) in &header.copied {
-            let sql = "UPDATE objsync_node SET copied = max(copied, ?2) WHERE guid = ?1";
-            self.conn.prepare_cached(sql)?.execute((node.0 as i64, number))?;
-        }
         if let Some((_, clock)) = header.saw(self.info.guid) {
             self.conn.execute(NOTE_HEARD, (self.nodes.number(header.source.guid)?, clock))?;
         }

@@ -1,14 +1,13 @@
 //! Fresh copies: a copied or restored file is a new node. Journal, history and what waits are kept; the lineage says from
 //! which commit of which node it goes on; of what peers know, only what they have confirmed is claimed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::functions::FunctionFlags;
 
 use crate::sync::data::guid::NodeId;
-use crate::sync::data::schema::quote;
 use crate::sync::error::{Error, Result};
 use crate::sync::exchange::signature;
 use crate::sync::exchange::told::{Point, last_told};
@@ -43,18 +42,9 @@ impl Node {
             let mut conn = open_file(&part)?;
             self.copy_pages(&mut conn)?;
             store::configure(&conn)?;
+            // The file could be put back from a backup without having noted that anybody had heard of later commits.
             let seen = last_told(&conn, i64::MAX)?;
-            let number = match self.read_only {
-                // The file could be put back from a backup without having noted that anybody had heard of later commits.
-                true => seen.number,
-                false => conn.query_row("SELECT number FROM objsync_state", [], |r| r.get(0))?,
-            };
-            become_new_node(
-                &conn,
-                &info,
-                &Parting { number, made: number, clock: seen.clock, seen, compared: false },
-                None,
-            )?;
+            become_new_node(&conn, &info, &Parting::after(seen), None)?;
             conn.execute_batch(
                 "DELETE FROM objsync_set; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;",
             )?;
@@ -132,22 +122,15 @@ impl Node {
         let is_gone = |at: &String| Path::new(at) == self.path || !at.contains('\u{fffd}') && !Path::new(at).exists();
         let gone = was_at.as_ref().is_none_or(is_gone);
         let old = self.info.guid;
-        let original = was_at.as_ref().filter(|_| !gone).map(PathBuf::from);
+        let original = was_at.as_ref().filter(|_| !gone).map(Path::new);
         self.write(|node| {
             node.make_final("this database became a new node since")?;
-            let compared = match &original {
+            let compared = match original {
                 Some(original) => parting::compare(&node.conn, original, old)?,
                 None => None,
             };
-            let unknown = Parting {
-                number: certain.number,
-                made: certain.number,
-                clock: certain.clock,
-                seen: certain,
-                compared: false,
-            };
-            let parting = compared.unwrap_or(unknown);
-            become_new_node(&node.conn, &info, &parting, original.as_deref())?;
+            let original = original.filter(|_| compared.is_some());
+            become_new_node(&node.conn, &info, &compared.unwrap_or(Parting::after(certain)), original)?;
             if gone {
                 let sql = "DELETE FROM objsync_sync_time WHERE peer = (SELECT n FROM objsync_node WHERE guid = ?1)";
                 node.conn.execute(sql, [old.0 as i64])?;
@@ -173,7 +156,7 @@ fn cannot_write(file: &Path, e: &std::io::Error) -> Error {
 
 /// Commits up to the parting stay the old node's; those after it, if any, are the new node's, under the same numbers.
 fn become_new_node(conn: &Connection, info: &NodeInfo, parting: &Parting, original: Option<&Path>) -> Result<()> {
-    let (certain, seen) = (parting.number, parting.seen);
+    let Point { number: certain, clock } = parting.seen;
     let old: i64 = conn.query_row("SELECT node FROM objsync_state", [], |r| r.get(0))?;
     conn.execute(
         "INSERT INTO objsync_node (guid, name, role) VALUES (?1, ?2, ?3)",
@@ -208,10 +191,7 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, parting: &Parting, origin
     )?;
     conn.execute("UPDATE objsync_sync_time SET sent = acknowledged, heard = 0", [])?;
     conn.execute("INSERT OR REPLACE INTO objsync_sync_time (peer, received) VALUES (?1, ?2)", (old, certain))?;
-    conn.execute(
-        "UPDATE objsync_node SET seen_number = ?2, seen_clock = ?3, copied = max(copied, ?4) WHERE n = ?1",
-        (old, seen.number, seen.clock, certain),
-    )?;
+    conn.execute("UPDATE objsync_node SET seen_number = ?2, seen_clock = ?3 WHERE n = ?1", (old, certain, clock))?;
     conn.execute("UPDATE objsync_state SET node = ?1, serial = 0, path = NULL", [new])?;
     conn.execute_batch("DELETE FROM objsync_told")?;
     conn.execute("INSERT INTO objsync_told (number, clock) SELECT ?1, clock FROM objsync_state", [certain])?;
@@ -219,18 +199,12 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, parting: &Parting, origin
     conn.execute_batch("PRAGMA secure_delete = ON")?;
     signature::make_key(conn)?;
     parting::hand_over(conn, old, new, parting, original)?;
-    let tables: Vec<String> = conn
-        .prepare("SELECT table_name FROM objsync_class")?
-        .query_map([], |r| r.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    let versions = tables.iter().flat_map(|t| [format!("objsync_object_{t}"), format!("objsync_tombstone_{t}")]);
-    for table in versions.chain(["objsync_journal".to_owned()]) {
+    for table in parting::versions(conn)?.into_iter().chain(["objsync_journal".to_owned()]) {
         let sql = format!(
             "UPDATE {table} SET rest = iif(old > 0, objsync_with({table}.rest, old), {table}.rest), own = iif({table}.own > ?1, {table}.own, 0)
              FROM (SELECT u.rowid AS at, iif(u.own > ?1, coalesce(s.own, ?1), u.own) AS old
                    FROM {table} u LEFT JOIN temp.objsync_since s ON s.new = u.object WHERE u.own > 0)
-             WHERE {table}.rowid = at",
-            table = quote(&table)
+             WHERE {table}.rowid = at"
         );
         conn.execute(&sql, [certain])?;
     }

@@ -17,23 +17,24 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::sync::data::guid::NodeId;
 use crate::sync::data::schema::quote;
 use crate::sync::error::{Error, Result};
-use crate::sync::exchange::told::Point;
+use crate::sync::exchange::told::{Point, last_told};
 use crate::sync::node::look::look_into;
 use crate::sync::node::store::{self, SERIAL_BITS};
 
 /// Where a file went its own way.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Parting {
-    /// Commits up to this one are the old node's for certain: it has told others of them, so a backup of it is found out.
-    pub(crate) number: u64,
-    /// Objects made after this commit were made in this file.
-    pub(crate) made: u64,
-    /// What the old node wrote after this time, and after that commit, was made in this file.
-    pub(crate) clock: i64,
-    /// The old node's last point up to there.
+    /// Up to here everything is the old node's for certain: it has told others of it, so a backup of it is found out.
     pub(crate) seen: Point,
-    /// The original was compared: everything after `number` was made in this file.
-    pub(crate) compared: bool,
+    /// Objects made after this commit, and states written after it, were made in this file.
+    pub(crate) made: u64,
+}
+
+impl Parting {
+    /// Where nothing more is known than what the old node has told.
+    pub(crate) fn after(seen: Point) -> Parting {
+        Parting { seen, made: seen.number }
+    }
 }
 
 /// An event, and the stamp of the state that it made.
@@ -54,20 +55,13 @@ pub(crate) fn compare(conn: &Connection, original: &Path, node: NodeId) -> Resul
         return Ok(None);
     }
     // A copy tells nobody anything, so up to the last point in it both are the same.
-    let after: u64 = conn.query_row("SELECT coalesce(max(number), 0) FROM objsync_told", [], |r| r.get(0))?;
-    let (ours, theirs) = (events(conn, after)?, events(&other, after)?);
+    let seen = last_told(conn, i64::MAX)?;
+    let (ours, theirs) = (events(conn, seen.number)?, events(&other, seen.number)?);
     let common =
         ours.iter().filter(|(pos, event)| theirs.get(*pos) == Some(*event)).map(|(_, event)| event.number).max();
     let floor: u64 = other.query_row("SELECT floor FROM objsync_state", [], |r| r.get(0))?;
-    let Some(number) = common.or((floor <= after).then_some(after)) else { return Ok(None) };
-    let sql = "SELECT number, clock FROM objsync_told WHERE number <= ?1 ORDER BY clock DESC";
-    let told = |conn: &Connection| -> Result<Vec<(u64, i64)>> {
-        let mut statement = conn.prepare(sql)?;
-        Ok(statement.query_map([number], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<rusqlite::Result<_>>()?)
-    };
-    let both = told(&other)?;
-    let (at, clock) = told(conn)?.into_iter().find(|point| both.contains(point)).unwrap_or_default();
-    Ok(Some(Parting { number: after, made: number, clock, seen: Point { number: at, clock }, compared: true }))
+    let made = common.or((floor <= seen.number).then_some(seen.number));
+    Ok(made.map(|made| Parting { seen, made }))
 }
 
 /// Whether a file is that node's.
@@ -110,14 +104,14 @@ fn events(conn: &Connection, after: u64) -> Result<HashMap<i64, Event>> {
 }
 
 /// The tables that hold versions of objects, quoted.
-fn versions(conn: &Connection) -> Result<Vec<String>> {
+pub(crate) fn versions(conn: &Connection) -> Result<Vec<String>> {
     let classes = store::classes(conn)?;
     Ok(classes.iter().flat_map(|class| [class.objects(), class.tombstones()]).collect())
 }
 
 /// Gives what was made after the parting to the new node (`new`, `old`: small numbers), but for the vectors. Leaves, in the temporary
 /// table `objsync_since`, the objects written since: `own`, the last commit of the old node's in them (0: they were made since), and
-/// `new`, what they are named from now on.
+/// `new`, what they are named from now on. `original`: the file that was compared, if any.
 pub(crate) fn hand_over(
     conn: &Connection,
     old: i64,
@@ -132,24 +126,24 @@ pub(crate) fn hand_over(
         "INSERT INTO temp.objsync_since (object, class, own, new)
          SELECT object, class, iif(before = 0, 0, own), object FROM
          (SELECT object, class, before, own, min(pos) FROM objsync_journal WHERE number > ?1 GROUP BY object)",
-        [parting.number],
+        [parting.seen.number],
     )?;
-    if let Some(original) = original.filter(|_| parting.compared) {
+    if let Some(original) = original {
         find_unjournaled(conn, old, parting.made, original)?;
         give_identities(conn, old, new, parting.made)?;
     }
     // What was written since has this node's stamp. A decision keeps the stamp of what won, which may be the old node's.
     for table in versions(conn)?.iter().map(String::as_str).chain(["objsync_journal"]) {
         let sql = format!("UPDATE {table} SET author = ?1 WHERE author = ?2 AND own > ?3 AND time > ?4");
-        conn.execute(&sql, (new, old, parting.made, parting.clock))?;
+        conn.execute(&sql, (new, old, parting.made, parting.seen.clock))?;
     }
     let mut statement = conn.prepare("SELECT pos, dots FROM objsync_journal WHERE number > ?1 AND dots IS NOT NULL")?;
     let listed: Vec<(i64, String)> =
-        statement.query_map([parting.number], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        statement.query_map([parting.seen.number], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
     for (pos, text) in listed {
         let mut dots: Vec<(usize, i64, u64)> = serde_json::from_str(&text)
             .map_err(|_| Error::storage("what the journal says of who wrote what is damaged"))?;
-        for dot in dots.iter_mut().filter(|dot| dot.1 == old && dot.2 > parting.number) {
+        for dot in dots.iter_mut().filter(|dot| dot.1 == old && dot.2 > parting.seen.number) {
             dot.1 = new;
         }
         let text = serde_json::to_string(&dots).map_err(|e| Error::storage(e.to_string()))?;

@@ -64,8 +64,7 @@ CREATE TABLE objsync_node (
     role TEXT NOT NULL,
     public BLOB,                        -- its Ed25519 key; NULL: not known
     seen_number INTEGER NOT NULL DEFAULT 0, -- the latest point known of it: its last commit
-    seen_clock INTEGER NOT NULL DEFAULT 0,  -- and its clock then
-    copied INTEGER NOT NULL DEFAULT 0       -- the last commit that a copy of it, made by hand, is known to have
+    seen_clock INTEGER NOT NULL DEFAULT 0   -- and its clock then
 );
 CREATE TABLE objsync_lineage (
     node INTEGER NOT NULL, place INTEGER NOT NULL, ancestor INTEGER NOT NULL, number INTEGER NOT NULL,
@@ -219,7 +218,6 @@ ALTER TABLE objsync_waiting ADD COLUMN dots TEXT;
     "
 DELETE FROM objsync_aside;
 CREATE INDEX objsync_aside_by_key ON objsync_aside (class, key);
-ALTER TABLE objsync_node ADD COLUMN copied INTEGER NOT NULL DEFAULT 0;
 ",
 ];
 

@@ -16,9 +16,8 @@
 //! Header: `objsync` (always `syncset`), `format`, `id`, `nodes` (GUID, name, role, and the public key where the source knows it), `source` and `target`, `lineage` of the
 //! source (`[node, number]`, nearest first), `number` and `clock` of the source when the set was made, the range of
 //! commits (`start`, `end`], `received` (what the source has of whom, so that acknowledgements travel), `seen` (at which last
-//! commit and clock whom is known to have been, so that a restored file is found out), `copied` (`[node, number]`: up to which commit copies made by hand
-//! have of a node, where that is beyond `seen`; missing where there is none), `told` (`[number, clock]` of the source whenever it
-//! told anybody what it held, since the target heard of it last; since format 4),
+//! commit and clock whom is known to have been, so that a restored file is found out), `told` (`[number, clock]` of the source whenever it told
+//! anybody what it held, since the target heard of it last; since format 4),
 //! `earlier` (sets prepared for the target and not confirmed, `[id, first, last]`; since format 2), the `classes` with their properties (`key` is the name of an INTEGER PRIMARY KEY, or the places of a key that is
 //! content; `added` is what a property had before its column was added, `formerly` its former names; since format 3), `created`, and `keys`, which explains the short keys of the object lines:
 //!
@@ -123,8 +122,6 @@ pub struct Header {
     pub received: Vec<(NodeId, u64)>,
     /// At which last commit and clock the source last saw others.
     pub seen: Vec<(NodeId, u64, i64)>,
-    /// Of nodes that were copied by hand: up to which commit their copies have them, where that is beyond `seen`.
-    pub copied: Vec<(NodeId, u64)>,
     /// Its last commit and clock whenever the source told anybody what it held, from the last time that the target is known to
     /// have heard of, oldest first, this set included.
     pub told: Vec<(u64, i64)>,
@@ -247,8 +244,6 @@ struct HeaderLine {
     end: u64,
     received: Vec<(usize, u64)>,
     seen: Vec<(usize, u64, i64)>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    copied: Vec<(usize, u64)>,
     #[serde(default)]
     told: Vec<(u64, i64)>,
     #[serde(default)]

@@ -304,7 +304,6 @@ fn header(line: &HeaderLine) -> Result<Header> {
         end: line.end,
         received: pairs(&line.received)?,
         seen: line.seen.iter().map(|(place, n, clock)| Ok((node(*place)?.guid, *n, *clock))).collect::<Result<_>>()?,
-        copied: pairs(&line.copied)?,
         told: line.told.clone(),
         earlier: line.earlier.clone(),
         classes: line.classes.clone(),

@@ -129,7 +129,6 @@ impl Writer {
             start: header.start,
             end: header.end,
             received: header.received.iter().map(place).collect::<Result<_>>()?,
-            copied: header.copied.iter().map(place).collect::<Result<_>>()?,
             seen: header
                 .seen
                 .iter()
