@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::pair::Pair;
-use common::{TestClock, assert_same, assert_sound, dump, skip};
+use common::{TestClock, assert_same, assert_sound, dump, folder, skip};
 use objsync::sync::*;
 use rusqlite::Connection;
 
@@ -36,10 +36,26 @@ fn failed(output: &Output, what: &str) {
     assert!(says.iter().any(|says| said.contains(says)), "{what}: {said}");
 }
 
+/// What a command does, run in `dir`, while some of its calls fail as strace injects it, and the first that did; `None`: none did.
+#[cfg(target_os = "linux")]
+fn with_fault(command: &Command, dir: &Path, calls: &str, fault: &str) -> Option<(Output, String)> {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let output = Command::new("strace")
+        .args(["-f", "-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:{fault}"), "-o"])
+        .arg(log.path())
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let calls_made = std::fs::read_to_string(log.path()).unwrap();
+    let hit = calls_made.lines().find(|l| l.contains("(INJECTED)"))?;
+    Some((output, hit.to_owned()))
+}
+
 /// A demo environment with something to send at both sides.
 fn demo() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    let home = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    let home = folder();
     for words in [
         "install --items 3 --customers 3 --employees 3 --orders 8 --seed 1",
         "random-order --node MASTER",
@@ -121,23 +137,11 @@ fn a_disk_that_is_full_or_fails_at_any_call_leaves_everything_as_it_was() {
     for words in commands {
         let before = files(&dir);
         let stood = stand(&dir);
-        let log = tempfile::NamedTempFile::new().unwrap();
         for (calls, error, on) in faults {
             for n in 1.. {
                 put_back(&dir, &before);
-                let plain = program(&dir, words);
-                let output = Command::new("strace")
-                    .args(["-f", "-e", &format!("trace={calls}"), "-e"])
-                    .arg(format!("inject={calls}:error={error}:when={n}{on}"))
-                    .arg("-o")
-                    .arg(log.path())
-                    .arg(plain.get_program())
-                    .args(plain.get_args())
-                    .current_dir(&dir)
-                    .output()
-                    .unwrap();
-                let calls_made = std::fs::read_to_string(log.path()).unwrap();
-                let Some(hit) = calls_made.lines().find(|l| l.contains("(INJECTED)")) else { break };
+                let fault = format!("error={error}:when={n}{on}");
+                let Some((output, hit)) = with_fault(&program(&dir, words), &dir, calls, &fault) else { break };
                 // Nobody can be told.
                 if hit.contains("write(1,") || hit.contains("write(2,") {
                     continue;
@@ -205,8 +209,7 @@ fn a_command_on_databases_that_fails_at_any_step_leaves_all_of_them_as_they_were
     if Command::new("strace").arg("-V").output().is_err() {
         return skip("strace", "there is no strace");
     }
-    let memory = Path::new("/dev/shm");
-    let home = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    let home = folder();
     let dir = home.path().canonicalize().unwrap();
     let run = |words: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_objsync"));
@@ -243,26 +246,14 @@ fn a_command_on_databases_that_fails_at_any_step_leaves_all_of_them_as_they_were
             all.map(|file| (file.clone(), holds(&file))).collect()
         };
         let stood = held();
-        let log = tempfile::NamedTempFile::new().unwrap();
         for (calls, on) in [
             ("pwrite64,pwritev,ftruncate,fallocate,fsync,fdatasync", "+"),
             ("rename,renameat,renameat2,linkat,openat", ""),
         ] {
             for n in 1.. {
                 put_back(&dir, &before);
-                let plain = run(words);
-                let output = Command::new("strace")
-                    .args(["-f", "-e", &format!("trace={calls}"), "-e"])
-                    .arg(format!("inject={calls}:error=ENOSPC:when={n}{on}"))
-                    .arg("-o")
-                    .arg(log.path())
-                    .arg(plain.get_program())
-                    .args(plain.get_args())
-                    .current_dir(&dir)
-                    .output()
-                    .unwrap();
-                let calls_made = std::fs::read_to_string(log.path()).unwrap();
-                let Some(hit) = calls_made.lines().find(|l| l.contains("(INJECTED)")) else { break };
+                let fault = format!("error=ENOSPC:when={n}{on}");
+                let Some((output, hit)) = with_fault(&run(words), &dir, calls, &fault) else { break };
                 let what = format!("{words}: {n}{on} of {calls}: {hit}");
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
                 assert!(!said.contains("panicked"), "{what}: {said}");

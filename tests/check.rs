@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use common::{assert_sound, checked};
+use common::{assert_sound, checked, send};
 use objsync::sync::*;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -24,22 +24,6 @@ struct Files {
     north: PathBuf,
     south: PathBuf,
     backup: PathBuf,
-}
-
-fn send(from: &mut Node, to: &mut Node, id: i64) {
-    let file = from.path().with_file_name(format!("{}-{id}.syncset", from.info().name));
-    let (since, update_sync_time) = (Since::Sent, true);
-    let options = PrepareOptions {
-        id,
-        file: file.clone(),
-        since,
-        upto: None,
-        overwrite: false,
-        compress: false,
-        update_sync_time,
-    };
-    from.prepare(to.info().guid, &options).unwrap();
-    to.apply(&file, ApplyOptions::default()).unwrap();
 }
 
 impl Files {

@@ -5,7 +5,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::assert_sound;
+use common::{assert_sound, send};
 use objsync::sync::*;
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
@@ -158,19 +158,7 @@ fn what_cannot_be_tracked_is_left_out_and_named_and_the_others_go_on() {
 
 fn exchange(from: &mut Node, to: &mut Node) {
     let id = from.next_set_id().unwrap();
-    let file = from.path().with_file_name(format!("{}-{id}.syncset", from.info().name));
-    let since = Since::Sent;
-    let options = PrepareOptions {
-        id,
-        file: file.clone(),
-        since,
-        upto: None,
-        overwrite: false,
-        compress: false,
-        update_sync_time: true,
-    };
-    from.prepare(to.info().guid, &options).unwrap();
-    to.apply(&file, ApplyOptions::default()).unwrap();
+    send(from, to, id);
 }
 
 #[test]

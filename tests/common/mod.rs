@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use objsync::sync::{Checked, Clock, Node, Progress};
+use objsync::sync::{ApplyOptions, Checked, Clock, Node, PrepareOptions, Progress, Since};
 
 /// Whether `what` is named in OBJSYNC_REQUIRE: what a machine lacks is then a failure, not a skip.
 pub fn required(what: &str) -> bool {
@@ -45,6 +45,22 @@ impl TestClock {
         let time = self.0.clone();
         Arc::new(move || time.load(Ordering::SeqCst))
     }
+}
+
+/// Prepares a set for another node under that id, beside the file of the first, and applies it.
+pub fn send(from: &mut Node, to: &mut Node, id: i64) {
+    let file = from.path().with_file_name(format!("{}-{id}.syncset", from.info().name));
+    let options = PrepareOptions {
+        id,
+        file: file.clone(),
+        since: Since::Sent,
+        upto: None,
+        overwrite: false,
+        compress: false,
+        update_sync_time: true,
+    };
+    from.prepare(to.info().guid, &options).unwrap();
+    to.apply(&file, ApplyOptions::default()).unwrap();
 }
 
 /// The rows of every table in the file, ours and the user's.
