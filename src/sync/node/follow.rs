@@ -20,8 +20,7 @@ use crate::sync::node::{Node, store, triggers};
 impl Node {
     /// The classes, brought in line with their tables, all or nothing.
     pub(crate) fn follow_tables(&self) -> Result<Vec<Class>> {
-        self.conn.execute_batch("SAVEPOINT follow")?;
-        let followed = (|| {
+        self.all_or_nothing(|| {
             for class in store::classes(&self.conn)? {
                 match self.changed_columns(&class)? {
                     None => triggers::check(&self.conn, &class)?,
@@ -29,12 +28,7 @@ impl Node {
                 }
             }
             store::classes(&self.conn)
-        })();
-        if followed.is_err() {
-            self.conn.execute_batch("ROLLBACK TO follow")?;
-        }
-        self.conn.execute_batch("RELEASE follow")?;
-        followed
+        })
     }
 
     /// How the columns of a table differ from those that are recorded; `None`: not at all. Refuses what cannot be followed.

@@ -24,13 +24,7 @@ impl Node {
         if left.is_empty() {
             return Ok(());
         }
-        self.conn.execute_batch("SAVEPOINT left_aside")?;
-        let filed = self.file_left_aside(&left);
-        if filed.is_err() {
-            self.conn.execute_batch("ROLLBACK TO left_aside")?;
-        }
-        self.conn.execute_batch("RELEASE left_aside")?;
-        filed
+        self.all_or_nothing(|| self.file_left_aside(&left))
     }
 
     fn file_left_aside(&self, classes: &[&Class]) -> Result<()> {

@@ -383,6 +383,17 @@ impl Node {
         self.within_transaction(work)
     }
 
+    /// Does something within a transaction, or as one of its own: whole or not at all.
+    pub(crate) fn all_or_nothing<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.conn.execute_batch("SAVEPOINT all_or_nothing")?;
+        let result = work();
+        if result.is_err() {
+            self.conn.execute_batch("ROLLBACK TO all_or_nothing")?;
+        }
+        self.conn.execute_batch("RELEASE all_or_nothing")?;
+        result
+    }
+
     fn within_transaction<T>(&mut self, work: impl FnOnce(&mut Node) -> Result<T>) -> Result<T> {
         self.begin_writing()?;
         let known = self.tables_known();

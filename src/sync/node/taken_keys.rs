@@ -21,13 +21,7 @@ impl Node {
         if !any {
             return Ok(());
         }
-        self.conn.execute_batch("SAVEPOINT taken_keys")?;
-        let followed = self.file_turned_rows();
-        if followed.is_err() {
-            self.conn.execute_batch("ROLLBACK TO taken_keys")?;
-        }
-        self.conn.execute_batch("RELEASE taken_keys")?;
-        followed
+        self.all_or_nothing(|| self.file_turned_rows())
     }
 
     fn file_turned_rows(&self) -> Result<()> {
