@@ -258,22 +258,20 @@ impl Environment {
         self.nodes[place].apply(file, options).map_err(|e| self.hint_for_elsewhere(place, file, e))
     }
 
-    /// What lacks an earlier set is told what to do at the sender, where that is not at hand.
+    /// Where an earlier set is missing and its sender is not at hand, adds what to do there.
     fn hint_for_elsewhere(&self, place: usize, file: &Path, error: Error) -> Error {
-        let source = syncset::read_header(file).map(|header| header.source);
-        match source {
-            Ok(source)
-                if error.refusal() == Some(Refusal::Gap)
-                    && !self.nodes.iter().any(|n| n.info().guid == source.guid) =>
-            {
-                let us = &self.nodes[place].info().name;
-                error.hint(format!(
-                    "apply the earlier set first, or have one prepared at {} for all that {us} has not acknowledged (`prepare --to {us} --since acknowledged`)",
-                    source.name
-                ))
-            }
-            _ => error,
+        if error.refusal() != Some(Refusal::Gap) {
+            return error;
         }
+        let Ok(source) = syncset::read_header(file).map(|header| header.source) else { return error };
+        if self.nodes.iter().any(|n| n.info().guid == source.guid) {
+            return error;
+        }
+        let us = &self.nodes[place].info().name;
+        error.hint(format!(
+            "apply the earlier set first, or have one prepared at {} for all that {us} has not acknowledged (`prepare --to {us} --since acknowledged`)",
+            source.name
+        ))
     }
 
     /// Says what [`Environment::apply`] would do now.
@@ -403,7 +401,7 @@ impl Environment {
     /// `target` is told how far it has everything, and tries again what waits; a report only where that did something.
     pub fn exchange(&mut self, source: usize, target: usize, rule: Option<Rule>) -> Result<Option<Report>> {
         self.check_not_restored(target)?;
-        // What other programs have done to the tables is to be told, too.
+        // Files what other programs have done to the tables, so that it is told, too.
         [source, target].into_iter().try_for_each(|place| self.nodes[place].refresh())?;
         if !self.has_news(source, target)? && self.nodes[source].has_the_classes_of(&self.nodes[target])? {
             return self.tell_without_set(source, target, rule);

@@ -38,14 +38,14 @@ impl Survivors {
         self.confirmed.is_empty()
     }
 
-    /// Whether an object of which something waits belongs to a pair that excludes each other.
+    /// Whether a waiting state is of an object that excludes another one, or that another one excludes.
     pub(crate) fn are_about(&self, p: &Pending) -> bool {
         self.excluded.contains(&p.guid) || self.confirmed.contains(&(p.class, p.guid))
     }
 }
 
 impl Node {
-    /// What excludes any of these here. Of what is here already nothing is given up.
+    /// The objects here that exclude any of these states. A state that is here already is not given up, so nothing excludes it.
     pub(crate) fn survivors<'a>(&self, given_up: impl Iterator<Item = &'a Pending>) -> Result<Survivors> {
         let mut survivors = Survivors::default();
         for p in given_up {
@@ -109,7 +109,8 @@ impl Node {
         Ok(Some(wanted))
     }
 
-    /// Says anew, as commit `number` and with its stamp, what these objects are, where that commit has not said it yet.
+    /// Files the present state of these objects once more, as commit `number` with its stamp. Leaves out objects that this commit has
+    /// filed already.
     pub(crate) fn confirm(&self, survivors: &HashSet<(usize, Guid)>, number: u64, stamp: Stamp) -> Result<()> {
         let mut survivors: Vec<(usize, Guid)> = survivors.iter().copied().collect();
         survivors.sort();
@@ -119,7 +120,7 @@ impl Node {
             let mut vector = before.state.vector.clone();
             vector.set(self.info.guid, number);
             let new = State { content: before.state.content.clone(), vector, stamp };
-            // Every property is said anew, so `merge-properties` sees each as written by this side.
+            // This commit writes every property, so `merge-properties` takes each as written by this side.
             let dots = (0..class.properties.len()).map(|place| (place, None)).collect();
             let pos = self.file_event(class, guid, Some(&before), false, before.key, (number, None, &dots))?;
             let references = Default::default();

@@ -19,7 +19,8 @@ struct Word {
 }
 
 impl Node {
-    /// This node, those of which its file was a copy, and those of which it has heard a point or received something.
+    /// The nodes that this one knows: itself, those of which its file was a copy, those that told it a point, and those that sent it
+    /// something.
     fn acquaintances(&self) -> Result<BTreeSet<NodeId>> {
         let mut known = BTreeSet::from([self.info.guid]);
         known.extend(self.lineage_of(self.info.guid)?.into_iter().map(|(node, _)| node));
@@ -50,8 +51,11 @@ impl Node {
         if objects == 0 || !self.has_objects()? || !self.acquaintances()?.is_disjoint(&theirs) {
             return Ok(());
         }
-        Err(self
-            .strangers(&header.source.name, &format!("objsync apply SET --join --node {}", quoted(&self.info.name))))
+        let hint = format!(
+            "if one was a copy of the other, do not track both: make one anew from the other (objsync copy); to join two separate collections, say so (objsync apply SET --join --node {})",
+            quoted(&self.info.name)
+        );
+        Err(self.are_strangers(&header.source.name).hint(hint))
     }
 
     /// The same for a node at hand.
@@ -60,20 +64,19 @@ impl Node {
         if !strangers()? || !self.has_objects()? || !other.has_objects()? {
             return Ok(());
         }
-        Err(self.strangers(&other.info.name, "objsync sync --join").hint(format!(
-            "if one was a copy of the other, go on with one of them: untrack the other, put it aside, and make it anew (objsync copy {} COPY.db), then repeat in the copy what only the other had; if they are two collections that are to become one, say so (objsync sync --join)",
+        let hint = format!(
+            "if one was a copy of the other, go on with one of them: untrack the other, put it aside, and make it anew (objsync copy {} COPY.db); then repeat in the copy what only the other had. To join two separate collections, say so (objsync sync --join)",
             quoted_path(&self.path)
-        )))
+        );
+        Err(self.are_strangers(&other.info.name).hint(hint))
     }
 
-    fn strangers(&self, other: &str, join: &str) -> Error {
+    fn are_strangers(&self, other: &str) -> Error {
         let us = &self.info.name;
         let what = format!(
             "{us} and {other} have never been in touch, neither is a copy of the other made by objsync, and both have rows: every row that is in both would be there twice; nothing was changed"
         );
-        Error::refused(Refusal::Strangers, what).hint(format!(
-            "if one was a copy of the other, make it anew from the other (objsync copy) in place of tracking both; if they are two collections that are to become one, say so ({join})"
-        ))
+        Error::refused(Refusal::Strangers, what)
     }
 
     /// Whether another node knows all the columns and classes that this one would tell it of, and the other way round.
