@@ -75,7 +75,7 @@ fn sets(c: &mut Criterion) {
         };
         let file = prepare(&mut here);
         c.bench_function(&format!("a set of 10,000 objects read and checked, {how}"), |bench| {
-            bench.iter(|| syncset::read(&file).expect("a set"));
+            bench.iter(|| syncset::read(&file, syncset::Size::Usual).expect("a set"));
         });
         c.bench_function(&format!("a set of 10,000 objects prepared, {how}"), |bench| {
             bench.iter_batched(|| (), |()| prepare(&mut here), BatchSize::PerIteration);

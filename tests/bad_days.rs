@@ -152,7 +152,7 @@ fn a_disk_that_is_full_or_fails_at_any_call_leaves_everything_as_it_was() {
                 assert!(!said.contains("panicked"), "{what}: {said}");
                 let left = stand(&dir);
                 for set in files(&dir).keys().filter(|f| f.extension().is_some_and(|e| e == syncset::EXTENSION)) {
-                    syncset::read(set).unwrap_or_else(|e| panic!("{what}: {e}"));
+                    syncset::read(set, syncset::Size::Usual).unwrap_or_else(|e| panic!("{what}: {e}"));
                 }
                 if output.status.success() {
                     assert_ne!(left, stood, "{what}: it said that it was done: {said}");

@@ -116,7 +116,7 @@ impl Player {
                 let node = self.nodes.get_mut(&name).unwrap();
                 node.meet(&peer).unwrap();
                 let prepared = node.prepare(peer.info.guid, &options).unwrap();
-                let set = syncset::read(&prepared.file).unwrap();
+                let set = syncset::read(&prepared.file, syncset::Size::Usual).unwrap();
                 assert_eq!(
                     (set.header.start, set.header.end),
                     (step["start"].as_u64().unwrap(), step["end"].as_u64().unwrap())

@@ -138,7 +138,7 @@ fn ranges_are_given_and_a_gap_names_the_set_that_is_missing() {
     // Up to an earlier transaction: the state as of then.
     let options = PrepareOptions { upto: Some(number - 1), ..world.options(Since::Sent) };
     let first = world.prepare("MASTER", "CLIENT", &options).unwrap();
-    let set = syncset::read(&first).unwrap();
+    let set = syncset::read(&first, syncset::Size::Usual).unwrap();
     assert_eq!((set.header.start, set.header.end), (number - 3, number - 1));
     assert_eq!(set.objects[0].state.content.as_ref().unwrap()[1], Value::Text("y".into()));
     // The next one goes on from there, and lacks its predecessor.
@@ -171,6 +171,9 @@ fn a_set_of_the_first_format_is_still_read() {
         lines[0] = lines[0].replacen(&known, "\"format\":1", 1).replacen("\"earlier\":[],", "", 1);
     });
     std::fs::write(&file, old).unwrap();
+    assert_eq!(world.apply("CLIENT", &file).unwrap_err().refusal(), Some(Refusal::Signature), "it is not signed");
+    let master = world.node("MASTER").info().guid;
+    world.node("CLIENT").accept_unsigned(master, true).unwrap();
     assert_eq!(world.apply("CLIENT", &file).unwrap().updated, 1);
 }
 
@@ -195,7 +198,7 @@ fn several_that_prepare_at_once_take_ids_of_their_own_and_overwrite_nothing() {
     let ids: Vec<i64> = all.iter().map(|prepared| prepared.id).collect();
     assert_eq!(ids, [vec![1000], (1002..1013).collect()].concat());
     for prepared in &all {
-        assert_eq!(syncset::read(&prepared.file).unwrap().header.id, prepared.id);
+        assert_eq!(syncset::read(&prepared.file, syncset::Size::Usual).unwrap().header.id, prepared.id);
     }
     assert_eq!(std::fs::read_to_string(dir.join("set-1001")).unwrap(), "mine");
     // Where a file is named, it is not passed by.
@@ -324,7 +327,7 @@ fn what_goes_back_is_tied_to_what_its_commit_filed_with_it() {
         let foretold = master.objects_to_send("Task", client, start).unwrap();
         assert_eq!(master.objects_to_send("Person", client, start).unwrap(), []);
         let options = world.options(Since::Sent);
-        let set = syncset::read(&world.prepare("MASTER", "CLIENT", &options).unwrap()).unwrap();
+        let set = syncset::read(&world.prepare("MASTER", "CLIENT", &options).unwrap(), syncset::Size::Usual).unwrap();
         let objects: Vec<(Guid, Vec<u64>)> = set.objects.into_iter().map(|o| (o.guid, o.commits)).collect();
         assert_eq!(objects.iter().map(|(guid, _)| *guid).collect::<Vec<_>>(), foretold);
         (objects, set.ties.into_iter().map(|tie| (tie.guid, tie.commits)).collect::<Vec<_>>())

@@ -311,7 +311,7 @@ fn nobody_is_taken_for_restored_without_cause() {
     sets.sort();
     assert!(sets.len() > 20);
     for file in sets {
-        let target = syncset::read_header(&file).unwrap().target.guid;
+        let target = syncset::read_header(&file, syncset::Size::Usual).unwrap().target.guid;
         let node = [&mut north, &mut south, &mut east].into_iter().find(|node| node.info().guid == target).unwrap();
         node.apply(&file, ApplyOptions::default()).unwrap();
     }

@@ -30,7 +30,9 @@ impl Pair {
         });
         let info = NodeInfo { guid: NodeId(0x1111_1111_1111_1111), name: "MASTER".into(), role: Role::Master };
         let mut master = Node::create(&file, info, &classes).unwrap();
-        let client = master.fresh_copy(&dir.path().join("client.db"), "CLIENT", Role::Client).unwrap();
+        let mut client = master.fresh_copy(&dir.path().join("client.db"), "CLIENT", Role::Client).unwrap();
+        // Who signs is asked elsewhere; here it is what unsigned sets say.
+        common::accept_unsigned(&mut client, &master);
         Pair { dir, master, client }
     }
 

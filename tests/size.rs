@@ -212,7 +212,7 @@ fn many_objects_go_both_ways_packed_or_not_and_the_report_stays_short() {
     let packed = pair.here.prepare(pair.there.info().guid, &options).unwrap().file;
     let [large, small] = [&plain, &packed].map(|f| f.metadata().unwrap().len());
     assert!(small * 3 < large, "{small} of {large} bytes");
-    let [a, b] = [&plain, &packed].map(|f| syncset::read(f).unwrap());
+    let [a, b] = [&plain, &packed].map(|f| syncset::read(f, syncset::Size::Usual).unwrap());
     assert_eq!(a.objects, b.objects, "packed is the same");
     let report = pair.there.apply(&packed, in_batches(300)).unwrap();
     assert_eq!((report.inserted, report.requeued), (many + 1, 1));
@@ -232,7 +232,7 @@ fn a_damaged_packed_set_is_refused() {
     Pair::write(&mut pair.here, "INSERT INTO box (id, name) VALUES (1, 'a'), (2, 'b')");
     let file = pair.set(true);
     let good = std::fs::read(&file).unwrap();
-    let (before, whole) = (dump(&pair.there), syncset::read(&file).unwrap());
+    let (before, whole) = (dump(&pair.there), syncset::read(&file, syncset::Size::Usual).unwrap());
     let bad = pair.dir.path().join("bad");
     let refused = |node: &mut Node, bytes: &[u8], what: &str| {
         std::fs::write(&bad, bytes).unwrap();
@@ -247,7 +247,10 @@ fn a_damaged_packed_set_is_refused() {
         changed[at] ^= 0x10;
         // Some bits of a frame only say how it was packed; what it unpacks to is what counts.
         std::fs::write(&bad, &changed).unwrap();
-        if syncset::read(&bad).ok().is_none_or(|set| set.digest != whole.digest || set.objects != whole.objects) {
+        if syncset::read(&bad, syncset::Size::Usual)
+            .ok()
+            .is_none_or(|set| set.digest != whole.digest || set.objects != whole.objects)
+        {
             refused(&mut pair.there, &changed, "a changed byte");
         }
     }

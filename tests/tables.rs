@@ -42,7 +42,7 @@ fn a_set_says_what_was_before_and_by_what_key_a_deleted_object_was_known() {
         "UPDATE stock SET quantity = quantity + 1 WHERE van = 'north' AND sku = 'BRK-1';
          DELETE FROM stock WHERE van = 'south' AND sku = 'WIP-9'; DELETE FROM job_part WHERE job = 100; DELETE FROM job WHERE id = 100",
     );
-    let set = syncset::read(&pair.set(0)).unwrap();
+    let set = syncset::read(&pair.set(0), syncset::Size::Usual).unwrap();
     let found = |class: &str, change: Change| {
         let of_class = |o: &&SetObject| set.header.classes[o.class].name == class && o.change == change;
         let object = set.objects.iter().find(of_class).unwrap();

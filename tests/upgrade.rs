@@ -23,7 +23,7 @@ fn a_file_of_format_1_goes_on_as_it_was() {
     let file = old_file(dir.path());
     let mut node = Node::open(&file).unwrap();
     let format: i64 = node.connection().query_row("SELECT format FROM objsync_state", [], |r| r.get(0)).unwrap();
-    assert_eq!(format, 6);
+    assert_eq!(format, 7);
     assert!(node.check().unwrap().flaws.is_empty());
     // Its record stands, and can be decided again.
     let record = node.conflict(1).unwrap();

@@ -14,12 +14,12 @@ use crate::app::view::{
 };
 use crate::demo::query;
 use crate::demo::tables::ORDER;
-use crate::sync::syncset::{self, Change, SetObject, SyncSet};
+use crate::sync::syncset::{self, Change, SetObject, Size, SyncSet};
 use crate::sync::{
     ApplyOptions, Cause, Chosen, ConflictRecord, EventKind, Guid, JournalQuery, Node, Preview, RecordState, Result,
     Rule, Value,
 };
-use crate::words::{grouped, local_time};
+use crate::words::{grouped, local_time, visible};
 
 /// Journal lines shown at most.
 const LAST_EVENTS: usize = 200;
@@ -151,7 +151,7 @@ impl Engine {
             found.insert(record.id, self.conflict_view(side, record, &names, false)?);
         }
         // What was done there is in the set; of a very large one only what is done here is told.
-        let set = if *bytes <= TOLD_WHOLE { syncset::read(&report.file).ok() } else { None };
+        let set = if *bytes <= TOLD_WHOLE { syncset::read(&report.file, Size::Usual).ok() } else { None };
         let mut sent: HashMap<Guid, (u64, String)> = set.iter().flat_map(|set| said(set, &names)).collect();
         let mut of = |guid: Guid| sent.remove(&guid).unwrap_or_default();
         let objects = report.objects.iter().map(|o| (o, of(o.guid))).map(|(o, (transaction, change))| PreviewObject {
@@ -228,7 +228,7 @@ impl Engine {
             for class in ["Employee", "Customer", "Item"] {
                 for (key, name) in query::choices(node, class)? {
                     if let Some(guid) = node.guid_of(node.class(class)?, key)? {
-                        names.insert(guid, name);
+                        names.insert(guid, visible(&name));
                     }
                 }
             }
@@ -305,11 +305,11 @@ pub(super) fn in_words(value: &Value, class: &str, property: &str, names: &Names
         Value::Reference(guid) => return names.get(guid).cloned().unwrap_or_else(|| guid.to_string()),
         Value::Integer(n) => ValueRef::Integer(*n),
         Value::Real(r) => ValueRef::Real(*r),
-        other => return other.shown(),
+        other => return visible(&other.shown()),
     };
     match property {
         "quantity" | "price" if class == ORDER => grouped_decimal(query::decimal(number), property == "price"),
-        _ => value.shown(),
+        _ => visible(&value.shown()),
     }
 }
 

@@ -11,9 +11,9 @@ use crate::app::view::{
 };
 use crate::demo::query;
 use crate::demo::tables::ORDER;
-use crate::sync::syncset::{self, Change};
+use crate::sync::syncset::{self, Change, Size};
 use crate::sync::{ConflictRecord, Guid, RecordState, Result};
-use crate::words::{count, grouped, local_time};
+use crate::words::{count, grouped, local_time, visible};
 
 /// Conflict records and sets shown at most.
 const LONGEST_LIST: usize = 10_000;
@@ -74,7 +74,10 @@ impl Engine {
     fn side(&self, side: SideIndex, status: &crate::sync::NodeStatus) -> Result<Side> {
         let node = &self.env.nodes[side];
         let choices = |class| -> Result<Vec<Choice>> {
-            Ok(query::choices(node, class)?.into_iter().map(|(key, name)| Choice { key, name }).collect())
+            Ok(query::choices(node, class)?
+                .into_iter()
+                .map(|(key, name)| Choice { key, name: visible(&name) })
+                .collect())
         };
         let requeued = node.requeue()?.into_iter().map(|w| Requeued {
             id: w.id,
@@ -129,7 +132,10 @@ impl Engine {
             let stamp = record.file.metadata().and_then(|m| Ok((m.len(), m.modified()?))).ok();
             let known = match self.sets.get(&record.digest) {
                 Some((set, read)) if Some(*read) == stamp => Some(set.clone()),
-                _ => syncset::read(&record.file).ok().filter(|set| set.digest == record.digest).map(Arc::new),
+                _ => syncset::read(&record.file, Size::Usual)
+                    .ok()
+                    .filter(|set| set.digest == record.digest)
+                    .map(Arc::new),
             };
             let Some(set) = known else {
                 let trouble = match record.file.exists() {

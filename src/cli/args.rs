@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
-use crate::demo::install::namespace;
 use crate::demo::model::{Decimal, OrderDraft, parse_date, parse_price, parse_quantity};
 use crate::demo::scenario::SCENARIOS;
-use crate::sync::Rule;
+use crate::sync::syncset::Size;
+use crate::sync::{ApplyOptions, NodeInfo, Rule};
 
 /// Object synchronization between occasionally connected databases: shown in a window, and really done.
 ///
@@ -155,29 +155,17 @@ pub enum Command {
     Apply {
         /// The set's file
         file: PathBuf,
-        /// The node [default: the one here that the set is addressed to]
-        #[arg(long)]
-        node: Option<String>,
-        /// Decides conflicts this time [default: what `objsync rules` says]
-        #[arg(long)]
-        rule: Option<RuleArg>,
-        /// Take a set from a node that has nothing in common with this one: two collections become one
-        #[arg(long)]
-        join: bool,
+        /// Where and how
+        #[command(flatten)]
+        how: Applying,
     },
     /// Say what applying a set would do, object by object; nothing is changed
     Preview {
         /// The set's file
         file: PathBuf,
-        /// The node [default: the one here that the set is addressed to]
-        #[arg(long)]
-        node: Option<String>,
-        /// Decides conflicts this time [default: what `objsync rules` says]
-        #[arg(long)]
-        rule: Option<RuleArg>,
-        /// Take a set from a node that has nothing in common with this one: two collections become one
-        #[arg(long)]
-        join: bool,
+        /// Where and how
+        #[command(flatten)]
+        how: Applying,
     },
     /// Undo an applied set as if it had not been applied: only while nothing was prepared or built on it since
     TakeBack {
@@ -294,6 +282,9 @@ pub enum Command {
         /// One object only, in full: its number at the source, or its GUID
         #[arg(long)]
         object: Option<String>,
+        /// Read the set however large it is, unpacked
+        #[arg(long)]
+        any_size: bool,
     },
     /// The sets that a node has prepared and applied, newest first
     Sets {
@@ -334,7 +325,7 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<ClassesCommand>,
     },
-    /// By which public keys nodes are known, and whether only sets signed with these are taken
+    /// By which public keys nodes are known: only sets signed with these are taken
     Keys {
         /// The node's namespace [default: every node here]
         #[arg(long, global = true)]
@@ -444,6 +435,36 @@ pub enum Command {
     },
 }
 
+/// Where and how a set is applied.
+#[derive(Debug, ClapArgs)]
+pub struct Applying {
+    /// The node [default: the one here that the set is addressed to]
+    #[arg(long)]
+    pub node: Option<String>,
+    /// Decides conflicts this time [default: what `objsync rules` says]
+    #[arg(long)]
+    pub rule: Option<RuleArg>,
+    /// Take a set from a node that has nothing in common with this one: two collections become one
+    #[arg(long)]
+    pub join: bool,
+    /// Take a set however large it is, unpacked
+    #[arg(long)]
+    pub any_size: bool,
+}
+
+impl Applying {
+    /// The same for the engine.
+    pub fn options(&self) -> ApplyOptions<'static> {
+        let rule = self.rule.map(|rule| rule.0);
+        ApplyOptions { rule, join: self.join, size: size(self.any_size), ..ApplyOptions::default() }
+    }
+}
+
+/// How large a set may be.
+pub(crate) fn size(any: bool) -> Size {
+    if any { Size::Any } else { Size::Usual }
+}
+
 /// An applied set.
 #[derive(Debug, ClapArgs)]
 pub struct AppliedSet {
@@ -501,10 +522,31 @@ pub enum KeysCommand {
         /// Its public key, as `objsync keys` tells it there
         key: String,
     },
-    /// Take only sets that are signed with the key that their sender is known by, each once
+    /// Write a file by which another node can know this one
+    Invite {
+        /// The file [default: NODE.invitation, in this folder]
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Know the node of such a file by its key, as a peer
+    Accept {
+        /// The file that `objsync keys invite` wrote there
+        file: PathBuf,
+    },
+    /// Take sets of a node without a signature, too: whoever can give a file to this one can then speak for it
+    AcceptUnsigned {
+        /// The peer's namespace, or any node's GUID
+        peer: String,
+    },
+    /// Take only signed sets of a node again
+    RefuseUnsigned {
+        /// The peer's namespace, or any node's GUID
+        peer: String,
+    },
+    /// Take each set once, none older than what was applied, and none without a signature
     Require,
-    /// Take any set whose signature, if it has one, is right
-    AcceptAny,
+    /// Take sets again, which then do nothing
+    AllowRepeats,
 }
 
 /// What can be done with rules.
@@ -641,6 +683,11 @@ impl From<Properties> for OrderDraft {
         let Properties { employee, customer, date_order, item, quantity, price } = p;
         OrderDraft { employee, customer, date_order, item, quantity, price }
     }
+}
+
+/// A node's name as an argument.
+fn namespace(text: &str) -> Result<String, String> {
+    NodeInfo::check_name(text).map(|()| text.to_owned()).map_err(|e| e.message().to_owned())
 }
 
 /// A rule as an argument.

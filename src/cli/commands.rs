@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::args::{Command, OrderCommand, Place};
+use crate::cli::args::{Command, OrderCommand, Place, size};
 #[cfg(feature = "rest")]
 use crate::cli::serve;
 use crate::cli::{check, decide, dir_or_default, inspect, nodes, output, progress, references, track};
@@ -16,9 +16,9 @@ use crate::demo::model::{Order, OrderDraft};
 use crate::demo::populate::{Amounts, populate, random_orders, rng};
 use crate::demo::scenario::{SCENARIOS, TOUR, conflict_lines, report_lines};
 use crate::demo::{query, tables};
+use crate::sync::syncset::Size;
 use crate::sync::{
-    ApplyOptions, Environment, Error, ErrorKind, Guid, Node, NodeId, PrepareOptions, Progress, RecordState, Result,
-    Since, Status,
+    Environment, Error, ErrorKind, Guid, Node, NodeId, PrepareOptions, Progress, RecordState, Result, Since, Status,
 };
 use crate::words::{quoted, quoted_path, same_name};
 
@@ -55,8 +55,9 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         _ => {}
     }
     // A file can be looked into anywhere.
-    if let Command::Show { file: Some(file), object, .. } = &command {
-        let which = inspect::Which { file: Some(file.clone()), id: 0, node: None, from: None };
+    if let Command::Show { file: Some(file), object, any_size, .. } = &command {
+        let size = size(*any_size);
+        let which = inspect::Which { file: Some(file.clone()), id: 0, node: None, from: None, size };
         return inspect::show(None, which, object.as_deref(), out);
     }
     if let Command::Install { master, client, items, customers, employees, orders, seed, overwrite } = command {
@@ -145,9 +146,9 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             };
             out.done(&prepared, || output::prepared(&prepared, here))
         }
-        Command::Apply { file, node, rule, join } => {
-            let here = addressed(&env, node.as_deref(), &file)?;
-            let options = ApplyOptions { rule: rule.map(|r| r.0), join, ..ApplyOptions::default() };
+        Command::Apply { file, how } => {
+            let options = how.options();
+            let here = addressed(&env, how.node.as_deref(), &file, options.size)?;
             let report = env.apply(here, &file, options)?;
             let here = &env.nodes[here];
             let name = here.info().name.clone();
@@ -156,9 +157,9 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             let next = open.then(|| format!("to decide: objsync conflicts --node {}", quoted(&name)));
             out.done(&report, || report_lines(&report).into_iter().chain(next).collect())
         }
-        Command::Preview { file, node, rule, join } => {
-            let options = ApplyOptions { rule: rule.map(|r| r.0), join, ..ApplyOptions::default() };
-            let here = addressed(&env, node.as_deref(), &file)?;
+        Command::Preview { file, how } => {
+            let options = how.options();
+            let here = addressed(&env, how.node.as_deref(), &file, options.size)?;
             let preview = env.preview(here, &file, options)?;
             out.done(&preview, || output::preview(&env.nodes[here], &preview))
         }
@@ -197,8 +198,8 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         Command::History { object, class, node } => {
             inspect::history(at(&mut env, node.as_deref())?, &class, &object, out)
         }
-        Command::Show { file, id, node, from, object } => {
-            let which = inspect::Which { file, id: id.unwrap_or_default(), node, from };
+        Command::Show { file, id, node, from, object, any_size } => {
+            let which = inspect::Which { file, id: id.unwrap_or_default(), node, from, size: size(any_size) };
             inspect::show(Some(&mut env), which, object.as_deref(), out)
         }
         Command::Sets { node, limit } => inspect::sets(at(&mut env, node.as_deref())?, limit, out),
@@ -393,12 +394,12 @@ pub(crate) fn at<'a>(env: &'a mut Environment, name: Option<&str>) -> Result<&'a
 }
 
 /// The node of that name, or that a set is addressed to.
-fn addressed(env: &Environment, name: Option<&str>, file: &Path) -> Result<usize> {
+fn addressed(env: &Environment, name: Option<&str>, file: &Path, size: Size) -> Result<usize> {
     match name {
         Some(name) => env.index(name),
         // The only one there is says itself what is wrong with a set for another.
         None if env.nodes.len() == 1 => Ok(0),
-        None => env.addressee(file),
+        None => env.addressee(file, size),
     }
 }
 

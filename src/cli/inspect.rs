@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::args::ObjectArgs;
 use crate::cli::output::{self, Output, transactions};
-use crate::sync::syncset::{self, Change, SyncSet};
+use crate::sync::syncset::{self, Change, Size, SyncSet};
 use crate::sync::{Environment, Error, ErrorKind, Guid, JournalQuery, Node, Result, SetRecord, Since, Stamp, Value};
 use crate::words::{count, grouped, local_time, quoted};
 
@@ -134,6 +134,7 @@ pub(crate) struct Which {
     pub(crate) id: i64,
     pub(crate) node: Option<String>,
     pub(crate) from: Option<String>,
+    pub(crate) size: Size,
 }
 
 pub(crate) fn show(
@@ -160,7 +161,7 @@ pub(crate) fn show(
         }
         (None, None) => return Err(Error::new(ErrorKind::Usage, "say which set: a file, or --id with --node")),
     };
-    let set = match (syncset::read(&file), &record) {
+    let set = match (syncset::read(&file, which.size), &record) {
         (Ok(set), Some(record)) if set.digest != record.digest => {
             return record_only(record, "another set is in its file now", out);
         }

@@ -1,13 +1,16 @@
 //! Commands about the nodes themselves: classes, keys, giving one up, and forgetting what all have confirmed.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use crate::cli::args::{ClassesCommand, KeysCommand};
 use crate::cli::output::{self, Output};
-use crate::sync::{Environment, Error, ErrorKind, KnownKey, Node, NodeId, PublicKey, Result, Switched, Unsent};
-use crate::words::{count, grouped, quoted, same_name};
+use crate::sync::{
+    Environment, Error, ErrorKind, KnownKey, Node, NodeId, NodeInfo, PublicKey, Result, Switched, Unsent,
+};
+use crate::words::{count, grouped, quoted, quoted_path, same_name};
 
 pub(crate) fn classes(env: &mut Environment, command: Option<ClassesCommand>, out: Output<'_>) -> Result<ExitCode> {
     let (classes, on, node) = match command {
@@ -84,44 +87,95 @@ pub(crate) fn keys(
         Some(name) => vec![env.index(name)?],
         None => (0..env.nodes.len()).collect(),
     };
+    if let Some(KeysCommand::Invite { out: file }) = &command {
+        return invite(env, &places, file.as_deref(), out);
+    }
+    let several = places.len() > 1;
     env.at_each(&places, |node| match &command {
-        None => Ok(()),
-        Some(KeysCommand::Require) => node.require_signed(true),
-        Some(KeysCommand::AcceptAny) => node.require_signed(false),
+        None | Some(KeysCommand::Invite { .. }) => Ok(()),
+        Some(KeysCommand::Accept { file }) => node.accept_invitation(file).map(drop),
+        Some(KeysCommand::Require) => node.take_each_once(true),
+        Some(KeysCommand::AllowRepeats) => node.take_each_once(false),
         Some(KeysCommand::Trust { peer, key }) => {
             let key: PublicKey = key.parse()?;
-            let guid = match peer.parse::<NodeId>() {
-                Ok(guid) => guid,
-                // Where several nodes are meant, the peer itself is not.
-                Err(_) if places.len() > 1 && same_name(&node.info().name, peer) => return Ok(()),
-                Err(_) => node.peer(peer)?.guid,
-            };
-            node.trust(guid, key)
+            meant(node, peer, several)?.map_or(Ok(()), |guid| node.trust(guid, key))
+        }
+        Some(KeysCommand::AcceptUnsigned { peer }) => {
+            meant(node, peer, several)?.map_or(Ok(()), |guid| node.accept_unsigned(guid, true))
+        }
+        Some(KeysCommand::RefuseUnsigned { peer }) => {
+            meant(node, peer, several)?.map_or(Ok(()), |guid| node.accept_unsigned(guid, false))
         }
     })?;
+    list_keys(env, &places, out)
+}
+
+/// The node that `peer` names, by its name or GUID; `None`: the node itself, where several are meant.
+fn meant(node: &Node, peer: &str, several: bool) -> Result<Option<NodeId>> {
+    if several && (same_name(&node.info().name, peer) || node.info().guid.to_string() == peer) {
+        return Ok(None);
+    }
+    match peer.parse::<NodeId>() {
+        Ok(guid) => Ok(Some(guid)),
+        Err(_) => node.peer(peer).map(|info| Some(info.guid)),
+    }
+}
+
+fn invite(env: &Environment, places: &[usize], file: Option<&Path>, out: Output<'_>) -> Result<ExitCode> {
+    let &[place] = places else {
+        let what = "an invitation is one node's, and several are here; nothing was changed";
+        return Err(Error::new(ErrorKind::Usage, what).hint("name it: --node NODE"));
+    };
+    let node = &env.nodes[place];
+    let name = &node.info().name;
+    let file = file.map_or_else(|| PathBuf::from(format!("{name}.invitation")), Path::to_owned);
+    node.write_invitation(&file)?;
+    out.done(&json!({"node": name, "file": file.to_string_lossy()}), || {
+        vec![
+            format!("{} says who {name} is and by which key it signs", file.display()),
+            format!("at the other node: objsync keys accept {} --node NODE", quoted_path(&file)),
+        ]
+    })
+}
+
+fn list_keys(env: &Environment, places: &[usize], out: Output<'_>) -> Result<ExitCode> {
     let nodes = places.iter().map(|&place| {
         let node = &env.nodes[place];
-        Ok((node.info().clone(), node.requires_signed()?, node.known_keys()?))
+        Ok((node.info().clone(), node.takes_each_once()?, node.known_keys()?))
     });
     let nodes = nodes.collect::<Result<Vec<_>>>()?;
     let value: Vec<_> = nodes
         .iter()
-        .map(|(info, required, known)| json!({"node": info.name, "requires_signed": required, "known": known}))
+        .map(|(info, once, known)| json!({"node": info.name, "takes_each_once": once, "known": known}))
         .collect();
     out.done(&value, || {
         let mut lines = Vec::new();
-        for (info, required, known) in &nodes {
-            let takes =
-                if *required { "takes only sets signed with these keys" } else { "takes signed and unsigned sets" };
-            lines.push(format!("{} {takes}", info.name));
-            for KnownKey { node, key } in known {
-                let own = if node.guid == info.guid { " (its own)" } else { "" };
-                let key = key.map_or_else(|| "no key is known".to_owned(), |key| key.to_string());
-                lines.push(format!("  {:12} {}  {key}{own}", node.name, node.guid));
-            }
+        for (info, once, known) in &nodes {
+            let each = if *once { ", each once" } else { "" };
+            lines.push(format!("{} takes sets that are signed with these keys{each}", info.name));
+            lines.extend(known.iter().map(|known| known_key(info, *once, known)));
         }
         lines
     })
+}
+
+/// A node and its key, and by whose word it is known.
+fn known_key(of: &NodeInfo, once: bool, known: &KnownKey) -> String {
+    let KnownKey { node, key, introduced_by, vouched_by, unsigned } = known;
+    let mut line = format!("  {:12} {}  ", node.name, node.guid);
+    line += &key.map_or_else(|| "no key is known".to_owned(), |key| key.to_string());
+    if node.guid == of.guid {
+        return line + " (its own)";
+    }
+    if let Some(by) = vouched_by {
+        line += &format!(" ({} vouches for it)", by.name);
+    } else if let Some(by) = introduced_by {
+        line += &format!(" (made of {}'s file)", by.name);
+    }
+    match (unsigned, once) {
+        (true, false) => line + "; taken without a signature, too",
+        _ => line,
+    }
 }
 
 pub(crate) fn retire(env: &mut Environment, peer: &str, node: Option<String>, out: Output<'_>) -> Result<ExitCode> {

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use crate::cli::output::{Output, others_can_read};
 use crate::cli::progress;
-use crate::demo::install::{may_be_in_name, namespace};
 use crate::sync::{Error, ErrorKind, Node, NodeId, NodeInfo, Result, Role, private_file, readable_by_others};
 use crate::words::{count, quoted_path, same_name};
 
@@ -148,8 +147,8 @@ fn name_for(file: &Path, given: Option<&str>) -> Result<String> {
         return Ok(name.to_owned());
     }
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().to_uppercase();
-    let parts: Vec<&str> = stem.split(|c| !may_be_in_name(c)).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = stem.split(|c| !NodeInfo::may_be_in_name(c)).filter(|part| !part.is_empty()).collect();
     let mut name = parts.join("-").trim_matches('-').to_owned();
-    while namespace(&name).is_err() && name.pop().is_some() {}
+    while NodeInfo::check_name(&name).is_err() && name.pop().is_some() {}
     Ok(if name.is_empty() { "NODE".to_owned() } else { name })
 }

@@ -37,23 +37,6 @@ impl Default for Installation {
     }
 }
 
-/// Whether a character may be in a namespace: letters and digits of any script, with their combining marks.
-pub fn may_be_in_name(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '-' | '_' | '\u{300}'..='\u{36f}')
-}
-
-/// A namespace, or why it is none: letters, digits, `-` and `_`, at most 64, and not `-` first, which is how options begin. It is
-/// part of the names of files, which have at most 255 bytes.
-pub fn namespace(name: &str) -> std::result::Result<String, String> {
-    let fits = !name.starts_with('-') && name.chars().all(may_be_in_name);
-    if name.is_empty() || name.chars().count() > 64 || name.len() > 180 || !fits {
-        return Err(format!(
-            "`{name}` is no name for a node: use letters, digits, - and _, at most 64, and no - at the beginning"
-        ));
-    }
-    Ok(name.to_owned())
-}
-
 /// What was installed.
 pub struct Installed {
     /// The new environment.
@@ -115,7 +98,7 @@ fn install_in(folder: &Folder, what: &Installation, progress: &Progress) -> Resu
 /// Refuses what cannot be installed anywhere.
 fn check(what: &Installation) -> Result<()> {
     for name in [&what.master, &what.client] {
-        namespace(name).map_err(|e| Error::new(ErrorKind::Usage, e))?;
+        NodeInfo::check_name(name)?;
     }
     if crate::words::same_name(&what.master, &what.client) {
         let text = format!("master and client need two names, and both are {}; nothing was changed", what.master);

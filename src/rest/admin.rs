@@ -310,7 +310,7 @@ fn meant(app: &App, env: &Environment, body: &SynchronizeBody) -> Result<PathBuf
 
 /// A file of another name may hold another set than the one that was meant.
 fn check_source(file: &FilePath, body: &SynchronizeBody) -> Result<(), Problem> {
-    let header = syncset::read_header(file)?;
+    let header = syncset::read_header(file, syncset::Size::Usual)?;
     let other_node = body.src_ns.as_ref().is_some_and(|name| !crate::words::same_name(&header.source.name, name));
     if other_node || body.sync_id.is_some_and(|id| id != header.id) {
         let what = format!("the file holds set {} from {}; nothing was changed", header.id, header.source.name);

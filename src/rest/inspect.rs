@@ -248,7 +248,7 @@ async fn download(State(app): State<App>, At(at): At, Path(id): Path<String>) ->
             }
             let file = std::fs::File::open(&record.file).map_err(|_| lost())?;
             // Another file may lie there by now.
-            if syncset::read_header(&record.file)?.id != id {
+            if syncset::read_header(&record.file, syncset::Size::Usual)?.id != id {
                 return Err(lost());
             }
             let length = file.metadata().map_err(|_| lost())?.len();

@@ -9,11 +9,11 @@ use crate::sync::exchange::apply::{ApplyOptions, Preview};
 use crate::sync::exchange::prepare::{PrepareOptions, Prepared};
 use crate::sync::exchange::report::Report;
 use crate::sync::exchange::sync_times::Since;
-use crate::sync::exchange::syncset;
+use crate::sync::exchange::syncset::{self, Size};
 use crate::sync::node::check::{Checked, check};
 use crate::sync::node::look;
 use crate::sync::node::verify::{self, Verification};
-use crate::sync::node::{Node, NodeInfo, Role};
+use crate::sync::node::{Identity, Node, NodeInfo, Role};
 use crate::sync::progress::Progress;
 use crate::words::{count, quoted_path, same_name};
 
@@ -255,29 +255,38 @@ impl Environment {
     /// Applies a set at a node.
     pub fn apply(&mut self, place: usize, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
         self.check_not_restored(place)?;
-        self.nodes[place].apply(file, options).map_err(|e| self.hint_for_elsewhere(place, file, e))
+        let at_hand = self.source_at_hand(place, file, options.size)?;
+        let options = ApplyOptions { at_hand: at_hand.as_ref(), ..options };
+        self.nodes[place].apply(file, options).map_err(|e| self.hint_for_elsewhere(place, file, options.size, e))
+    }
+
+    /// Who sent a set, where that node is at hand. What is wrong with the file is said when it is applied.
+    fn source_at_hand(&self, place: usize, file: &Path, size: Size) -> Result<Option<Identity>> {
+        let Ok(source) = syncset::read_header(file, size).map(|header| header.source) else { return Ok(None) };
+        let found = self.others(place).into_iter().find(|node| node.info.guid == source.guid);
+        found.map(Node::identity).transpose()
     }
 
     /// Where an earlier set is missing and its sender is not at hand, adds what to do there.
-    fn hint_for_elsewhere(&self, place: usize, file: &Path, error: Error) -> Error {
+    fn hint_for_elsewhere(&self, place: usize, file: &Path, size: Size, error: Error) -> Error {
         if error.refusal() != Some(Refusal::Gap) {
             return error;
         }
-        let Ok(source) = syncset::read_header(file).map(|header| header.source) else { return error };
+        let Ok(source) = syncset::read_header(file, size).map(|header| header.source) else { return error };
         if self.nodes.iter().any(|n| n.info().guid == source.guid) {
             return error;
         }
-        let us = &self.nodes[place].info().name;
+        let (us, source) = (&self.nodes[place].info().name, self.nodes[place].called_here(&source));
         error.hint(format!(
-            "apply the earlier set first, or have one prepared at {} for all that {us} has not acknowledged (`prepare --to {us} --since acknowledged`)",
-            source.name
+            "apply the earlier set first, or have one prepared at {source} for all that {us} has not acknowledged (`prepare --to {us} --since acknowledged`)"
         ))
     }
 
     /// Says what [`Environment::apply`] would do now.
     pub fn preview(&mut self, place: usize, file: &Path, options: ApplyOptions<'_>) -> Result<Preview> {
         self.check_not_restored(place)?;
-        self.nodes[place].preview(file, options)
+        let at_hand = self.source_at_hand(place, file, options.size)?;
+        self.nodes[place].preview(file, ApplyOptions { at_hand: at_hand.as_ref(), ..options })
     }
 
     /// Refuses where any node at hand knows one at a point at which its file never was.
@@ -409,8 +418,9 @@ impl Environment {
         self.nodes[target].check_no_stranger_at_hand(&self.nodes[source])?;
         self.nodes[target].check_same_classes(&self.nodes[source].classes, &self.nodes[source].info.name)?;
         let since = Since::Number(self.has_of(target, source)?);
-        let identity = self.nodes[target].identity()?;
-        self.nodes[source].meet(&identity)?;
+        let identities = [self.nodes[source].identity()?, self.nodes[target].identity()?];
+        let [sender, identity] = &identities;
+        self.nodes[source].meet(identity)?;
         let options = PrepareOptions {
             id: 0,
             file: PathBuf::new(),
@@ -421,7 +431,8 @@ impl Environment {
             update_sync_time: true,
         };
         let prepared = self.prepare_next(source, identity.info.guid, None, &options)?;
-        let applied = self.nodes[target].apply(&prepared.file, ApplyOptions { rule, ..ApplyOptions::default() });
+        let applied = self.nodes[target]
+            .apply(&prepared.file, ApplyOptions { rule, at_hand: Some(sender), ..ApplyOptions::default() });
         applied.map(Some).map_err(|e| {
             let error = e.after(format!("set {} from {} is prepared and not applied", prepared.id, prepared.source));
             match error.kind() {
@@ -494,16 +505,17 @@ impl Environment {
     }
 
     /// The node that a set is addressed to.
-    pub fn addressee(&self, file: &Path) -> Result<usize> {
-        let target = syncset::read_header(file)?.target;
+    pub fn addressee(&self, file: &Path, size: Size) -> Result<usize> {
+        let target = syncset::read_header(file, size)?.target;
         self.nodes.iter().position(|n| n.info().guid == target.guid).ok_or_else(|| {
-            let namesake = self.nodes.iter().find(|n| n.info().name == target.name);
-            let where_to = match namesake {
-                Some(n) => format!("another {} ({}); the one here is {}", target.name, target.guid, n.info().guid),
-                None => format!("{} {}, which is not in this environment", target.name, target.guid),
+            let known = self.nodes.iter().find_map(|n| n.nodes.find(target.guid));
+            let (name, guid) = (&known.unwrap_or(&target).name, target.guid);
+            let where_to = match self.nodes.iter().find(|n| n.info().name == *name) {
+                Some(n) => format!("another {name} ({guid}); the one here is {}", n.info().guid),
+                None => format!("{name} {guid}, which is not in this environment"),
             };
             Error::refused(Refusal::WrongNode, format!("the set is addressed to {where_to}; nothing was changed"))
-                .hint(format!("apply it in the environment of {} {}", target.name, target.guid))
+                .hint(format!("apply it in the environment of node {guid}"))
         })
     }
 

@@ -53,12 +53,16 @@ pub enum Refusal {
     Strangers,
     /// This node, or the sender, was restored from a backup or is a copy.
     Restored,
+    /// It says of this node what this node does not know, without a proof: this node was restored, or somebody is wrong.
+    Unproven,
     /// The journal needed is purged.
     Purged,
     /// The other node was given up here.
     Retired,
-    /// Not signed by a known key, or a repeated set where none is taken twice.
+    /// Not signed by the key of a known node, or a repeated set where none is taken twice.
     Signature,
+    /// Larger than usual, and nobody said that it may be.
+    TooLarge,
     /// The node's file lies elsewhere than before, or is another one: perhaps a copy.
     Moved,
 }

@@ -152,9 +152,9 @@ fn two_files_that_both_say_to_be_one_node_are_told_apart_by_path() {
 fn keys_are_listed_and_only_known_ones_taken() {
     let demo = Demo::new();
     let keys = demo.json(&["keys"]);
-    assert_eq!((&keys[0]["requires_signed"], &keys[0]["known"].as_array().unwrap().len()), (&json!(false), &2));
+    assert_eq!((&keys[0]["takes_each_once"], &keys[0]["known"].as_array().unwrap().len()), (&json!(false), &2));
     assert_eq!(keys[0]["known"][1]["key"], keys[1]["known"][1]["key"], "each is known to the other by its own key");
-    assert_eq!(demo.json(&["keys", "require"])[1]["requires_signed"], true);
+    assert_eq!(demo.json(&["keys", "require"])[1]["takes_each_once"], true);
     demo.json(&["random-order", "--node", "MASTER", "--seed", "1"]);
     demo.json(&["sync"]);
     assert_eq!(demo.status()["equal"], true);
@@ -167,9 +167,44 @@ fn keys_are_listed_and_only_known_ones_taken() {
     let way_out = format!("keys trust {client} ");
     demo.run(&["sync"])
         .fails(3, &["MASTER knows CLIENT by", "somebody else made it", "is prepared and not applied", &way_out]);
-    demo.json(&["keys", "accept-any"]);
+    demo.json(&["keys", "allow-repeats"]);
     demo.run(&["sync"]).fails(3, &["somebody else made it"]);
     demo.json(&["keys", "trust", "CLIENT", keys[1]["known"][1]["key"].as_str().unwrap(), "--node", "MASTER"]);
     demo.json(&["sync"]);
     assert_eq!(demo.status()["equal"], true);
+    for (command, taken) in [("accept-unsigned", true), ("refuse-unsigned", false)] {
+        let keys = demo.json(&["keys", command, "CLIENT"]);
+        assert_eq!((keys.as_array().unwrap().len(), &keys[0]["known"][1]["unsigned"]), (2, &json!(taken)));
+    }
+}
+
+/// Two collections that never were one, on two machines: only files go between them.
+#[test]
+fn two_nodes_that_have_never_met_exchange_after_invitations() {
+    let demo = Demo::empty();
+    let path = |name: &str| demo.home.path().join(name).to_str().unwrap().to_owned();
+    let run = |args: &[&str]| demo.bare(&[args, &["--json"]].concat());
+    for (file, name, text) in [("a.db", "ATTIC", "from the attic"), ("b.db", "BARN", "from the barn")] {
+        let sql =
+            format!("CREATE TABLE notes (id INTEGER PRIMARY KEY, text); INSERT INTO notes (text) VALUES ('{text}')");
+        rusqlite::Connection::open(path(file)).unwrap().execute_batch(&sql).unwrap();
+        run(&["track", &path(file), "--name", name]).ok();
+    }
+    let (a, b) = (path("a.db"), path("b.db"));
+    let (from_a, from_b) = (path("ATTIC.invitation"), path("BARN.invitation"));
+    run(&["keys", "invite", "--db", &a, "--out", &from_a]).ok();
+    run(&["keys", "invite", "--db", &a, "--out", &from_a]).fails(3, &["exists already", "name another file"]);
+    run(&["keys", "invite", "--db", &b, "--out", &from_b]).ok();
+    run(&["keys", "accept", &from_b, "--db", &a]).ok();
+    let set = path("a.syncset");
+    run(&["prepare", "--db", &a, "--to", "BARN", "--out", &set]).ok();
+    run(&["apply", &set, "--db", &b, "--join"]).fails(3, &["does not know yet", "keys accept FILE --node BARN"]);
+    run(&["keys", "accept", &from_b, "--db", &b]).fails(2, &["BARN's own", "nothing was changed"]);
+    run(&["keys", "accept", &from_a, "--db", &b]).ok();
+    run(&["apply", &set, "--db", &b]).fails(3, &["never been in touch", "--join"]);
+    run(&["apply", &set, "--db", &b, "--join"]).ok();
+    let back = path("b.syncset");
+    run(&["prepare", "--db", &b, "--to", "ATTIC", "--out", &back]).ok();
+    run(&["apply", &back, "--db", &a]).ok();
+    run(&["verify", "--db", &a, "--db", &b]).ok();
 }

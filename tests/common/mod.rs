@@ -114,13 +114,39 @@ pub fn assert_same(now: &BTreeMap<String, Vec<String>>, before: &BTreeMap<String
     assert!(odd.is_empty(), "{what}:\n{}", odd.join("\n"));
 }
 
+/// A node that takes what [`forge`] makes in the name of another one.
+pub fn accept_unsigned(node: &mut Node, from: &Node) {
+    node.accept_unsigned(from.info().guid, true).unwrap();
+}
+
+/// What a node signs with.
+pub fn secret(node: &Node) -> [u8; 32] {
+    node.connection().query_row("SELECT secret FROM objsync_state", [], |r| r.get(0)).unwrap()
+}
+
+/// A set's lines but the last, changed; closed with the right digest, and signed as its sender would, which lies.
+pub fn lie(text: &str, secret: &[u8; 32], change: impl FnOnce(&mut Vec<String>)) -> String {
+    use ed25519_dalek::Signer;
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut closing: serde_json::Value = serde_json::from_str(&lines.pop().unwrap()).unwrap();
+    change(&mut lines);
+    let body: String = lines.iter().map(|l| format!("{l}\n")).collect();
+    let digest = blake3::hash(body.as_bytes());
+    let signed = [b"objsync syncset\0", digest.as_bytes().as_slice()].concat();
+    let signature = ed25519_dalek::SigningKey::from_bytes(secret).sign(&signed).to_bytes();
+    closing["blake3"] = digest.to_hex().to_string().into();
+    closing["signature"] = signature.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+    format!("{body}{closing}\n")
+}
+
 /// A set's lines but the last, changed; closed with the right digest, and unsigned, as whoever has not the sender's key would.
 pub fn forge(text: &str, change: impl FnOnce(&mut Vec<String>)) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let closing = lines.pop().unwrap();
     let mut header: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+    header.as_object_mut().unwrap().remove("proofs");
     for node in header["nodes"].as_array_mut().unwrap() {
-        node.as_object_mut().unwrap().remove("key");
+        ["key", "by", "introduction"].iter().for_each(|signed| drop(node.as_object_mut().unwrap().remove(*signed)));
     }
     lines[0] = header.to_string();
     change(&mut lines);

@@ -72,7 +72,7 @@ pub fn whole(dir: &Path, allowed: Option<[&Stand; 2]>, made: &[PathBuf], what: &
     for entry in std::fs::read_dir(dir.join("sets")).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|e| e == syncset::EXTENSION) {
-            let set = syncset::read(&path).unwrap_or_else(|e| panic!("{what}: {e}"));
+            let set = syncset::read(&path, syncset::Size::Usual).unwrap_or_else(|e| panic!("{what}: {e}"));
             // What it tells others is on its sender's disk, or the sender would make other changes under the same numbers.
             let number = numbers[&set.header.source.guid];
             assert!(set.header.number <= number, "{what}: {} tells more than is on disk ({number})", path.display());

@@ -220,7 +220,7 @@ impl World {
             assert_eq!(preview.report, report, "preview equals apply");
         }
         check_sound(&self.nodes[at]);
-        let theirs = syncset::read(&set.file).unwrap();
+        let theirs = syncset::read(&set.file, syncset::Size::Usual).unwrap();
         for object in &theirs.objects {
             self.observers.came(at, object.guid, &object.state);
         }

@@ -13,11 +13,11 @@ use crate::worlds::World;
 const MEMORY_KB: u64 = 1_000_000;
 
 /// Applies a set with the real program, which is given no more memory than that.
-fn apply(file: &Path, node: &Path) -> Output {
+fn apply(file: &Path, node: &Path, size: &[&str]) -> Output {
     let limited = format!("ulimit -v {MEMORY_KB}; exec \"$@\"");
     let program = env!("CARGO_BIN_EXE_objsync");
     let mut command = Command::new("sh");
-    command.args(["-c", &limited, "sh", program, "apply"]).arg(file).arg("--db").arg(node);
+    command.args(["-c", &limited, "sh", program, "apply"]).args(size).arg(file).arg("--db").arg(node);
     command.output().unwrap()
 }
 
@@ -39,7 +39,7 @@ fn what_unpacks_to_much_more_than_it_is_is_refused_in_little_memory() {
     let world = World::new();
     let target = &world.targets[0];
     let (steps, last) = (vec![], vec![]);
-    let case = Case { target: 0, set: 1, steps, closing: Closing::Repaired, packing: Packing::None, last };
+    let case = Case { target: 0, set: 1, steps, closing: Closing::Signed, packing: Packing::None, last };
     let text = String::from_utf8(case.bytes(&world.targets)).unwrap();
     let (header, rest) = text.split_once('\n').unwrap();
     let line = rest.lines().next().unwrap();
@@ -92,15 +92,18 @@ fn what_unpacks_to_much_more_than_it_is_is_refused_in_little_memory() {
     for (what, header, start, again, times, end) in cases {
         let file = world.dir.path().join("bomb.syncset");
         bomb(&file, header, &start, again, times, end);
-        let output = apply(&file, &target.file);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(3), "{what}: {:?} {said}", output.status);
-        assert!(said.contains("nothing was changed"), "{what}: {said}");
-        assert!(!said.contains("it ends early"), "{what}: it was read to its end: {said}");
+        // Also where a set may be as large as it likes.
+        for size in [&[][..], &["--any-size"]] {
+            let output = apply(&file, &target.file, size);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{what}: {:?} {said}", output.status);
+            assert!(said.contains("nothing was changed"), "{what}: {said}");
+            assert!(!said.contains("it ends early"), "{what}: it was read to its end: {said}");
+        }
     }
     // With no more memory it does what it is to do.
     let file = world.dir.path().join("good.syncset");
     std::fs::write(&file, &text).unwrap();
-    let output = apply(&file, &target.file);
+    let output = apply(&file, &target.file, &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

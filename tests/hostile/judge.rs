@@ -19,8 +19,8 @@ pub struct Tried {
 pub fn try_file(target: &Target, file: &Path, exchange: bool, tried: &Tried) {
     let mut node = target.open();
     let before = dump(&node);
-    let read = syncset::read(file);
-    let header = syncset::read_header(file);
+    let read = syncset::read(file, syncset::Size::Usual);
+    let header = syncset::read_header(file, syncset::Size::Usual);
     assert!(read.is_err() || header.is_ok(), "the set can be read, but not its header");
     let preview = node.preview(file, ApplyOptions::default());
     assert_same(&dump(&node), &before, "a preview changed something");

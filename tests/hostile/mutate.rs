@@ -29,6 +29,8 @@ pub enum Closing {
     Repaired,
     /// The same, signed by the real sender.
     Signed,
+    /// The same, by a node that nobody knows, with a key of its own.
+    Strange,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,8 +47,9 @@ impl Case {
         let target = dice.random_range(0..targets.len());
         let closing = match dice.random_range(0..20) {
             0 => Closing::Kept,
-            1..5 => Closing::Signed,
-            _ => Closing::Repaired,
+            1 | 2 => Closing::Repaired,
+            3 => Closing::Strange,
+            _ => Closing::Signed,
         };
         let packing = match dice.random_range(0..10) {
             0 => Packing::Zstd,
@@ -68,13 +71,19 @@ impl Case {
         let others: Vec<&Seed> = targets.iter().flat_map(|t| &t.sets).collect();
         let mut lines: Vec<Vec<u8>> = seed.text.lines().map(|line| line.as_bytes().to_vec()).collect();
         let closing = lines.pop().unwrap();
-        if self.closing == Closing::Repaired {
-            lines[0] = unsigned(&lines[0]);
+        let mut secret = seed.secret;
+        match self.closing {
+            Closing::Repaired => lines[0] = unsigned(&lines[0]),
+            Closing::Strange => {
+                secret = [7; 32];
+                lines[0] = strange(&lines[0], &secret);
+            }
+            Closing::Kept | Closing::Signed => {}
         }
         for step in &self.steps {
             change(&mut lines, &others, &mut StdRng::seed_from_u64(*step));
         }
-        let mut file = close(&lines, &closing, self.closing, &seed.secret);
+        let mut file = close(&lines, &closing, self.closing, &secret);
         let pack = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
         file = match self.packing {
             Packing::None => file,
@@ -96,9 +105,6 @@ impl Case {
         if self.packing != Packing::None {
             found.push(Case { packing: Packing::None, ..self.clone() });
         }
-        if self.closing == Closing::Signed {
-            found.push(Case { closing: Closing::Repaired, ..self.clone() });
-        }
         for i in 0..self.steps.len() {
             let mut case = self.clone();
             case.steps.remove(i);
@@ -116,9 +122,20 @@ impl Case {
 /// A header without keys, as whoever has not the sender's would write it.
 fn unsigned(header: &[u8]) -> Vec<u8> {
     let mut header: Json = serde_json::from_slice(header).unwrap();
+    header.as_object_mut().unwrap().remove("proofs");
     for node in header["nodes"].as_array_mut().unwrap() {
-        node.as_object_mut().unwrap().remove("key");
+        ["key", "by", "introduction"].iter().for_each(|signed| drop(node.as_object_mut().unwrap().remove(*signed)));
     }
+    header.to_string().into_bytes()
+}
+
+/// The header of a set from a node that nobody knows. All that it says of others is as it was.
+fn strange(header: &[u8], secret: &[u8; 32]) -> Vec<u8> {
+    let mut header: Json = serde_json::from_slice(header).unwrap();
+    let source = header["source"].as_u64().unwrap() as usize;
+    let key = ed25519_dalek::SigningKey::from_bytes(secret).verifying_key().to_bytes();
+    header["nodes"][source]["guid"] = "0000000000000bad".into();
+    header["nodes"][source]["key"] = key.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
     header.to_string().into_bytes()
 }
 
@@ -135,7 +152,7 @@ fn close(lines: &[Vec<u8>], closing: &[u8], how: Closing, secret: &[u8; 32]) -> 
     let digest = blake3::hash(&file);
     let mut closing = json!({"objects": parsed.len() - ties, "ties": ties, "transactions": commits.len(),
                              "blake3": digest.to_hex().to_string()});
-    if how == Closing::Signed {
+    if matches!(how, Closing::Signed | Closing::Strange) {
         let key = ed25519_dalek::SigningKey::from_bytes(secret);
         let signature = key.sign(&[b"objsync syncset\0", digest.as_bytes().as_slice()].concat()).to_bytes();
         closing["signature"] = signature.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
@@ -328,7 +345,7 @@ fn change_json(json: &mut Json, line: usize, foreign: &[&str], dice: &mut StdRng
             }
         }
         10 if line == 0 && json.is_object() => {
-            json["format"] = json!(dice.random_range(0..6));
+            json["format"] = json!(dice.random_range(0..8));
             if dice.random_bool(0.5) {
                 ["told", "earlier"].iter().for_each(|key| drop(json.as_object_mut().unwrap().remove(*key)));
             }

@@ -37,6 +37,9 @@ pub struct Seed {
     pub secret: [u8; 32],
 }
 
+/// HERE, THERE and THIRD.
+pub const NODES: [u64; 3] = [0x1111, 0x2222, 0x3333];
+
 pub struct World {
     pub dir: tempfile::TempDir,
     pub targets: Vec<Target>,
@@ -83,7 +86,7 @@ impl World {
         let clock = TestClock::new();
         // 2026; every call is a little later.
         clock.set(1_770_000_000_000_000);
-        let here = Node::create(&path("here.db"), info(0x1111, "HERE", Role::Master), &specs).unwrap();
+        let here = Node::create(&path("here.db"), info(NODES[0], "HERE", Role::Master), &specs).unwrap();
         let mut here = here.with_clock(clock.clock());
         // It was made by this machine's clock. A set that is kept must find the same times.
         let tables = ["people", "kinds", "notes", "words", "pairs"];
@@ -94,7 +97,7 @@ impl World {
             let info = info(guid, &name.to_uppercase(), Role::Client);
             here.fresh_copy_as(&path(&format!("{name}.db")), info).unwrap().with_clock(clock.clock())
         };
-        let (mut there, mut third) = (copy("there", 0x2222), copy("third", 0x3333));
+        let (mut there, mut third) = (copy("there", NODES[1]), copy("third", NODES[2]));
         let commit = |node: &mut Node, sql: &str| {
             clock.set((clock.clock())() + 1_000_000);
             node.edit(|edit| Ok(edit.connection().execute_batch(sql)?)).unwrap();
@@ -173,6 +176,13 @@ impl World {
 }
 
 impl Target {
+    /// It is put back as it is now, from now on. Nobody may have it open.
+    #[allow(dead_code, reason = "for tests/fuzz")]
+    pub fn keep(&mut self) {
+        settle(&self.open());
+        self.bytes = std::fs::read(&self.file).unwrap();
+    }
+
     pub fn open(&self) -> Node {
         Node::open(&self.file).unwrap().with_clock(self.clock.clock())
     }

@@ -28,9 +28,9 @@ use crate::demo::edit::{change_order, delete_orders, new_order};
 use crate::demo::populate::{random_orders, rng};
 use crate::demo::query;
 use crate::demo::tables::ORDER;
-use crate::sync::syncset::{self, SyncSet};
+use crate::sync::syncset::{self, Size, SyncSet};
 use crate::sync::{ApplyOptions, Environment, Error, ErrorKind, Guid, Node, Progress, Result, Role, Since};
-use crate::words::count;
+use crate::words::{count, visible};
 
 use exchanging::applied;
 pub(super) use opening::check_shown;
@@ -104,7 +104,7 @@ impl Engine {
 
     /// The pane of the node that a set is addressed to. One that is not shown is brought into view.
     pub(super) fn addressee(&mut self, file: &Path) -> Result<SideIndex> {
-        let place = self.env.addressee(file)?;
+        let place = self.env.addressee(file, Size::Usual)?;
         if place > 1 {
             let info = self.env.nodes[place].info().clone();
             let side = usize::from(info.role == Role::Client);
@@ -281,7 +281,7 @@ impl Engine {
             Action::PlayStep { step } => self.play_step(step),
             Action::TravelTo { side, number } => self.travel_to(side, number),
             Action::ObjectsOfSet { file } => {
-                let set = syncset::read(&file)?;
+                let set = syncset::read(&file, Size::Usual)?;
                 let select = set.objects.iter().map(|o| o.guid).collect();
                 let text = format!(
                     "Set {} from {}: {}",
@@ -407,7 +407,7 @@ fn gone(dir: &Path) -> Failure {
 }
 
 fn failure(error: Error) -> Failure {
-    Failure { message: error.message().to_owned(), hint: in_windows_words(error.what_next()) }
+    Failure { message: visible(error.message()), hint: visible(&in_windows_words(error.what_next())) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::sync::data::guid::NodeId;
 use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::sync_times::SyncTimes;
 use crate::sync::exchange::syncset::Header;
-use crate::sync::exchange::told::Point;
+use crate::sync::exchange::told::Seen;
 use crate::sync::node::Node;
 use crate::words::{quoted, quoted_path};
 
@@ -24,7 +24,7 @@ impl Node {
     fn acquaintances(&self) -> Result<BTreeSet<NodeId>> {
         let mut known = BTreeSet::from([self.info.guid]);
         known.extend(self.lineage_of(self.info.guid)?.into_iter().map(|(node, _)| node));
-        known.extend(self.all_seen()?.into_iter().map(|(node, ..)| node));
+        known.extend(self.all_seen()?.into_iter().map(|seen| seen.node));
         for peer in self.peers()? {
             known.extend(Some(peer).filter(|_| self.sync_times(peer).is_ok_and(|times| times.received > 0)));
         }
@@ -55,7 +55,7 @@ impl Node {
             "if one was a copy of the other, do not track both: make one anew from the other (objsync copy); to join two separate collections, say so (objsync apply SET --join --node {})",
             quoted(&self.info.name)
         );
-        Err(self.are_strangers(&header.source.name).hint(hint))
+        Err(self.are_strangers(&self.called_here(&header.source)).hint(hint))
     }
 
     /// The same for a node at hand.
@@ -110,26 +110,27 @@ impl Node {
             let peer = other.info.clone();
             self.meet(&other.identity()?)?;
             let point = self.tell()?;
+            let seen = self.signed_point(point)?;
             self.write(|node| {
                 let own = node.sync_times(peer.guid)?;
                 node.set_sync_times(peer.guid, SyncTimes { sent: own.sent.max(word.upto), ..own })?;
                 node.make_final(&format!("{} heard of what is here since", peer.name))
             })?;
-            other.hear(&identity, &word, point)?;
+            other.hear(&identity, &word, &seen)?;
         }
         // The other knows this node at that point.
         let seen = other.seen(self.info.guid)?;
         self.note_heard(other.info.guid, seen)
     }
 
-    fn hear(&mut self, source: &crate::sync::node::Identity, word: &Word, point: Point) -> Result<()> {
+    fn hear(&mut self, source: &crate::sync::node::Identity, word: &Word, seen: &Seen) -> Result<()> {
         self.meet(source)?;
         self.write(|node| {
             let peer = source.info.guid;
             let times = node.sync_times(peer)?;
             let (received, acknowledged) = (times.received.max(word.upto), times.acknowledged.max(word.acknowledged));
             node.set_sync_times(peer, SyncTimes { received, acknowledged, ..times })?;
-            node.note_seen((peer, point.number, point.clock))?;
+            node.note_seen(seen)?;
             node.make_final(&format!("{} was heard of since", source.info.name))
         })
     }
@@ -139,8 +140,10 @@ impl Node {
         if !self.acquaintances()?.is_disjoint(&other.acquaintances()?) {
             return Ok(());
         }
-        let (identity, point) = (self.identity()?, self.tell()?);
+        let point = self.tell()?;
+        let (identity, seen) = (self.identity()?, self.signed_point(point)?);
+        self.meet(&other.identity()?)?;
         other.meet(&identity)?;
-        other.write(|node| node.note_seen((identity.info.guid, point.number, point.clock)))
+        other.write(|node| node.note_seen(&seen))
     }
 }

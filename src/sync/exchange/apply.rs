@@ -19,7 +19,7 @@ use crate::sync::error::{Error, Refusal, Result};
 use crate::sync::exchange::report::Report;
 use crate::sync::exchange::spool::Spooled;
 use crate::sync::exchange::sync_times::SyncTimes;
-use crate::sync::exchange::syncset::{self, Header, Whole};
+use crate::sync::exchange::syncset::{self, Header, Size, Whole};
 use crate::sync::node::{Identity, Keep, Node};
 use crate::words::{grouped, quoted};
 
@@ -37,6 +37,10 @@ pub struct ApplyOptions<'a> {
     pub hold: Option<&'a Hold<'a>>,
     /// Takes a set from a node that has nothing in common with this one though both have rows, see [`Refusal::Strangers`].
     pub join: bool,
+    /// How large the set may be.
+    pub size: Size,
+    /// Who sent it, where that node's file is at hand: it is known by that.
+    pub at_hand: Option<&'a Identity>,
     /// How many objects are judged at once; for tests.
     #[doc(hidden)]
     pub batch: Option<usize>,
@@ -64,13 +68,13 @@ impl Node {
     /// Applies a set from a file. Refusals (see [`Refusal`]) change nothing. What cannot be applied yet waits and is tried
     /// again at the end of every apply.
     pub fn apply(&mut self, file: &Path, options: ApplyOptions<'_>) -> Result<Report> {
-        self.with_spooled(file, Keep::Yes, |node, set, file| node.apply_set(set, file, options))
+        self.with_spooled(file, options, Keep::Yes, |node, set, file| node.apply_set(set, file, options))
             .map(|(report, _)| report)
     }
 
     /// Says what [`Node::apply`] would do now: the same, taken back in the end. Refused where that would be.
     pub fn preview(&mut self, file: &Path, options: ApplyOptions<'_>) -> Result<Preview> {
-        let ((report, records, has), set) = self.with_spooled(file, Keep::No, |node, set, file| {
+        let ((report, records, has), set) = self.with_spooled(file, options, Keep::No, |node, set, file| {
             let source = Identity { info: set.header.source.clone(), lineage: set.header.lineage.clone(), key: None };
             let has = node.has_of(&source, set.header.number)?;
             let report = node.apply_set(set, file, options)?;
@@ -86,10 +90,11 @@ impl Node {
     fn with_spooled<T>(
         &mut self,
         file: &Path,
+        options: ApplyOptions<'_>,
         keep: Keep,
         work: impl FnOnce(&mut Node, &Spooled, &Path) -> Result<T>,
     ) -> Result<(T, Spooled)> {
-        let set = self.spool(file)?;
+        let set = self.spool(file, options)?;
         let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
         let result = self.without_triggers(keep, |node| work(node, &set, &file));
         self.empty_spool()?;
@@ -104,12 +109,12 @@ impl Node {
             id: set.header.id,
             ..Report::default()
         };
-        self.check_acceptable(set)?;
+        self.check_acceptable(set, options)?;
         if !options.join {
             self.check_no_stranger(&set.header, set.objects)?;
         }
         self.take_in_properties(&set.header.classes)?;
-        self.note_names(set)?;
+        self.note_names(set, options)?;
         let have = self.check_no_gap(set)?;
         let source = set.header.source.guid;
         let times = self.sync_times(source)?;
@@ -187,23 +192,12 @@ impl Node {
         result
     }
 
-    fn check_acceptable(&mut self, set: &Spooled) -> Result<()> {
+    /// Refuses what may not be applied. Who sent it was asked before it was read; now nobody can change the answer any more.
+    fn check_acceptable(&mut self, set: &Spooled, options: ApplyOptions<'_>) -> Result<()> {
         let header = &set.header;
-        let (us, source, target) = (&self.info, &header.source, &header.target);
-        if target.guid != us.guid {
-            let also = if target.name == us.name { " (of the same name)" } else { "" };
-            let what = format!(
-                "the set is addressed to {} {}, another node than {} {}{also}; nothing was changed",
-                target.name, target.guid, us.name, us.guid
-            );
-            return Err(Error::refused(Refusal::WrongNode, what).hint(match source.guid == us.guid {
-                true => format!("apply it at {}", target.name),
-                false => format!("apply it at {}, or have {} prepare a set for {}", target.name, source.name, us.name),
-            }));
-        }
-        self.check_not_retired(source)?;
-        self.check_signature(header, &set.digest)?;
-        self.check_same_classes(&header.classes, &source.name)?;
+        self.check_sender(header, options.at_hand)?;
+        self.check_taken_once(header, &set.digest)?;
+        self.check_same_classes(&header.classes, &self.called_here(&header.source))?;
         self.check_we_were_not_restored(set)?;
         self.check_source_was_not_restored(header)
     }
@@ -253,19 +247,22 @@ impl Node {
         Ok(())
     }
 
-    fn note_names(&mut self, set: &Spooled) -> Result<()> {
+    fn note_names(&mut self, set: &Spooled, options: ApplyOptions<'_>) -> Result<()> {
+        // Its own sets will name them all, and must not be larger than usual because of that.
+        let new = set.header.nodes.iter().filter(|info| self.nodes.find(info.guid).is_none()).count();
+        let known = self.nodes.all().count() + new;
+        if new > 0 && known > options.size.nodes() {
+            let what = format!("{} would then know {} nodes", self.info.name, grouped(known as u64));
+            return Err(syncset::too_large(what));
+        }
         for info in &set.header.nodes {
             self.note_node(info, false)?;
         }
-        let Header { source, lineage, key, .. } = &set.header;
-        self.note_peer(&Identity { info: source.clone(), lineage: lineage.clone(), key: None })?;
-        // Whom a known key vouches for is known by the key it says. What a stranger says of keys, its own included, proves nothing.
-        if key.is_some() && self.public_key(source.guid)? == *key {
-            for (node, key) in &set.header.keys {
-                self.note_key(*node, Some(*key))?;
-            }
-        }
-        Ok(())
+        let Header { source, lineage, .. } = &set.header;
+        let at_hand = options.at_hand.filter(|at_hand| at_hand.info.guid == source.guid);
+        let key = at_hand.and_then(|at_hand| at_hand.key);
+        self.note_peer(&Identity { info: source.clone(), lineage: lineage.clone(), key })?;
+        self.note_keys(&set.header)
     }
 
     fn check_no_gap(&self, set: &Spooled) -> Result<u64> {
@@ -273,7 +270,7 @@ impl Node {
         let source = Identity { info: header.source.clone(), lineage: header.lineage.clone(), key: None };
         let have = self.has_of(&source, header.number)?;
         if header.start > have {
-            let (us, them) = (&self.info.name, &source.info.name);
+            let (us, them) = (&self.info.name, self.called_here(&source.info));
             let missing = header.earlier.iter().filter(|(_, first, last)| *first <= header.start && *last > have);
             let missing: Vec<String> = missing.map(|(id, ..)| id.to_string()).collect();
             let sets = match missing.as_slice() {
@@ -292,7 +289,7 @@ impl Node {
             );
             return Err(Error::refused(Refusal::Gap, what).hint(format!(
                 "apply the earlier set first, or prepare again at its source from what {us} has acknowledged (objsync prepare --node {} --to {} --since acknowledged)",
-                quoted(them),
+                quoted(&them),
                 quoted(us)
             )));
         }
@@ -309,7 +306,7 @@ impl Node {
         if doubtful > 0 {
             report.warnings.push(format!(
                 "{doubtful} objects carry times more than 24 hours ahead of this machine's clock; they are kept, and no rule takes them for the later; check the clocks at {} and here, then change these objects once more, which gives them a right time",
-                set.header.source.name
+                self.called_here(&set.header.source)
             ));
         }
         Ok(())

@@ -287,6 +287,13 @@ impl Node {
         let mut nodes = vec![self.info.clone(), peer.clone()];
         nodes.extend(self.nodes.all().filter(|n| n.guid != self.info.guid && n.guid != peer.guid).cloned());
         let received = self.peers()?.into_iter().map(|node| Ok((node, self.sync_times(node)?.received)));
+        let seen = self.all_seen()?;
+        let own = self.signed_point(point)?;
+        let mut keys = Vec::new();
+        for known in self.known_keys()? {
+            let (node, retired) = (known.node.guid, self.is_retired(known.node.guid)?);
+            keys.extend(known.key.filter(|_| !retired).map(|key| (node, key)));
+        }
         Ok(Header {
             format: FORMAT,
             id,
@@ -299,12 +306,14 @@ impl Node {
             start,
             end,
             received: received.collect::<Result<_>>()?,
-            seen: self.all_seen()?,
+            proofs: seen.iter().chain([&own]).filter_map(|seen| Some((seen.node, seen.proof?))).collect(),
+            seen: seen.iter().map(|seen| (seen.node, seen.point.number, seen.point.clock)).collect(),
             told: self.told_since_heard(peer.guid)?,
             earlier: self.unconfirmed_sets(peer)?,
             classes: self.classes.clone(),
             key: self.public_key(self.info.guid)?,
-            keys: self.known_keys()?.into_iter().filter_map(|known| Some((known.node.guid, known.key?))).collect(),
+            keys,
+            introductions: self.introductions()?,
         })
     }
 

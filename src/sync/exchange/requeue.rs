@@ -298,7 +298,7 @@ impl Node {
         for index in queue.waiting..queue.finished.len() {
             self.going_on("finding what is known", index, Some(queue.finished.len()))?;
             let Some(p) = self.load(&queue, [index].into_iter())?.pop() else { continue };
-            let (node, source) = (&self.info.name, &set.header.source.name);
+            let (node, source) = (&self.info.name, self.called_here(&set.header.source));
             let reason = format!("received before: {node} has all of {source}'s transactions up to here");
             report.add(index, self.line(&p, None, Outcome::Skipped, reason)?);
         }

@@ -11,6 +11,7 @@ use rusqlite::OptionalExtension;
 
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::error::{Error, Result};
+use crate::sync::exchange::apply::ApplyOptions;
 use crate::sync::exchange::given::Given;
 use crate::sync::exchange::requeue::{Obstacle, Pending};
 use crate::sync::exchange::syncset::{self, Entry, Header, Whole};
@@ -85,12 +86,12 @@ fn count(n: usize) -> i64 {
 }
 
 impl Node {
-    /// Reads a set into the spool. Writes to no table of the file.
-    pub(crate) fn spool(&mut self, file: &Path) -> Result<Spooled> {
+    /// Reads a set into the spool, if its header is acceptable. Writes to no table of the file.
+    pub(crate) fn spool(&mut self, file: &Path, options: ApplyOptions<'_>) -> Result<Spooled> {
         self.conn.execute_batch(TABLES)?;
         self.conn.execute_batch("BEGIN")?;
         self.listen(true);
-        let spooled = self.spool_lines(file);
+        let spooled = self.spool_lines(file, options);
         self.listen(false);
         // An interrupted statement has rolled back by itself.
         if !self.conn.is_autocommit() {
@@ -99,7 +100,7 @@ impl Node {
         spooled
     }
 
-    fn spool_lines(&self, file: &Path) -> Result<Spooled> {
+    fn spool_lines(&self, file: &Path, options: ApplyOptions<'_>) -> Result<Spooled> {
         let mut line_of = self.conn.prepare_cached(
             "INSERT OR IGNORE INTO temp.objsync_spool (place, guid, waiting, class, line, own, source, time, by_us, made_here)
              VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -112,7 +113,8 @@ impl Node {
             self.conn.prepare_cached("SELECT EXISTS(SELECT 1 FROM temp.objsync_spool_tie WHERE guid = ?1)")?;
         let mut tie_of = self.conn.prepare_cached("INSERT OR IGNORE INTO temp.objsync_spool_tie (guid) VALUES (?1)")?;
         let (us, mut objects, mut ties) = (self.info.guid, 0, 0);
-        let whole = syncset::read_through(file, |header, entry, line| {
+        let accept = |header: &Header| self.check_sender(header, options.at_hand);
+        let whole = syncset::read_through(file, options.size, accept, |header, entry, line| {
             let (guid, commits, tie) = match &entry {
                 Entry::Object(object) => (object.guid, &object.commits, false),
                 Entry::Tie(tie) => (tie.guid, &tie.commits, true),

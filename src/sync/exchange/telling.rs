@@ -27,16 +27,13 @@ impl Node {
 
     /// A version of this node's that the object never had here.
     pub(crate) fn unmade(&self, p: &Pending) -> Error {
-        let (us, source) = (&self.info.name, self.nodes.name(p.peer));
+        let source = self.nodes.name(p.peer);
         let what = format!(
-            "{} comes from {source} with a version that {us} made, and this file has not made it: it was restored from a backup, or is a copy; nothing was changed",
-            self.title(p)
+            "{} comes from {source} with a version that {} made, and this file has not made it",
+            self.title(p),
+            self.info.name
         );
-        Error::refused(Refusal::Restored, what).about(self.info.guid).hint(format!(
-            "make this file a new node (objsync rejoin --node {}); nothing in it is lost, and {} prepares its next set for the new node",
-            quoted(us),
-            quoted(&source)
-        ))
+        self.unproven(&what, &source)
     }
 
     pub(crate) fn unknown(&self, property: &Property, value: &Value) -> Obstacle {

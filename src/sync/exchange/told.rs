@@ -2,7 +2,9 @@
 //!
 //! 1. Before a node tells anybody what it holds, in a set or by a copy of its file, it notes a *point*: its last commit, and a
 //!    clock, which no two of its points share (`clock.rs`). The set carries it.
-//! 2. Who applies the set remembers that point as the latest known of the sender, and tells others of it with its own sets.
+//!    It is signed by its node, so that whoever passes it on can prove it.
+//! 2. Who applies the set remembers that point as the latest known of the sender, and tells others of it with its own sets. What
+//!    a set says of the points of others is hearsay where they have not signed it, and is left aside.
 //! 3. A file that lacks a point which others know was put back from before that point. A node finds that of itself when others say at
 //!    which point they know it (`seen` in the header), and of a sender, which says all its points since the one that the target
 //!    is known to have heard of (`told`). Nodes of one environment ask each other before anything is exchanged.
@@ -14,6 +16,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::sync::data::guid::NodeId;
 use crate::sync::error::{Error, Refusal, Result};
+use crate::sync::exchange::signature::{Signature, Statement};
 use crate::sync::exchange::spool::Spooled;
 use crate::sync::exchange::syncset::Header;
 use crate::sync::node::{Node, clock};
@@ -43,6 +46,15 @@ pub(crate) struct Point {
     pub(crate) number: u64,
     /// Its clock then, microseconds since 1970 UTC.
     pub(crate) clock: i64,
+}
+
+/// A point of another node as it is known here.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) node: NodeId,
+    pub(crate) point: Point,
+    /// The signature of the node itself; `None`: from before points were signed.
+    pub(crate) proof: Option<Signature>,
 }
 
 impl Node {
@@ -90,32 +102,82 @@ impl Node {
     }
 
     /// Every node of which a point is known, with the latest.
-    pub(crate) fn all_seen(&self) -> Result<Vec<(NodeId, u64, i64)>> {
-        let sql = "SELECT guid, seen_number, seen_clock FROM objsync_node WHERE seen_clock > 0 ORDER BY n";
+    pub(crate) fn all_seen(&self) -> Result<Vec<Seen>> {
+        let sql = "SELECT guid, seen_number, seen_clock, seen_proof FROM objsync_node WHERE seen_clock > 0 ORDER BY n";
         let mut statement = self.conn.prepare_cached(sql)?;
-        let rows = statement.query_map([], |r| Ok((NodeId(r.get::<_, i64>(0)? as u64), r.get(1)?, r.get(2)?)))?;
+        let rows = statement.query_map([], |r| {
+            Ok(Seen {
+                node: NodeId(r.get::<_, i64>(0)? as u64),
+                point: Point { number: r.get(1)?, clock: r.get(2)? },
+                proof: r.get::<_, Option<Vec<u8>>>(3)?.and_then(Signature::stored),
+            })
+        })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Notes what a set tells of points: the sender's, those of others that it knows, and the one of this node that it has heard of.
+    /// This node at a point, signed.
+    pub(crate) fn signed_point(&self, point: Point) -> Result<Seen> {
+        let node = self.info.guid;
+        Ok(Seen { node, point, proof: Some(self.signing()?.sign(&Statement::Point(node, point))) })
+    }
+
+    /// Whether a set proves that a node was at the point which it says, by that node's own signature.
+    fn proves(&self, header: &Header, node: NodeId, point: Point) -> Result<bool> {
+        let Some(proof) = header.proof_of(node) else { return Ok(false) };
+        let key = self.public_key(node)?;
+        Ok(key.is_some_and(|key| key.has_signed(&Statement::Point(node, point), &proof)))
+    }
+
+    /// Notes what a set tells of points: the sender's, those of others that these have signed, and the one of this node that the sender
+    /// has heard of.
     pub(crate) fn note_points(&self, header: &Header) -> Result<()> {
-        let sender = (header.source.guid, header.number, header.clock);
-        header.seen.iter().chain([&sender]).try_for_each(|point| self.note_seen(*point))?;
-        if let Some((_, clock)) = header.saw(self.info.guid) {
-            self.conn.execute(NOTE_HEARD, (self.nodes.number(header.source.guid)?, clock))?;
+        let source = header.source.guid;
+        let point = Point { number: header.number, clock: header.clock };
+        let proof = header.proof_of(source).filter(|_| self.proves(header, source, point).unwrap_or(false));
+        self.note_seen(&Seen { node: source, point, proof })?;
+        for &(node, number, clock) in header.seen.iter().filter(|(node, ..)| ![source, self.info.guid].contains(node)) {
+            let point = Point { number, clock };
+            if clock <= self.seen(node)?.clock {
+                continue;
+            }
+            match self.proves(header, node, point)? {
+                true => self.note_seen(&Seen { node, point, proof: header.proof_of(node) })?,
+                false => self.note_hearsay(node, number)?,
+            }
+        }
+        if let Some(heard) = header.saw(self.info.guid) {
+            self.conn.execute(NOTE_HEARD, (self.nodes.number(source)?, heard.clock))?;
         }
         Ok(())
     }
 
     /// Notes a point of another node, where it is the latest known.
-    pub(crate) fn note_seen(&self, (node, number, clock): (NodeId, u64, i64)) -> Result<()> {
+    pub(crate) fn note_seen(&self, seen: &Seen) -> Result<()> {
         self.conn
             .prepare_cached(
-                "UPDATE objsync_node SET seen_number = ?2, seen_clock = ?3
+                "UPDATE objsync_node SET seen_number = ?2, seen_clock = ?3, seen_proof = ?4
                  WHERE guid = ?1 AND seen_clock < ?3 AND n <> (SELECT node FROM objsync_state)",
             )?
-            .execute((node.0 as i64, number, clock))?;
+            .execute((
+                seen.node.0 as i64,
+                seen.point.number,
+                seen.point.clock,
+                seen.proof.as_ref().map(Signature::bytes),
+            ))?;
         Ok(())
+    }
+
+    /// Notes how far others say that a node has come: what they have of it, too, may be from there, and proves nothing else.
+    fn note_hearsay(&self, node: NodeId, number: u64) -> Result<()> {
+        let sql = "UPDATE objsync_node SET said_number = max(said_number, ?2) WHERE guid = ?1";
+        Ok(self.conn.prepare_cached(sql)?.execute((node.0 as i64, number)).map(drop)?)
+    }
+
+    /// How far another node has come, by all that is known or said of it.
+    pub(crate) fn is_said_to_have_reached(&self, node: NodeId) -> Result<u64> {
+        let sql = "SELECT max(seen_number, said_number) FROM objsync_node WHERE guid = ?1";
+        let said: Option<u64> = self.conn.prepare_cached(sql)?.query_row([node.0 as i64], |r| r.get(0)).optional()?;
+        Ok(said.unwrap_or(0).max(self.covers(node)?))
     }
 
     /// Notes that a peer at hand has heard of a point of this node, where that is new.
@@ -141,7 +203,7 @@ impl Node {
     pub(crate) fn certain_point(&self, others: &[&Node]) -> Result<Point> {
         let mut before = i64::MAX;
         for other in others {
-            let point = other.seen(self.info.guid)?;
+            let point = self.known_at_hand(other)?;
             if !self.was_at_point(point)? {
                 before = before.min(point.clock);
             }
@@ -154,9 +216,19 @@ impl Node {
         Ok(last_told(&self.conn, before.min(heard.saturating_add(1)))?)
     }
 
+    /// The latest point at which another node knows this one; zeros where somebody else signed it, by a key for which a liar vouched.
+    fn known_at_hand(&self, other: &Node) -> Result<Point> {
+        let sql = "SELECT seen_proof FROM objsync_node WHERE guid = ?1";
+        let proof = other.conn.prepare_cached(sql)?.query_row([self.info.guid.0 as i64], |r| r.get(0)).optional()?;
+        let (point, own) = (other.seen(self.info.guid)?, self.signing()?.public());
+        let statement = Statement::Point(self.info.guid, point);
+        let signed = proof.flatten().and_then(Signature::stored).is_none_or(|proof| own.has_signed(&statement, &proof));
+        Ok(if signed { point } else { Point::default() })
+    }
+
     /// Refuses where another node, which is at hand, knows this one at a point that its file never was at.
     pub(crate) fn check_not_restored(&self, other: &Node) -> Result<()> {
-        let point = other.seen(self.info.guid)?;
+        let point = self.known_at_hand(other)?;
         if self.was_at_point(point)? {
             return Ok(());
         }
@@ -169,46 +241,67 @@ impl Node {
         Err(Error::refused(Refusal::Restored, what).about(self.info.guid).hint(make_it_new(us, them)))
     }
 
-    /// Refuses a set that shows that this file was put back from a backup: it knows commits or times of this node that this node
-    /// has not reached.
+    /// Refuses a set that knows commits or times of this node that this node has not reached. Where this node itself has signed that it
+    /// was there, its file was put back from a backup. What only the sender says proves nothing.
     pub(crate) fn check_we_were_not_restored(&self, set: &Spooled) -> Result<()> {
         let header = &set.header;
-        let (us, source) = (&self.info.name, &header.source.name);
-        let refused = |what: String| {
-            let what = format!("{what}: this file was restored from a backup, or is a copy; nothing was changed");
-            Err(Error::refused(Refusal::Restored, what).about(self.info.guid).hint(format!(
-                "make this file a new node (objsync rejoin --node {}); nothing in it is lost, and {} prepares its next set for the new node",
-                quoted(us),
-                quoted(source)
-            )))
-        };
+        let (us, source) = (&self.info.name, self.called_here(&header.source));
         let number = self.number()?;
-        let saw = header.saw(self.info.guid).map(|(number, clock)| Point { number, clock }).unwrap_or_default();
-        let known = self.spool_knows()?.max(header.received_from(self.info.guid)).max(saw.number);
-        if known > number {
-            return refused(format!("the set knows transaction {known} of {us}, whose last one is {number}"));
-        }
+        let saw = header.saw(self.info.guid).unwrap_or_default();
         if !self.was_at_point(saw)? {
-            return refused(format!(
-                "{source} knows other transactions of {us} under the numbers up to {}",
-                saw.number
-            ));
+            let what = match saw.number > number {
+                true => format!("the set knows transaction {} of {us}, whose last one is {number}", saw.number),
+                false => format!("{source} knows other transactions of {us} under the numbers up to {}", saw.number),
+            };
+            return Err(match self.proves(header, self.info.guid, saw)? {
+                true => {
+                    let what =
+                        format!("{what}: this file was restored from a backup, or is a copy; nothing was changed");
+                    Error::refused(Refusal::Restored, what).about(self.info.guid).hint(format!(
+                        "make this file a new node (objsync rejoin --node {}); nothing in it is lost, and {} prepares its next set for the new node",
+                        quoted(us),
+                        quoted(&source)
+                    ))
+                }
+                false => self.unproven(&what, &source),
+            });
+        }
+        let known = self.spool_knows()?.max(header.received_from(self.info.guid));
+        if known > number {
+            let what = format!("the set knows transaction {known} of {us}, whose last one is {number}");
+            return Err(self.unproven(&what, &source));
         }
         // A copy of this file that became a node without this file at hand may have made objects in this node's name. The next
         // one made here must not get the identity of one of them. So many are no mistake, and would use up all identities.
         let made: u64 = self.conn.query_row("SELECT serial FROM objsync_state", [], |r| r.get(0))?;
         match self.spool_names()? {
             Some(named) if named.saturating_sub(made) > MADE_BY_COPIES => {
-                return refused(format!("the set knows object {named} of {us}, which has made {made}"));
+                let what = format!("the set knows object {named} of {us}, which has made {made}");
+                return Err(self.unproven(&what, &source));
             }
             Some(named) => self.conn.execute("UPDATE objsync_state SET serial = max(serial, ?1)", [named])?,
             None => 0,
         };
         let clock = clock::highest(&self.conn)?;
         match self.spool_clock()?.filter(|time| *time > clock) {
-            Some(_) => refused(format!("the set knows a change of {us} from a time that its clock has not reached")),
+            Some(_) => {
+                let what = format!("the set knows a change of {us} from a time that its clock has not reached");
+                Err(self.unproven(&what, &source))
+            }
             None => Ok(()),
         }
+    }
+
+    /// Refuses a set that says of this node what this node does not know and has not signed.
+    pub(crate) fn unproven(&self, what: &str, source: &str) -> Error {
+        let what = format!(
+            "{what}, and the set has no proof of it, which {} would have signed; nothing was changed",
+            self.info.name
+        );
+        Error::refused(Refusal::Unproven, what).hint(format!(
+            "if this file was put back from a backup, or is a copy, make it a new node (objsync rejoin --node {}); if not, {source} or somebody before it is mistaken or lies: ask there, and compare with objsync check",
+            quoted(&self.info.name),
+        ))
     }
 
     /// Refuses a set whose sender was put back from a backup: it was known at a point that it has not been at, or its numbers
@@ -224,14 +317,14 @@ impl Node {
         if seen.clock == 0 || header.clock < seen.clock || !went_back {
             return Ok(());
         }
-        let source = &header.source.name;
+        let source = self.called_here(&header.source);
         let what = format!(
             "{source} had reached transaction {} and gives numbers up to there a second time (now at {}): its file was restored from a backup, or is a copy; nothing was changed",
             seen.number, header.number
         );
         Err(Error::refused(Refusal::Restored, what).about(header.source.guid).hint(format!(
             "at {0}, make the file a new node (objsync rejoin --node {0}) and prepare the set again",
-            quoted(source)
+            quoted(&source)
         )))
     }
 }

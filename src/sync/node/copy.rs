@@ -9,7 +9,7 @@ use rusqlite::functions::FunctionFlags;
 
 use crate::sync::data::guid::NodeId;
 use crate::sync::error::{Error, Result};
-use crate::sync::exchange::signature;
+use crate::sync::exchange::signature::{self, Signing, Statement};
 use crate::sync::exchange::told::{Point, last_told};
 use crate::sync::node::look::beside;
 use crate::sync::node::parting::{self, Parting};
@@ -28,6 +28,7 @@ impl Node {
 
     /// The same with a GUID that is given; it must never have been used before.
     pub fn fresh_copy_as(&mut self, file: &Path, info: NodeInfo) -> Result<Node> {
+        NodeInfo::check_name(&info.name)?;
         // A link to nowhere is somebody's, too.
         if file.symlink_metadata().is_ok() {
             return Err(exists(file));
@@ -116,6 +117,7 @@ impl Node {
 
     /// The same as another node in all, and with what is known to be the old node's.
     pub(crate) fn rejoin_from(&mut self, info: NodeInfo, certain: Point) -> Result<NodeInfo> {
+        NodeInfo::check_name(&info.name)?;
         let was_at = self.was_at.take();
         // Where there is no other file that goes on as the old node, it is no peer.
         // A name that is no UTF-8 is not kept as it was.
@@ -191,13 +193,23 @@ fn become_new_node(conn: &Connection, info: &NodeInfo, parting: &Parting, origin
     )?;
     conn.execute("UPDATE objsync_sync_time SET sent = acknowledged, heard = 0", [])?;
     conn.execute("INSERT OR REPLACE INTO objsync_sync_time (peer, received) VALUES (?1, ?2)", (old, certain))?;
-    conn.execute("UPDATE objsync_node SET seen_number = ?2, seen_clock = ?3 WHERE n = ?1", (old, certain, clock))?;
+    // The file holds the old node's key until the new one has its own.
+    let signing = Signing::of_file(conn)?;
+    let proof = signing.sign(&Statement::Point(former, parting.seen));
+    conn.execute(
+        "UPDATE objsync_node SET seen_number = ?2, seen_clock = ?3, seen_proof = ?4 WHERE n = ?1",
+        (old, certain, clock, proof.bytes()),
+    )?;
     conn.execute("UPDATE objsync_state SET node = ?1, serial = 0, path = NULL", [new])?;
     conn.execute_batch("DELETE FROM objsync_told")?;
     conn.execute("INSERT INTO objsync_told (number, clock) SELECT ?1, clock FROM objsync_state", [certain])?;
     // The old node's key must not be left in this file, not even in a page that is free.
     conn.execute_batch("PRAGMA secure_delete = ON")?;
-    signature::make_key(conn)?;
+    let introduction = Statement::Introduction(info.guid, signature::make_key(conn)?);
+    conn.execute(
+        "UPDATE objsync_node SET introduced_by = ?2, introduction = ?3 WHERE n = ?1",
+        (new, old, signing.sign(&introduction).bytes()),
+    )?;
     parting::hand_over(conn, old, new, parting, original)?;
     for table in parting::versions(conn)?.into_iter().chain(["objsync_journal".to_owned()]) {
         let sql = format!(

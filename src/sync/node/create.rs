@@ -29,6 +29,7 @@ impl Node {
 
     /// Everything that it takes to open the node is done before the end of the transaction, so that it is none where that fails.
     fn create_in_transaction(path: &Path, info: NodeInfo, specs: &[ClassSpec], progress: &Progress) -> Result<Node> {
+        NodeInfo::check_name(&info.name)?;
         let conn = open_file(path)?;
         store::configure_connection(&conn)?;
         conn.execute_batch("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")?;

@@ -92,6 +92,23 @@ pub struct NodeInfo {
 }
 
 impl NodeInfo {
+    /// Whether a character may be in a node's name: letters and digits of any script, with their combining marks, `-` and `_`.
+    pub fn may_be_in_name(c: char) -> bool {
+        c.is_alphanumeric() || matches!(c, '-' | '_' | '\u{300}'..='\u{36f}')
+    }
+
+    /// Refuses what is no name for a node: 1 to 64 such characters, 180 bytes at most, and not `-` first, which is how options begin.
+    /// It is part of the names of files, which have at most 255 bytes, and is shown to people.
+    pub fn check_name(name: &str) -> Result<()> {
+        let fits = !name.starts_with('-') && name.chars().all(NodeInfo::may_be_in_name);
+        if name.is_empty() || name.chars().count() > 64 || name.len() > 180 || !fits {
+            return Err(Error::usage(format!(
+                "`{name}` is no name for a node: use letters, digits, - and _, at most 64, and no - at the beginning"
+            )));
+        }
+        Ok(())
+    }
+
     /// A node of which nothing but the GUID is known: called by it, and no master until somebody says so.
     pub(crate) fn stranger(guid: NodeId) -> NodeInfo {
         NodeInfo { guid, name: guid.to_string(), role: Role::Client }
@@ -285,7 +302,9 @@ impl Node {
 
     pub(crate) fn note_peer(&mut self, peer: &Identity) -> Result<()> {
         self.note_node(&peer.info, true)?;
-        self.note_key(peer.info.guid, peer.key)?;
+        if let Some(key) = peer.key {
+            self.note_key(peer.info.guid, key, None)?;
+        }
         let n = self.nodes.number(peer.info.guid)?;
         self.conn.execute("INSERT OR IGNORE INTO objsync_sync_time (peer) VALUES (?1)", [n])?;
         for (place, (ancestor, number)) in peer.lineage.iter().enumerate() {

@@ -1,6 +1,8 @@
 //! The nodes named in a file. There each has a small number, so that object ids and vectors stay short; everywhere else a
 //! node is its GUID.
 
+use std::collections::{BTreeMap, HashMap};
+
 use rusqlite::Connection;
 
 use crate::sync::data::guid::{Guid, NodeId};
@@ -9,38 +11,39 @@ use crate::sync::error::{Error, Result};
 use crate::sync::node::store;
 use crate::sync::node::{NodeInfo, Role};
 
-/// The nodes named in a file, by their small numbers.
+/// The nodes named in a file. A set may name thousands, and each value of it may name one.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    list: Vec<(i64, NodeInfo)>,
+    by_number: BTreeMap<i64, NodeInfo>,
+    numbers: HashMap<NodeId, i64>,
 }
 
 impl Registry {
     pub(crate) fn read(conn: &Connection) -> Result<Registry> {
-        let list = conn
-            .prepare_cached("SELECT n, guid, name, role FROM objsync_node ORDER BY n")?
-            .query_map([], |r| {
-                let role = Role::parse(&r.get::<_, String>(3)?).unwrap_or_default();
-                Ok((r.get(0)?, NodeInfo { guid: NodeId(r.get::<_, i64>(1)? as u64), name: r.get(2)?, role }))
-            })?
-            .collect::<rusqlite::Result<_>>()?;
-        Ok(Registry { list })
+        let mut registry = Registry::default();
+        let mut statement = conn.prepare_cached("SELECT n, guid, name, role FROM objsync_node ORDER BY n")?;
+        let mut rows = statement.query([])?;
+        while let Some(r) = rows.next()? {
+            let role = Role::parse(&r.get::<_, String>(3)?).unwrap_or_default();
+            let info = NodeInfo { guid: NodeId(r.get::<_, i64>(1)? as u64), name: r.get(2)?, role };
+            registry.note(r.get(0)?, &info);
+        }
+        Ok(registry)
     }
 
     /// Notes a node that was written, with its small number.
     pub(crate) fn note(&mut self, n: i64, info: &NodeInfo) {
-        match self.list.binary_search_by_key(&n, |(n, _)| *n) {
-            Ok(place) => self.list[place].1 = info.clone(),
-            Err(place) => self.list.insert(place, (n, info.clone())),
-        }
+        self.numbers.insert(info.guid, n);
+        self.by_number.insert(n, info.clone());
     }
 
+    /// In the order in which they became known.
     pub(crate) fn all(&self) -> impl Iterator<Item = &NodeInfo> {
-        self.list.iter().map(|(_, info)| info)
+        self.by_number.values()
     }
 
     pub(crate) fn find(&self, guid: NodeId) -> Option<&NodeInfo> {
-        self.all().find(|info| info.guid == guid)
+        self.numbers.get(&guid).and_then(|n| self.by_number.get(n))
     }
 
     /// The name to call a node by.
@@ -49,12 +52,12 @@ impl Registry {
     }
 
     pub(crate) fn number(&self, guid: NodeId) -> Result<i64> {
-        let found = self.list.iter().find(|(_, info)| info.guid == guid).map(|(n, _)| *n);
+        let found = self.numbers.get(&guid).copied();
         found.ok_or_else(|| Error::storage(format!("node {guid} is not known in this file")))
     }
 
     pub(crate) fn guid(&self, n: i64) -> Result<NodeId> {
-        let found = self.list.iter().find(|(m, _)| *m == n).map(|(_, info)| info.guid);
+        let found = self.by_number.get(&n).map(|info| info.guid);
         found.ok_or_else(|| {
             Error::storage(format!("node number {n} is not known in this file: objsync_node is damaged"))
         })

@@ -36,7 +36,7 @@ use crate::sync::exchange::signature;
 use crate::sync::node::{clock, shape, triggers};
 
 /// The format of the tables below. A file with an older one is upgraded when it is opened, one with a newer one refused.
-pub(crate) const FORMAT: i64 = 6;
+pub(crate) const FORMAT: i64 = 7;
 
 /// Serials a node can give.
 pub(crate) const SERIAL_BITS: u32 = 40;
@@ -54,7 +54,7 @@ CREATE TABLE objsync_state (
     path TEXT, device INTEGER, inode INTEGER,-- where the file lies
     created INTEGER,                    -- and when it was made there, microseconds since 1970; NULL: not known
     secret BLOB,                        -- this node's Ed25519 key
-    signed_only INTEGER NOT NULL DEFAULT 0, -- 1: takes only sets signed by known keys
+    each_once INTEGER NOT NULL DEFAULT 0, -- 1: takes each set once, and none without a signature
     was_wal INTEGER                     -- 1: the database was in WAL mode before it was a node; NULL, or no such column: not known
 );
 CREATE TABLE objsync_node (
@@ -64,7 +64,13 @@ CREATE TABLE objsync_node (
     role TEXT NOT NULL,
     public BLOB,                        -- its Ed25519 key; NULL: not known
     seen_number INTEGER NOT NULL DEFAULT 0, -- the latest point known of it: its last commit
-    seen_clock INTEGER NOT NULL DEFAULT 0   -- and its clock then
+    seen_clock INTEGER NOT NULL DEFAULT 0,  -- and its clock then
+    seen_proof BLOB,                    -- its own signature under both; NULL: from before points were signed
+    said_number INTEGER NOT NULL DEFAULT 0, -- how far it has come by what others say without its signature
+    introduced_by INTEGER,              -- the node of whose file it was made, if that one's key
+    introduction BLOB,                  -- signed its GUID and key
+    vouched_by INTEGER,                 -- the node by whose word its key is known; NULL: at first hand
+    unsigned INTEGER NOT NULL DEFAULT 0 -- 1: its sets are taken without a signature, too
 );
 CREATE TABLE objsync_lineage (
     node INTEGER NOT NULL, place INTEGER NOT NULL, ancestor INTEGER NOT NULL, number INTEGER NOT NULL,
@@ -164,7 +170,7 @@ CREATE TABLE objsync_former_key (
 ";
 
 /// What brings a file of format 1 to format 2, of 2 to 3, and so on.
-const UPGRADES: [&str; 5] = [
+const UPGRADES: [&str; 6] = [
     "
 ALTER TABLE objsync_set ADD COLUMN first_own INTEGER;
 ALTER TABLE objsync_set ADD COLUMN last_own INTEGER;
@@ -218,6 +224,15 @@ ALTER TABLE objsync_waiting ADD COLUMN dots TEXT;
     "
 DELETE FROM objsync_aside;
 CREATE INDEX objsync_aside_by_key ON objsync_aside (class, key);
+",
+    "
+ALTER TABLE objsync_state RENAME COLUMN signed_only TO each_once;
+ALTER TABLE objsync_node ADD COLUMN seen_proof BLOB;
+ALTER TABLE objsync_node ADD COLUMN said_number INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE objsync_node ADD COLUMN introduced_by INTEGER;
+ALTER TABLE objsync_node ADD COLUMN introduction BLOB;
+ALTER TABLE objsync_node ADD COLUMN vouched_by INTEGER;
+ALTER TABLE objsync_node ADD COLUMN unsigned INTEGER NOT NULL DEFAULT 0;
 ",
 ];
 

@@ -6,14 +6,20 @@
 //! case or anything after the end is damage.
 //!
 //! The closing line also has a `signature` where the header has the source's public `key` (among `nodes`): Ed25519 over the
-//! bytes `objsync syncset`, a zero byte, and the digest; both as lower-case hexadecimal digits.
+//! bytes `objsync syncset`, a zero byte, and the digest; both as lower-case hexadecimal digits. Two more signatures stand in the
+//! header since format 6, over numbers of 8 bytes, the highest first:
+//! 1. `introduction` of a node, by the key of the node whose place is in `by`, of whose file it was made: over the bytes
+//!    `objsync introduction`, a zero byte, the node's GUID and its public key;
+//! 2. `proofs`, `[node, signature]`, of a point in `seen`, or of the source at `number` and `clock`, by that node's key: over the bytes
+//!    `objsync point`, a zero byte, the node's GUID, the commit and the clock.
 //!
 //! The whole may be packed as one zstd frame (RFC 8878), whatever the file is called: a file that begins with the bytes
 //! `28 b5 2f fd` is. The digest is over what it unpacks to, so packing, unpacking or packing it anew by other means changes
 //! nothing. A frame may ask for a window of 8 MB at most, and no line is longer than 2^28 bytes or has more than 2^22 values; more
-//! is damage.
+//! is damage. A set that is larger than usual ([`Size::Usual`]) is taken where that is asked for.
 //!
-//! Header: `objsync` (always `syncset`), `format`, `id`, `nodes` (GUID, name, role, and the public key where the source knows it), `source` and `target`, `lineage` of the
+//! Header: `objsync` (always `syncset`), `format`, `id`, `nodes` (GUID, name, role, and the public key where the source knows it; who
+//! introduced it), `source` and `target`, `lineage` of the
 //! source (`[node, number]`, nearest first), `number` and `clock` of the source when the set was made, the range of
 //! commits (`start`, `end`], `received` (what the source has of whom, so that acknowledgements travel), `seen` (at which last
 //! commit and clock whom is known to have been, so that a restored file is found out), `told` (`[number, clock]` of the source whenever it told
@@ -49,18 +55,19 @@ use crate::sync::data::schema::{Class, Key};
 use crate::sync::data::value::Value;
 use crate::sync::data::vector::Dot;
 use crate::sync::exchange::report::object_name;
-use crate::sync::exchange::signature::PublicKey;
+use crate::sync::exchange::signature::{PublicKey, Signature};
+use crate::sync::exchange::told::Point;
 use crate::sync::node::NodeInfo;
 use crate::sync::node::history::State;
 
 pub(crate) use lines::Lines;
-pub(crate) use read::{Entry, Whole, check_transactions, read_entry, read_through, repeated};
-pub use read::{read, read_header};
+pub(crate) use read::{Entry, Whole, check_transactions, read_entry, read_through, repeated, too_large};
+pub use read::{Size, read, read_header};
 pub use write::check_replaceable;
 pub(crate) use write::{Target, Writer};
 
 /// The version of the format that this program writes; it reads this one and those before.
-pub const FORMAT: u64 = 5;
+pub const FORMAT: u64 = 6;
 
 /// The longest line that is written and read, bytes.
 const LONGEST_LINE: u64 = 1 << 28;
@@ -133,6 +140,21 @@ pub struct Header {
     pub key: Option<PublicKey>,
     /// Public keys by which the source knows nodes, its own among them.
     pub keys: Vec<(NodeId, PublicKey)>,
+    /// Certificates: who was made of whose file.
+    pub introductions: Vec<Introduction>,
+    /// Signatures of nodes under the points at which the source saw them, its own under `number` and `clock`.
+    pub proofs: Vec<(NodeId, Signature)>,
+}
+
+/// A certificate: a node was made of the file of another one, whose key signed the new one's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Introduction {
+    /// The node that was made.
+    pub node: NodeId,
+    /// Of whose file.
+    pub by: NodeId,
+    /// Under the GUID and the public key of the new one.
+    pub signature: Signature,
 }
 
 impl Header {
@@ -142,8 +164,18 @@ impl Header {
     }
 
     /// At which last commit and clock the source last saw a node.
-    pub fn saw(&self, node: NodeId) -> Option<(u64, i64)> {
-        self.seen.iter().find(|(n, ..)| *n == node).map(|(_, number, clock)| (*number, *clock))
+    pub(crate) fn saw(&self, node: NodeId) -> Option<Point> {
+        self.seen.iter().find(|(n, ..)| *n == node).map(|(_, number, clock)| Point { number: *number, clock: *clock })
+    }
+
+    /// The public key that it says a node has.
+    pub(crate) fn key_of(&self, node: NodeId) -> Option<PublicKey> {
+        self.keys.iter().find(|(n, _)| *n == node).map(|(_, key)| *key)
+    }
+
+    /// A node's own signature under its point.
+    pub(crate) fn proof_of(&self, node: NodeId) -> Option<Signature> {
+        self.proofs.iter().find(|(n, _)| *n == node).map(|(_, proof)| *proof)
     }
 }
 
@@ -245,6 +277,8 @@ struct HeaderLine {
     received: Vec<(usize, u64)>,
     seen: Vec<(usize, u64, i64)>,
     #[serde(default)]
+    proofs: Vec<(usize, String)>,
+    #[serde(default)]
     told: Vec<(u64, i64)>,
     #[serde(default)]
     earlier: Vec<(i64, u64, u64)>,
@@ -261,6 +295,10 @@ struct NodeLine {
     role: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    introduction: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 
 use serde_json::Value as Json;
 
@@ -14,13 +14,14 @@ use crate::sync::data::stamp::Stamp;
 use crate::sync::data::value::Value;
 use crate::sync::data::vector::Dot;
 use crate::sync::error::{Error, Refusal, Result};
-use crate::sync::exchange::signature::{PublicKey, is_signature};
+use crate::sync::exchange::signature::{PublicKey, Statement};
 use crate::sync::exchange::syncset::{
-    ClosingLine, FORMAT, Header, HeaderLine, LONGEST_LINE, ObjectLine, SetObject, SyncSet, Tie, is_modest,
+    ClosingLine, FORMAT, Header, HeaderLine, Introduction, LONGEST_LINE, ObjectLine, SetObject, SyncSet, Tie, is_modest,
 };
 use crate::sync::node::history::State;
 use crate::sync::node::store::SERIAL_BITS;
 use crate::sync::node::{NodeInfo, Role};
+use crate::words::grouped;
 
 /// A set's file as it was found whole, without what its lines say.
 pub(crate) struct Whole {
@@ -33,46 +34,94 @@ pub(crate) struct Whole {
     pub(crate) transactions: usize,
 }
 
-/// Reads a set from a file, whole into memory, and checks that it is whole. Errors: not there, no set, newer format, damaged.
-pub fn read(file: &Path) -> Result<SyncSet> {
+/// How large a set may be. What a few kilobytes unpack to, or a header names, is work and memory for whoever takes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Size {
+    /// At most 64 MiB and 200 times the size of its file, unpacked; a header of 16 MiB; 4,096 nodes. A set of rows is packed to a tenth of
+    /// its size, seldom less than a fiftieth.
+    #[default]
+    Usual,
+    /// Any: it comes from somebody who has told that it is so large.
+    Any,
+}
+
+impl Size {
+    fn unpacked(self, bytes: u64) -> u64 {
+        match self {
+            Size::Usual => (64 << 20) + bytes.saturating_mul(200),
+            Size::Any => u64::MAX,
+        }
+    }
+
+    fn header(self) -> u64 {
+        match self {
+            Size::Usual => 16 << 20,
+            Size::Any => LONGEST_LINE,
+        }
+    }
+
+    /// Nodes that a set names, and that the addressee then knows.
+    pub(crate) fn nodes(self) -> usize {
+        match self {
+            Size::Usual => 4_096,
+            Size::Any => usize::MAX,
+        }
+    }
+}
+
+/// Reads a set from a file, whole into memory, and checks that it is whole; who sent it is not asked. Errors: not there, no set, newer
+/// format, damaged, larger than that.
+pub fn read(file: &Path, size: Size) -> Result<SyncSet> {
     let (mut objects, mut ties, mut commits, mut named) = (Vec::new(), Vec::new(), HashSet::new(), HashSet::new());
-    let whole = read_through(file, |_, entry, _| {
-        let (Entry::Object(SetObject { guid, .. }) | Entry::Tie(Tie { guid, .. })) = &entry;
-        if !named.insert(*guid) {
-            return Err(repeated(objects.len() + ties.len()));
-        }
-        match entry {
-            Entry::Object(object) => {
-                commits.extend(object.commits.iter().copied());
-                objects.push(object);
+    let whole = read_through(
+        file,
+        size,
+        |_| Ok(()),
+        |_, entry, _| {
+            let (Entry::Object(SetObject { guid, .. }) | Entry::Tie(Tie { guid, .. })) = &entry;
+            if !named.insert(*guid) {
+                return Err(repeated(objects.len() + ties.len()));
             }
-            Entry::Tie(tie) => ties.push(tie),
-        }
-        Ok(())
-    })?;
+            match entry {
+                Entry::Object(object) => {
+                    commits.extend(object.commits.iter().copied());
+                    objects.push(object);
+                }
+                Entry::Tie(tie) => ties.push(tie),
+            }
+            Ok(())
+        },
+    )?;
     check_transactions(&whole, commits.len()).map_err(|e| e.while_doing(file.display()))?;
     let Whole { header, digest, bytes, transactions, .. } = whole;
     Ok(SyncSet { header, objects, ties, transactions, digest, bytes })
 }
 
 /// The header of a set's file, which may be damaged further on.
-pub fn read_header(file: &Path) -> Result<Header> {
-    let (mut input, _) = open(file)?;
-    let line = next_line(&mut input).and_then(|line| header_line(&line.unwrap_or_default()));
-    line.and_then(|line| header(&line)).map_err(|e| e.while_doing(file.display()))
+pub fn read_header(file: &Path, size: Size) -> Result<Header> {
+    let header = Input::open(file, size)?.header();
+    header.map(|(header, _)| header).map_err(|e| e.while_doing(file.display()))
 }
 
 /// Reads a set from a file line by line and checks that it is whole; that nothing comes twice, and the count of the commits,
 /// is left to `each`, which gets every object and tie as it stands in the file, too. The next lines are read, by a thread of
-/// their own, while `each` is at work.
-pub(crate) fn read_through(file: &Path, each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>) -> Result<Whole> {
-    let (mut input, bytes) = open(file)?;
+/// their own, while `each` is at work. Nothing but the header is read of a set that `accept` refuses.
+pub(crate) fn read_through(
+    file: &Path,
+    size: Size,
+    accept: impl FnOnce(&Header) -> Result<()>,
+    mut each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>,
+) -> Result<Whole> {
+    let mut input = Input::open(file, size)?;
+    let (header, line) = input.header().map_err(|e| e.while_doing(file.display()))?;
+    accept(&header)?;
     let whole = std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel::<Ahead>(1);
+        let header = &header;
         let reading = scope.spawn(move || {
             let mut lines = Ahead::default();
-            let whole = read_lines(&mut input, bytes, |header, entry, line| {
-                lines.add(header, entry, line);
+            let found = read_lines(&mut input, header, line, |entry, line| {
+                lines.add(entry, line);
                 if lines.are_enough() && sender.send(std::mem::take(&mut lines)).is_err() {
                     return Err(damaged("nobody goes on with it"));
                 }
@@ -80,25 +129,26 @@ pub(crate) fn read_through(file: &Path, each: impl FnMut(&Header, Entry, &[u8]) 
             });
             // Those before a damage, too: what is wrong with them is said first.
             let _ = sender.send(lines);
-            whole
+            found
         });
-        each_of(receiver, each)?;
+        for lines in receiver {
+            lines.entries.into_iter().try_for_each(|(entry, line)| each(header, entry, &line))?;
+        }
         reading.join().unwrap_or_else(|_| Err(damaged("it cannot be read")))
     });
-    whole.map_err(|e| e.while_doing(file.display()))
+    let Found { digest, bytes, objects, transactions } = whole.map_err(|e| e.while_doing(file.display()))?;
+    Ok(Whole { header, digest, bytes, objects, transactions })
 }
 
-/// Ahead on their way from the one that reads to the one that goes on with them.
+/// What was read ahead, on its way from the thread that reads to the one that goes on with it.
 #[derive(Default)]
 struct Ahead {
-    header: Option<Header>,
     entries: Vec<(Entry, Vec<u8>)>,
     bytes: usize,
 }
 
 impl Ahead {
-    fn add(&mut self, header: &Header, entry: Entry, line: &[u8]) {
-        self.header.get_or_insert_with(|| header.clone());
+    fn add(&mut self, entry: Entry, line: &[u8]) {
         self.bytes += line.len();
         self.entries.push((entry, line.to_vec()));
     }
@@ -109,14 +159,6 @@ impl Ahead {
     }
 }
 
-fn each_of(lines: Receiver<Ahead>, mut each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>) -> Result<()> {
-    for Ahead { header, entries, .. } in lines {
-        let Some(header) = header else { continue };
-        entries.into_iter().try_for_each(|(entry, line)| each(&header, entry, &line))?;
-    }
-    Ok(())
-}
-
 pub(crate) fn check_transactions(whole: &Whole, found: usize) -> Result<()> {
     if whole.transactions == found { Ok(()) } else { Err(damaged("the closing line")) }
 }
@@ -125,25 +167,72 @@ pub(crate) fn repeated(before: usize) -> Error {
     damaged(format!("line {} repeats an object", before + 2))
 }
 
-/// The bytes of a set, unpacked where they are packed, and the size of the file.
-fn open(file: &Path) -> Result<(Box<dyn BufRead + Send>, u64)> {
-    // Asked before it is opened: to open a pipe is to wait for somebody at its other end.
-    let opened = file.metadata().and_then(|found| match found {
-        found if found.is_dir() => Err(std::io::Error::other("it is a folder")),
-        found if !found.is_file() => Err(std::io::Error::other("it is no ordinary file")),
-        found => Ok((BufReader::with_capacity(1 << 16, File::open(file)?), found.len())),
-    });
-    let (mut input, bytes) = opened.map_err(|e| {
-        let what = format!("the set cannot be read, nothing was changed: {e}: {}", file.display());
-        Error::storage(what).hint("check the path; `objsync prepare` says where it wrote the set")
-    })?;
-    let packed = input.fill_buf().is_ok_and(|start| start.starts_with(&ZSTD));
-    if !packed {
-        return Ok((Box::new(input), bytes));
+/// The bytes of a set, unpacked where they are packed.
+struct Input {
+    bytes: Box<dyn BufRead + Send>,
+    /// The size of the file.
+    size_of_file: u64,
+    size: Size,
+    /// So many more may come.
+    left: u64,
+}
+
+impl Input {
+    fn open(file: &Path, size: Size) -> Result<Input> {
+        // Asked before it is opened: to open a pipe is to wait for somebody at its other end.
+        let opened = file.metadata().and_then(|found| match found {
+            found if found.is_dir() => Err(std::io::Error::other("it is a folder")),
+            found if !found.is_file() => Err(std::io::Error::other("it is no ordinary file")),
+            found => Ok((BufReader::with_capacity(1 << 16, File::open(file)?), found.len())),
+        });
+        let (mut input, size_of_file) = opened.map_err(|e| {
+            let what = format!("the set cannot be read, nothing was changed: {e}: {}", file.display());
+            Error::storage(what).hint("check the path; `objsync prepare` says where it wrote the set")
+        })?;
+        let packed = input.fill_buf().is_ok_and(|start| start.starts_with(&ZSTD));
+        let bytes: Box<dyn BufRead + Send> = match packed {
+            false => Box::new(input),
+            true => {
+                let mut unpacked = zstd::stream::read::Decoder::with_buffer(input).map_err(damaged)?;
+                unpacked.window_log_max(LARGEST_WINDOW).map_err(damaged)?;
+                Box::new(BufReader::with_capacity(1 << 16, unpacked))
+            }
+        };
+        Ok(Input { bytes, size_of_file, size, left: size.unpacked(size_of_file) })
     }
-    let mut unpacked = zstd::stream::read::Decoder::with_buffer(input).map_err(damaged)?;
-    unpacked.window_log_max(LARGEST_WINDOW).map_err(damaged)?;
-    Ok((Box::new(BufReader::with_capacity(1 << 16, unpacked)), bytes))
+
+    /// What the set says about itself, and the line that says so.
+    fn header(&mut self) -> Result<(Header, Vec<u8>)> {
+        let longest = self.size.header().min(self.left);
+        let line = self.line_up_to(longest)?.unwrap_or_default();
+        // Of something else than a set the first line may be all of it.
+        if line.len() as u64 >= longest && line.starts_with(b"{\"objsync\":\"syncset\"") {
+            return Err(too_large("its header is longer than usual"));
+        }
+        let header = header(&header_line(&line)?)?;
+        if header.nodes.len() > self.size.nodes() {
+            return Err(too_large(format!("it names {} nodes", grouped(header.nodes.len() as u64))));
+        }
+        Ok((header, line))
+    }
+
+    fn next_line(&mut self) -> Result<Option<Vec<u8>>> {
+        let line = self.line_up_to(LONGEST_LINE.min(self.left))?;
+        if self.left == 0 {
+            return Err(too_large("it unpacks to more than 200 times its size"));
+        }
+        Ok(line)
+    }
+
+    fn line_up_to(&mut self, longest: u64) -> Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        let read = Read::take(&mut self.bytes, longest).read_until(b'\n', &mut line).map_err(damaged)?;
+        self.left -= read as u64;
+        if !is_modest(&line) {
+            return Err(damaged("a line has too many values"));
+        }
+        Ok((read > 0).then_some(line))
+    }
 }
 
 /// How a packed set begins (RFC 8878).
@@ -157,25 +246,37 @@ fn damaged(what: impl std::fmt::Display) -> Error {
         .hint("copy the file again, or prepare the set again at its source (--since acknowledged)")
 }
 
-fn read_lines(
-    input: &mut dyn BufRead,
+pub(crate) fn too_large(what: impl std::fmt::Display) -> Error {
+    Error::refused(Refusal::TooLarge, format!("the set is larger than usual ({what}); nothing was changed"))
+        .hint("if who made it says that it is so large, take it all the same (--any-size)")
+}
+
+/// What was found behind a header.
+struct Found {
+    digest: String,
     bytes: u64,
-    mut each: impl FnMut(&Header, Entry, &[u8]) -> Result<()>,
-) -> Result<Whole> {
+    objects: usize,
+    transactions: usize,
+}
+
+/// Reads what follows the header. `line`: the header's.
+fn read_lines(
+    input: &mut Input,
+    header: &Header,
+    mut line: Vec<u8>,
+    mut each: impl FnMut(Entry, &[u8]) -> Result<()>,
+) -> Result<Found> {
     let mut hasher = blake3::Hasher::new();
-    let mut line = next_line(input)?.unwrap_or_default();
-    let header_line = header_line(&line)?;
-    let header = header(&header_line)?;
     let (mut objects, mut ties) = (0, 0);
     let closing = loop {
         hasher.update(&line);
-        line = next_line(input)?.ok_or_else(|| damaged("it ends early"))?;
+        line = input.next_line()?.ok_or_else(|| damaged("it ends early"))?;
         if line.starts_with(b"{\"objects\":") {
             break serde_json::from_slice::<ClosingLine>(&line).map_err(|_| damaged("the closing line"))?;
         }
-        let entry = read_entry(&header, &line).ok_or_else(|| damaged(format!("line {}", objects + ties + 2)))?;
+        let entry = read_entry(header, &line).ok_or_else(|| damaged(format!("line {}", objects + ties + 2)))?;
         let counted = if matches!(entry, Entry::Object(_)) { &mut objects } else { &mut ties };
-        each(&header, entry, &line)?;
+        each(entry, &line)?;
         *counted += 1;
     };
     let hash = hasher.finalize();
@@ -195,31 +296,24 @@ fn read_lines(
     if line != exact {
         return Err(damaged("the closing line"));
     }
-    if next_line(input)?.is_some() {
+    if input.next_line()?.is_some() {
         return Err(damaged("something follows its end"));
     }
     let signed = match (&header.key, &closing.signature) {
-        (Some(key), Some(signature)) => is_signature(signature, &hash, key),
+        (Some(key), Some(signature)) => {
+            signature.parse().is_ok_and(|signature| key.has_signed(&Statement::Set(&hash), &signature))
+        }
         (key, signature) => key.is_none() && signature.is_none(),
     };
     if !signed {
         return Err(damaged("its signature is not its sender's"));
     }
-    Ok(Whole { header, digest, bytes, objects, transactions: closing.transactions })
+    Ok(Found { digest, bytes: input.size_of_file, objects, transactions: closing.transactions })
 }
 
 /// Reads one line of a set with that header; `None` where it does not fit it.
 pub(crate) fn read_entry(header: &Header, line: &[u8]) -> Option<Entry> {
     entry(header, serde_json::from_slice(line).ok()?)
-}
-
-fn next_line(input: &mut dyn BufRead) -> Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    let read = Read::take(&mut *input, LONGEST_LINE).read_until(b'\n', &mut line).map_err(damaged)?;
-    if !is_modest(&line) {
-        return Err(damaged("a line has too many values"));
-    }
-    Ok((read > 0).then_some(line))
 }
 
 /// Tells what is no set, and what is a newer one, before anything else is asked of it.
@@ -259,6 +353,9 @@ fn header(line: &HeaderLine) -> Result<Header> {
             })
         })
         .collect::<Result<Vec<NodeInfo>>>()?;
+    if let Some(info) = nodes.iter().find(|info| NodeInfo::check_name(&info.name).is_err()) {
+        return Err(damaged(format!("the header: `{}` is no name of a node", info.name)));
+    }
     let distinct: HashSet<NodeId> = nodes.iter().map(|n| n.guid).collect();
     let class_names: HashSet<&str> = line.classes.iter().map(|c| c.name.as_str()).collect();
     let references = line.classes.iter().flat_map(|c| &c.properties).filter_map(|p| p.references.as_deref());
@@ -283,16 +380,24 @@ fn header(line: &HeaderLine) -> Result<Header> {
     let pairs = |list: &[(usize, u64)]| -> Result<Vec<(NodeId, u64)>> {
         list.iter().map(|(place, number)| Ok((node(*place)?.guid, *number))).collect()
     };
-    let mut keys = Vec::new();
+    let (mut keys, mut introductions) = (Vec::new(), Vec::new());
     for (info, line) in nodes.iter().zip(&line.nodes) {
         if let Some(key) = &line.key {
             keys.push((info.guid, key.parse::<PublicKey>().map_err(|_| wrong())?));
         }
+        if let (Some(by), Some(signature)) = (line.by, &line.introduction) {
+            let signature = signature.parse().map_err(|_| wrong())?;
+            introductions.push(Introduction { node: info.guid, by: node(by)?.guid, signature });
+        }
     }
+    let proof = |(place, proof): &(usize, String)| Ok((node(*place)?.guid, proof.parse().map_err(|_| wrong())?));
+    let proofs = line.proofs.iter().map(proof).collect::<Result<_>>()?;
     let source = node(line.source)?;
     Ok(Header {
         key: keys.iter().find(|(node, _)| *node == source.guid).map(|(_, key)| *key),
         keys,
+        introductions,
+        proofs,
         format: line.format,
         id: line.id,
         source,

@@ -12,10 +12,11 @@ use tempfile::NamedTempFile;
 use crate::sync::data::guid::{Guid, NodeId};
 use crate::sync::data::value::Value;
 use crate::sync::error::{Error, Result};
-use crate::sync::exchange::signature::Signing;
+use crate::sync::exchange::signature::{Signing, Statement};
 use crate::sync::exchange::syncset::{
     ClosingLine, FORMAT, Header, HeaderLine, LONGEST_LINE, NodeLine, ObjectLine, SetObject, Tie, is_modest, legend,
 };
+use crate::sync::node::NodeInfo;
 use crate::sync::part_file;
 
 /// Where a set's file goes.
@@ -107,20 +108,22 @@ impl Writer {
             commits: Distinct::default(),
         };
         let place = |(node, number): &(NodeId, u64)| Ok((writer.place(*node)?, *number));
+        let node = |info: &NodeInfo| {
+            let introduced = header.introductions.iter().find(|i| i.node == info.guid);
+            Ok(NodeLine {
+                guid: info.guid.to_string(),
+                name: info.name.clone(),
+                role: info.role.name().to_owned(),
+                key: header.key_of(info.guid).map(|key| key.to_string()),
+                by: introduced.map(|i| writer.place(i.by)).transpose()?,
+                introduction: introduced.map(|i| i.signature.to_string()),
+            })
+        };
         let line = HeaderLine {
             objsync: "syncset".to_owned(),
             format: FORMAT,
             id: header.id,
-            nodes: header
-                .nodes
-                .iter()
-                .map(|n| NodeLine {
-                    guid: n.guid.to_string(),
-                    name: n.name.clone(),
-                    role: n.role.name().to_owned(),
-                    key: header.keys.iter().find(|(node, _)| *node == n.guid).map(|(_, key)| key.to_string()),
-                })
-                .collect(),
+            nodes: header.nodes.iter().map(node).collect::<Result<_>>()?,
             source: writer.place(header.source.guid)?,
             target: writer.place(header.target.guid)?,
             lineage: header.lineage.iter().map(place).collect::<Result<_>>()?,
@@ -133,6 +136,11 @@ impl Writer {
                 .seen
                 .iter()
                 .map(|(node, n, clock)| Ok((writer.place(*node)?, *n, *clock)))
+                .collect::<Result<_>>()?,
+            proofs: header
+                .proofs
+                .iter()
+                .map(|(node, proof)| Ok((writer.place(*node)?, proof.to_string())))
                 .collect::<Result<_>>()?,
             told: header.told.clone(),
             earlier: header.earlier.clone(),
@@ -230,7 +238,7 @@ impl Writer {
             ties: self.ties,
             transactions,
             blake3: digest.clone(),
-            signature: Some(signing.sign(&hash)),
+            signature: Some(signing.sign(&Statement::Set(&hash)).to_string()),
         };
         self.line(&closing)?;
         let temporary = self.out.into_file().map_err(|e| cannot_write(target.file, &e))?;

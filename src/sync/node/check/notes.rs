@@ -44,8 +44,7 @@ impl Check<'_> {
         let complete: bool = conn.query_row(sql, [], |r| r.get(0))?;
         self.made.insert(node.info.guid, self.number.unsigned_abs());
         for info in node.nodes.all().filter(|info| complete && info.guid != node.info.guid) {
-            let made = node.seen(info.guid)?.number.max(node.covers(info.guid)?);
-            self.made.insert(info.guid, made);
+            self.made.insert(info.guid, node.is_said_to_have_reached(info.guid)?);
         }
         let mut odd: Vec<String> = Vec::new();
         // A clock that was set back is a flaw of its own.
