@@ -32,6 +32,11 @@ fn stranger(pair: &Pair, target: usize) -> (Node, PathBuf) {
 /// A set from one for the other, which learns nothing of the one.
 fn prepare(from: &mut Node, to: &Node, since: Since, file: &Path) -> PathBuf {
     from.meet(&to.identity().unwrap()).unwrap();
+    prepare_unseen(from, to.info().guid, since, file)
+}
+
+/// The same, where the other's file is not at hand.
+fn prepare_unseen(from: &mut Node, to: NodeId, since: Since, file: &Path) -> PathBuf {
     let options = PrepareOptions {
         id: from.next_set_id().unwrap(),
         file: file.to_owned(),
@@ -41,7 +46,7 @@ fn prepare(from: &mut Node, to: &Node, since: Since, file: &Path) -> PathBuf {
         compress: false,
         update_sync_time: true,
     };
-    from.prepare(to.info().guid, &options).unwrap().file
+    from.prepare(to, &options).unwrap().file
 }
 
 /// The same set with another header, signed by its sender.
@@ -368,6 +373,57 @@ fn what_a_peer_says_of_others_counts_only_with_their_signature() {
     workshop.apply(&file, ApplyOptions::default()).unwrap();
     assert_eq!(seen(workshop), seen(van));
     common::assert_sound(&pair.nodes);
+}
+
+/// The van vouches for a key of its own in the third's name, and signs with it what the third never did.
+#[test]
+fn a_false_key_makes_nobody_restored_and_is_replaced_at_hand() {
+    use ed25519_dalek::{Signer, SigningKey};
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut pair = pair();
+    let mut third = pair.nodes[1].fresh_copy(&pair.dir.path().join("third.db"), "THIRD", Role::Client).unwrap();
+    let guid = third.info().guid;
+    let own = third.public_key(guid).unwrap().unwrap();
+    let [workshop, van] = &mut pair.nodes;
+    third.edit(|e| Ok(e.connection().execute_batch("UPDATE notes SET text = 'tre' WHERE id = 1")?)).unwrap();
+    let from_third = prepare(&mut third, van, Since::Sent, &pair.dir.path().join("third.syncset"));
+    van.apply(&from_third, ApplyOptions::default()).unwrap();
+    let file = prepare(van, workshop, Since::Sent, &pair.dir.path().join("van.syncset"));
+    let key = SigningKey::from_bytes(&[9; 32]);
+    let (number, clock) = (1_000_000_u64, i64::MAX / 2);
+    let said = [&b"objsync point\0"[..], &guid.0.to_be_bytes(), &number.to_be_bytes(), &clock.to_be_bytes()].concat();
+    let lied = with_header(&file, van, |header| {
+        let third = place(header, guid);
+        let node = header["nodes"][third].as_object_mut().unwrap();
+        node["key"] = hex(key.verifying_key().as_bytes()).into();
+        for certificate in ["by", "introduction"] {
+            node.remove(certificate);
+        }
+        for (list, of_third) in
+            [("seen", json!([third, number, clock])), ("proofs", json!([third, hex(&key.sign(&said).to_bytes())]))]
+        {
+            let list = header[list].as_array_mut().unwrap();
+            list.retain(|entry| entry[0] != third);
+            list.push(of_third);
+        }
+    });
+    workshop.apply(&lied, ApplyOptions::default()).unwrap();
+    let false_key = workshop.public_key(guid).unwrap().unwrap();
+    assert_eq!(false_key.to_string(), hex(key.verifying_key().as_bytes()), "or this test tests nothing");
+    // By files alone: the third believes nothing of it, and is not believed before its key is trusted by hand.
+    let to_third = prepare_unseen(workshop, guid, Since::Sent, &pair.dir.path().join("workshop.syncset"));
+    refused(&mut third, &to_third, Refusal::Unproven);
+    let again = prepare(&mut third, workshop, Since::Number(0), &pair.dir.path().join("third.syncset"));
+    refused(workshop, &again, Refusal::Signature);
+    // With both at hand all goes on, and the false key and what it signed are gone.
+    let files = [workshop.path().to_owned(), third.path().to_owned()];
+    drop((pair.nodes, third));
+    let mut env = Environment::open_files(&files).unwrap();
+    env.sync(None).unwrap();
+    assert_eq!(env.nodes[0].public_key(guid).unwrap(), Some(own));
+    let texts = env.nodes.iter_mut().map(|node| node.contents("notes").unwrap().digest()).collect::<Vec<_>>();
+    assert_eq!(texts[0], texts[1]);
+    assert!(env.check(&Progress::default()).unwrap().is_sound());
 }
 
 #[test]

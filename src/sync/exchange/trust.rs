@@ -4,7 +4,8 @@
 //! 1. when both files are at hand: one is made as a copy of the other, or they exchange (`objsync sync`);
 //! 2. by a certificate in its own sets: who is made of a node's file, by a copy or a rejoin, is *introduced* by that node's key,
 //!    which the file held;
-//! 3. by the word of a known node, which *vouches* in its signed sets for the keys that it knows; this never replaces a key;
+//! 3. by the word of a known node, which *vouches* in its signed sets for the keys that it knows; this never replaces a key, and
+//!    the first way replaces it;
 //! 4. by hand: [`Node::trust`], or an invitation that the node wrote (`invitation.rs`).
 //!
 //! For nodes that cannot sign there is an exception, made by hand for each ([`Node::accept_unsigned`]).
@@ -76,12 +77,27 @@ impl Node {
         self.check_is_another(node)?;
         self.write(|here| {
             here.note_stranger(node)?;
-            let sql = "UPDATE objsync_node SET seen_number = 0, seen_clock = 0, seen_proof = NULL, said_number = max(said_number, seen_number)
-                       WHERE guid = ?1 AND public <> ?2 AND seen_proof IS NOT NULL";
-            here.conn.execute(sql, (node.0 as i64, key.bytes()))?;
-            let sql = "UPDATE objsync_node SET public = ?2, vouched_by = NULL, introduced_by = NULL, introduction = NULL WHERE guid = ?1";
-            Ok(here.conn.execute(sql, (node.0 as i64, key.bytes())).map(drop)?)
+            let sql = "UPDATE objsync_node SET introduced_by = NULL, introduction = NULL WHERE guid = ?1";
+            here.conn.execute(sql, [node.0 as i64])?;
+            here.replace_key(node, key)
         })
+    }
+
+    /// What was signed with another key, that node has not said.
+    fn replace_key(&self, node: NodeId, key: PublicKey) -> Result<()> {
+        let sql = "UPDATE objsync_node SET seen_number = 0, seen_clock = 0, seen_proof = NULL, said_number = max(said_number, seen_number)
+                   WHERE guid = ?1 AND public <> ?2 AND seen_proof IS NOT NULL";
+        self.conn.prepare_cached(sql)?.execute((node.0 as i64, key.bytes()))?;
+        let sql = "UPDATE objsync_node SET public = ?2, vouched_by = NULL WHERE guid = ?1";
+        Ok(self.conn.prepare_cached(sql)?.execute((node.0 as i64, key.bytes())).map(drop)?)
+    }
+
+    /// The key that a node is known by at first hand: not by what others say.
+    fn key_at_first_hand(&self, node: NodeId) -> Result<Option<PublicKey>> {
+        let sql = "SELECT public FROM objsync_node WHERE guid = ?1 AND public IS NOT NULL AND vouched_by IS NULL";
+        let found: Option<Vec<u8>> =
+            self.conn.prepare_cached(sql)?.query_row([node.0 as i64], |r| r.get(0)).optional()?;
+        Ok(found.and_then(PublicKey::stored))
     }
 
     /// Takes sets in the name of a node without a signature, too, or no more: whoever can give this node a file can then speak
@@ -121,13 +137,18 @@ impl Node {
         })
     }
 
-    /// Notes a key where none was known before. `vouched_by`: who says so; `None`: seen at first hand, which replaces no key but
-    /// settles one that others vouched for.
-    pub(crate) fn note_key(&self, node: NodeId, key: PublicKey, vouched_by: Option<NodeId>) -> Result<()> {
-        let by = vouched_by.map(|node| self.nodes.number(node)).transpose()?;
-        let sql = "UPDATE objsync_node SET public = ?2, vouched_by = ?3
-                   WHERE guid = ?1 AND (public IS NULL OR ?3 IS NULL AND public = ?2 AND vouched_by IS NOT NULL)";
-        self.conn.prepare_cached(sql)?.execute((node.0 as i64, key.bytes(), by))?;
+    /// Notes a key that is seen at first hand, where none is known but by the word of others.
+    pub(crate) fn note_key(&self, node: NodeId, key: PublicKey) -> Result<()> {
+        match self.key_at_first_hand(node)? {
+            Some(_) => Ok(()),
+            None => self.replace_key(node, key),
+        }
+    }
+
+    /// Notes a key for which another node vouches, where none is known.
+    fn note_vouched_key(&self, node: NodeId, key: PublicKey, by: NodeId) -> Result<()> {
+        let sql = "UPDATE objsync_node SET public = ?2, vouched_by = ?3 WHERE guid = ?1 AND public IS NULL";
+        self.conn.prepare_cached(sql)?.execute((node.0 as i64, key.bytes(), self.nodes.number(by)?))?;
         Ok(())
     }
 
@@ -166,7 +187,8 @@ impl Node {
         let refused = |what: String, hint: String| Err(Error::refused(Refusal::Signature, what).hint(hint));
         let (guid, node) = (source.guid, quoted(&us.name));
         let unsigned = !self.takes_each_once()? && self.accepts_unsigned(guid)?;
-        let known = self.public_key(guid)?.or(at_hand.filter(|at_hand| at_hand.info.guid == guid).and_then(|i| i.key));
+        let seen_at_hand = at_hand.filter(|at_hand| at_hand.info.guid == guid).and_then(|at_hand| at_hand.key);
+        let known = self.key_at_first_hand(guid)?.or(seen_at_hand).or(self.public_key(guid)?);
         match (header.key, known) {
             (Some(key), Some(known)) if key == known => Ok(()),
             (Some(key), Some(known)) => refused(
@@ -247,7 +269,7 @@ impl Node {
         // One whose unsigned sets are taken, too, may be anybody.
         if self.public_key(source)? == header.key {
             for (node, key) in header.keys.iter().filter(|(node, _)| *node != source) {
-                self.note_key(*node, *key, Some(source))?;
+                self.note_vouched_key(*node, *key, source)?;
             }
         }
         Ok(())

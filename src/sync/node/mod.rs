@@ -303,7 +303,7 @@ impl Node {
     pub(crate) fn note_peer(&mut self, peer: &Identity) -> Result<()> {
         self.note_node(&peer.info, true)?;
         if let Some(key) = peer.key {
-            self.note_key(peer.info.guid, key, None)?;
+            self.note_key(peer.info.guid, key)?;
         }
         let n = self.nodes.number(peer.info.guid)?;
         self.conn.execute("INSERT OR IGNORE INTO objsync_sync_time (peer) VALUES (?1)", [n])?;
