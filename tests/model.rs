@@ -57,6 +57,11 @@ fn node_id(name: &str) -> NodeId {
     NodeId(u64::from_be_bytes(bytes))
 }
 
+fn own_key(node: &Node) -> (NodeId, PublicKey) {
+    let guid = node.info().guid;
+    (guid, node.public_key(guid).unwrap().unwrap())
+}
+
 /// The model's objects exist everywhere under one name, whoever makes them.
 fn guid(object: u64) -> Guid {
     Guid { node: NodeId(u64::MAX), serial: object + 1 }
@@ -82,6 +87,12 @@ impl Player {
             let node = Node::create(&file, info, &[class]).unwrap().with_clock(clock.clock());
             node.connection().execute_batch("PRAGMA synchronous = OFF").unwrap();
             nodes.insert(name, node);
+        }
+        // In the model everybody knows everybody from the beginning, though not as a peer.
+        let keys: Vec<(NodeId, PublicKey)> = nodes.values().map(|node: &Node| own_key(node)).collect();
+        for node in nodes.values_mut() {
+            let own = node.info().guid;
+            keys.iter().filter(|(guid, _)| *guid != own).for_each(|(guid, key)| node.trust(*guid, *key).unwrap());
         }
         Player { dir, clock, nodes, blocked: BTreeMap::new() }
     }

@@ -326,6 +326,18 @@ fn change_json(json: &mut Json, line: usize, foreign: &[&str], dice: &mut StdRng
             };
             json[key] = value;
         }
+        // Nodes: names that are none, and nodes that nobody has heard of.
+        4 | 5 if line == 0 && json["nodes"].is_array() => {
+            let nodes = json["nodes"].as_array_mut().unwrap();
+            let long = "x".repeat(dice.random_range(60..70));
+            let name = *["", "-x", "a b", "\u{1b}[2J", "\u{202e}x", "MASTER", "好", &long].choose(dice).unwrap();
+            match nodes.choose_mut(dice).filter(|node| node.is_object() && dice.random_bool(0.5)) {
+                Some(node) => node["name"] = name.into(),
+                None => (0..dice.random_range(1..5_000_u64)).for_each(|n| {
+                    nodes.push(json!({"guid": format!("{:016x}", 0xabcd_0000 + n), "name": "N", "role": "client"}));
+                }),
+            }
+        }
         // References: to itself, to what may be there, to what is not.
         9 | 10 if line > 0 => {
             let own = json["o"].clone();
