@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
+use crate::rest::leftovers;
 use crate::rest::problem::Problem;
 use crate::sync::{Error, ErrorKind, Result};
 
@@ -66,7 +67,8 @@ pub fn set_credentials(dir: &Path, user: &str, password: &str) -> Result<()> {
         Error::new(ErrorKind::Storage, format!("the credentials cannot be written: {e}: {}", file.display()))
     };
     // A temporary file is readable by its owner only, and so is what it becomes.
-    let mut temporary = tempfile::NamedTempFile::new_in(dir).map_err(|e| cannot(&e))?;
+    let mut temporary =
+        tempfile::Builder::new().prefix(leftovers::CREDENTIALS).tempfile_in(dir).map_err(|e| cannot(&e))?;
     std::io::Write::write_all(&mut temporary, &json).map_err(|e| cannot(&e))?;
     temporary.persist(&file).map_err(|e| cannot(&e.error))?;
     Ok(())

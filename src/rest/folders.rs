@@ -59,6 +59,11 @@ impl Folders {
         file.canonicalize().is_ok_and(|found| self.allowed.iter().any(|folder| found.starts_with(folder)))
     }
 
+    /// The folders that were allowed beside the environment's.
+    pub(crate) fn allowed(&self) -> impl Iterator<Item = &Path> {
+        self.allowed.iter().skip(1).map(PathBuf::as_path)
+    }
+
     /// Links are followed as far as the path exists; no `..` after that.
     fn check(&self, path: &Path, property: &str) -> Result<(), Problem> {
         let mut real = path.to_owned();

@@ -20,6 +20,7 @@ use utoipa_axum::routes;
 
 use crate::rest::admin::Counts;
 use crate::rest::body;
+use crate::rest::leftovers;
 use crate::rest::pool::{Namespace, Use};
 use crate::rest::problem::Problem;
 use crate::rest::routes::{App, At, LONGEST_LIST, Refused, number};
@@ -281,28 +282,14 @@ fn chunks(file: std::fs::File) -> impl Stream<Item = std::io::Result<Vec<u8>>> {
     })
 }
 
-/// How the file of an upload begins while it comes.
-const UPLOAD: &str = ".objsync-upload-";
-
-/// Takes away what a server that was killed has left of uploads. Only for who holds the lock of the environment: then no other
-/// server writes any.
-pub(crate) fn clear_uploads(dir: &std::path::Path) {
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if is_file && entry.file_name().to_string_lossy().starts_with(UPLOAD) {
-            // What cannot be taken away does no harm but take space.
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
-}
-
 /// Apply a set that is sent as the body, as it was downloaded from where it was prepared
 #[utoipa::path(post, path = "/admin/sets", tag = "sets", request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = Counts), Refused))]
 async fn upload(State(app): State<App>, At(at): At, request: Request) -> Result<Json<Counts>, Problem> {
     let failed = |e: &dyn std::fmt::Display| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the set cannot be kept: {e}; nothing was changed"))
     };
-    let mut file = tempfile::Builder::new().prefix(UPLOAD).tempfile_in(app.pool.dir()).map_err(|e| failed(&e))?;
+    let mut file =
+        tempfile::Builder::new().prefix(leftovers::UPLOAD).tempfile_in(app.pool.dir()).map_err(|e| failed(&e))?;
     body::pieces(request.into_body(), LARGEST_SET, |piece| file.write_all(&piece).map_err(|e| failed(&e))).await?;
     let done = app.pool.with(Use::Writes, move |env| {
         let place = at.place(env)?;

@@ -21,6 +21,7 @@ mod admin;
 mod body;
 mod folders;
 mod inspect;
+mod leftovers;
 mod orders;
 mod pool;
 mod problem;

@@ -68,6 +68,7 @@ struct Idle {
 #[derive(Clone)]
 pub(crate) struct Pool {
     dir: PathBuf,
+    sets: PathBuf,
     idle: Arc<Mutex<Vec<Idle>>>,
     at_once: Arc<Semaphore>,
     writers: Arc<Line<()>>,
@@ -76,12 +77,24 @@ pub(crate) struct Pool {
 impl Pool {
     /// Opens the environment once, so that what is wrong with it is said before anybody asks.
     pub(crate) fn open(dir: &Path) -> Result<Pool> {
-        let dir = Environment::open(dir)?.dir().to_owned();
-        Ok(Pool { idle: Arc::default(), dir, at_once: Arc::new(Semaphore::new(AT_ONCE)), writers: Arc::default() })
+        let env = Environment::open(dir)?;
+        let (dir, sets) = (env.dir().to_owned(), env.sets());
+        Ok(Pool {
+            idle: Arc::default(),
+            dir,
+            sets,
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            writers: Arc::default(),
+        })
     }
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The folder of sets, which need not be there yet.
+    pub(crate) fn sets(&self) -> &Path {
+        &self.sets
     }
 
     /// Does something with the environment, on a thread that may wait.

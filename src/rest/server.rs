@@ -16,7 +16,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::rest::access::Access;
 use crate::rest::folders::Folders;
-use crate::rest::inspect::clear_uploads;
+use crate::rest::leftovers;
 use crate::rest::pool::Pool;
 use crate::rest::routes::{self, App};
 use crate::sync::{Error, ErrorKind, Result};
@@ -84,7 +84,7 @@ impl Server {
             Error::new(ErrorKind::Usage, format!("an allowed folder cannot be used: {e}; nothing is served"))
         })?;
         let lock = lock(pool.dir())?;
-        clear_uploads(pool.dir());
+        leftovers::clear(pool.dir(), std::iter::once(pool.sets()).chain(folders.allowed()));
         let wanted = SocketAddr::new(options.bind, options.port);
         let listener = std::net::TcpListener::bind(wanted).map_err(|e| {
             let what = format!("{wanted} cannot be listened at: {e}; nothing is served");

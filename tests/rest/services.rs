@@ -250,20 +250,38 @@ fn two_machines_exchange_sets_by_down_and_upload() {
 }
 
 #[test]
-fn what_a_killed_server_left_of_an_upload_goes_when_the_next_one_starts() {
+fn what_a_killed_program_left_goes_when_a_server_starts() {
     let served = Served::new();
     let home = served.home();
     drop(served.server);
-    let left = home.join(".objsync-upload-x1");
-    std::fs::write(&left, "half a set").unwrap();
-    std::fs::write(home.join("objsync-upload-mine"), "somebody's own").unwrap();
-    let server =
-        objsync::rest::Server::start(&home, &objsync::rest::Options { port: 0, ..Default::default() }).unwrap();
-    assert!(!left.exists() && home.join("objsync-upload-mine").exists());
+    let sets = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(home.join("sets")).unwrap();
+    let file = |folder: &std::path::Path, name: &str, minutes: u64| {
+        let file = folder.join(name);
+        let made = std::fs::File::create(&file).unwrap();
+        made.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60 * minutes)).unwrap();
+        file
+    };
+    let left = [
+        file(&home, ".objsync-upload-x1", 0),
+        file(&home, ".objsync-credentials-x1", 90),
+        file(&home.join("sets"), ".objsync-x1.part", 90),
+        file(sets.path(), ".objsync-x2.part", 90),
+    ];
+    // Another program may be writing these, or they are not ours.
+    let kept = [
+        file(&home.join("sets"), ".objsync-x3.part", 5),
+        file(sets.path(), ".objsync-x4.part", 5),
+        file(sets.path(), "x5.part", 90),
+        file(&home, "objsync-upload-mine", 90),
+    ];
+    let options = objsync::rest::Options { port: 0, allow: vec![sets.path().to_owned()], ..Default::default() };
+    let server = objsync::rest::Server::start(&home, &options).unwrap();
+    assert!(left.iter().all(|file| !file.exists()), "{left:?}");
+    assert!(kept.iter().all(|file| file.exists()), "{kept:?}");
     // One that runs is not cleared away by one that may not start.
-    std::fs::write(&left, "of the server that runs").unwrap();
-    let second = objsync::rest::Server::start(&home, &objsync::rest::Options { port: 0, ..Default::default() });
-    assert!(second.is_err() && left.exists());
+    let upload = file(&home, ".objsync-upload-x2", 0);
+    assert!(objsync::rest::Server::start(&home, &options).is_err() && upload.exists());
     drop(server);
 }
 
