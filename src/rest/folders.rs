@@ -54,9 +54,10 @@ impl Folders {
         Ok(named)
     }
 
-    /// Whether a file lies in a folder that requests may name, links resolved.
-    pub(crate) fn holds(&self, file: &Path) -> bool {
-        file.canonicalize().is_ok_and(|found| self.allowed.iter().any(|folder| found.starts_with(folder)))
+    /// The path of a file, links resolved, if it lies in a folder that requests may name.
+    pub(crate) fn holds(&self, file: &Path) -> Option<PathBuf> {
+        let found = file.canonicalize().ok()?;
+        self.allowed.iter().any(|folder| found.starts_with(folder)).then_some(found)
     }
 
     /// The folders that were allowed beside the environment's.

@@ -243,15 +243,22 @@ async fn download(State(app): State<App>, At(at): At, Path(id): Path<String>) ->
             let lost = || {
                 gone(&format!("has prepared set {id}, but its file is not where it was")).hint("prepare another one")
             };
-            if !folders.holds(&record.file) {
-                return Err(gone(&format!("has set {id} in a folder that is not served"))
-                    .hint("allow the folder (objsync serve --allow FOLDER), or prepare the set again in `sets`"));
-            }
-            let file = std::fs::File::open(&record.file).map_err(|_| lost())?;
-            // Another file may lie there by now.
-            if syncset::read_header(&record.file, syncset::Size::Usual)?.id != id {
+            let outside = || match record.file.symlink_metadata() {
+                Ok(_) => gone(&format!("has set {id} in a folder that is not served"))
+                    .hint("allow the folder (objsync serve --allow FOLDER), or prepare the set again in `sets`"),
+                Err(_) => lost(),
+            };
+            let path = folders.holds(&record.file).ok_or_else(outside)?;
+            // A pipe would be waited for.
+            if !path.is_file() {
                 return Err(lost());
             }
+            // Another file may lie there now.
+            let header = syncset::read_header(&path, syncset::Size::Usual).map_err(|_| lost())?;
+            if header.id != id || header.source.guid != node.info().guid {
+                return Err(lost());
+            }
+            let file = std::fs::File::open(&path).map_err(|_| lost())?;
             let length = file.metadata().map_err(|_| lost())?.len();
             Ok((file, syncset::file_name(&node.info().name, id), length))
         })
@@ -285,8 +292,12 @@ fn chunks(file: std::fs::File) -> impl Stream<Item = std::io::Result<Vec<u8>>> {
 /// Apply a set that is sent as the body, as it was downloaded from where it was prepared
 #[utoipa::path(post, path = "/admin/sets", tag = "sets", request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 200, body = Counts), Refused))]
 async fn upload(State(app): State<App>, At(at): At, request: Request) -> Result<Json<Counts>, Problem> {
-    let failed = |e: &dyn std::fmt::Display| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the set cannot be kept: {e}; nothing was changed"))
+    let failed = |e: &std::io::Error| {
+        // Only the kind: the rest of the words names the file.
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the set cannot be kept: {}; nothing was changed", e.kind()),
+        )
     };
     let mut file =
         tempfile::Builder::new().prefix(leftovers::UPLOAD).tempfile_in(app.pool.dir()).map_err(|e| failed(&e))?;

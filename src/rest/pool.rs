@@ -44,7 +44,7 @@ impl Namespace {
 pub(crate) fn place_of(env: &Environment, name: &str) -> std::result::Result<usize, Problem> {
     env.index(name).map_err(|error| {
         let problem = Problem::from(error);
-        Problem { hint: problem.hint, ..Problem::not_found(problem.detail) }
+        Problem { hint: problem.hint, by_engine: problem.by_engine, ..Problem::not_found(problem.detail) }
     })
 }
 
@@ -71,6 +71,8 @@ pub(crate) struct Pool {
     sets: PathBuf,
     idle: Arc<Mutex<Vec<Idle>>>,
     at_once: Arc<Semaphore>,
+    /// The folders from which errors name files, links resolved and not.
+    folders: Arc<Vec<PathBuf>>,
     writers: Arc<Line<()>>,
 }
 
@@ -79,13 +81,22 @@ impl Pool {
     pub(crate) fn open(dir: &Path) -> Result<Pool> {
         let env = Environment::open(dir)?;
         let (dir, sets) = (env.dir().to_owned(), env.sets());
+        let mut folders = vec![dir.clone()];
+        folders.extend(dir.canonicalize().ok());
         Ok(Pool {
             idle: Arc::default(),
             dir,
             sets,
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            folders: Arc::new(folders),
             writers: Arc::default(),
         })
+    }
+
+    /// Errors name files in these folders, too, from there.
+    pub(crate) fn also_in<'a>(mut self, folders: impl Iterator<Item = &'a Path>) -> Pool {
+        Arc::make_mut(&mut self.folders).extend(folders.map(Path::to_owned));
+        self
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -120,12 +131,13 @@ impl Pool {
             pool.give(files, env);
             result
         });
-        done.await.unwrap_or_else(|_| {
+        let done = done.await.unwrap_or_else(|_| {
             Err(Problem::new(
                 axum::http::StatusCode::INTERNAL_SERVER_ERROR,
                 "something went wrong in the server; what was not finished changed nothing",
             ))
-        })
+        });
+        done.map_err(|problem| problem.without_paths(&self.folders))
     }
 
     fn take(&self) -> Result<(Files, Environment)> {

@@ -8,6 +8,8 @@ use utoipa::ToSchema;
 
 use crate::sync::{Error, ErrorKind, Refusal};
 
+use std::path::{Path, PathBuf};
+
 /// Seconds after which it is worth trying again where the databases are busy.
 const RETRY_AFTER: u64 = 1;
 
@@ -27,6 +29,9 @@ pub struct Problem {
     /// The property of the request that is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub property: Option<String>,
+    /// Whether the words are the engine's, which names files by their whole paths.
+    #[serde(skip)]
+    pub(crate) by_engine: bool,
 }
 
 impl Problem {
@@ -37,6 +42,7 @@ impl Problem {
             detail: detail.into(),
             hint: None,
             property: None,
+            by_engine: false,
         }
     }
 
@@ -52,6 +58,16 @@ impl Problem {
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Problem {
         Problem { hint: Some(hint.into()), ..self }
+    }
+
+    /// Takes the absolute paths out of the engine's words: where files lie on the server is nobody else's business. What lies in
+    /// the environment's folder, or one that is allowed, is named from there.
+    pub(crate) fn without_paths(mut self, folders: &[PathBuf]) -> Problem {
+        if self.by_engine {
+            self.detail = without_paths(&self.detail, folders);
+            self.hint = self.hint.map(|hint| without_paths(&hint, folders));
+        }
+        self
     }
 
     pub(crate) fn busy() -> Problem {
@@ -70,7 +86,7 @@ impl From<Error> for Problem {
             ErrorKind::Busy | ErrorKind::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::Storage => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let problem = Problem::new(status, error.message());
+        let problem = Problem { by_engine: true, ..Problem::new(status, error.message()) };
         match error.what_next() {
             "" => problem,
             hint => problem.hint(hint),
@@ -94,5 +110,68 @@ impl IntoResponse for Problem {
             );
         }
         response
+    }
+}
+
+fn without_paths(text: &str, folders: &[PathBuf]) -> String {
+    let mut text = text.to_owned();
+    for folder in folders {
+        let folder = folder.to_string_lossy();
+        for separator in ['/', '\\'] {
+            text = text.replace(&format!("{folder}{separator}"), "");
+        }
+        if folder.len() > 1 {
+            text = text.replace(&*folder, ".");
+        }
+    }
+    // Other paths become the names of their files.
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some(begin) = absolute_in(rest) {
+        let (before, path) = rest.split_at(begin);
+        let length = path.find(|c: char| c.is_whitespace() || "`'\"’”;,)>".contains(c)).unwrap_or(path.len());
+        let name = Path::new(&path[..length]).file_name().map_or("…".into(), |name| name.to_string_lossy());
+        out += before;
+        out += name.rsplit('\\').next().unwrap_or_default();
+        rest = &path[length..];
+    }
+    out + rest
+}
+
+/// Where an absolute path begins: `/x` or `C:\`, at the begin of a word.
+fn absolute_in(text: &str) -> Option<usize> {
+    let begins = |at: usize| {
+        let before = text[..at].chars().next_back();
+        let rest = &text.as_bytes()[at..];
+        let is_path = match rest {
+            [b'/', next, ..] => !next.is_ascii_whitespace() && *next != b'/',
+            [drive, b':', b'\\' | b'/', ..] => drive.is_ascii_alphabetic(),
+            _ => false,
+        };
+        is_path && before.is_none_or(|c| !c.is_alphanumeric() && !"/.…-_\\".contains(c))
+    };
+    text.char_indices().map(|(at, _)| at).find(|at| begins(*at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_absolute_path_is_told() {
+        let folders = [PathBuf::from("/home/me/my demo"), PathBuf::from("/srv/sets")];
+        let error = |what: &str| Problem::from(Error::new(ErrorKind::Storage, what)).without_paths(&folders).detail;
+        assert_eq!(error("cannot open /home/me/my demo/sets/a.syncset: no"), "cannot open sets/a.syncset: no");
+        assert_eq!(error("in /home/me/my demo: no"), "in .: no");
+        assert_eq!(error("`/srv/sets/b.syncset` is damaged"), "`b.syncset` is damaged");
+        assert_eq!(error("no: /var/lib/x/y.db; nothing was changed"), "no: y.db; nothing was changed");
+        assert_eq!(error("no (/y.db)"), "no (y.db)");
+        assert_eq!(error("no: C:\\Users\\me\\y.db"), "no: y.db");
+        assert_eq!(
+            error("1/2 and a/b and 3 / 4, see https://x.example/y"),
+            "1/2 and a/b and 3 / 4, see https://x.example/y"
+        );
+        let own = Problem::not_found("prepare it first (/admin/prepsynch)").without_paths(&folders);
+        assert_eq!(own.detail, "prepare it first (/admin/prepsynch)", "ours name services");
     }
 }

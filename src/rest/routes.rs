@@ -48,15 +48,21 @@ impl<S: Send + Sync> FromRequestParts<S> for At {
     }
 }
 
-/// A whole number in a path.
+/// A whole number in a path, written as numbers are: `7`, not `+7`, `07` or `%37`. One thing has one URL.
 pub(crate) fn number(name: &str, text: &str) -> Result<i64, Problem> {
-    let unusable = || Problem::unusable(name, format!("{name}: `{text}` is not a whole number; nothing was changed"));
-    text.parse().map_err(|_| unusable())
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_plain =
+        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && (!digits.starts_with('0') || text == "0");
+    let number = is_plain.then(|| text.parse().ok()).flatten();
+    number.ok_or_else(|| {
+        let what = format!("{name}: `{text}` is not a whole number; nothing was changed");
+        Problem { property: Some(name.to_owned()), ..Problem::new(StatusCode::BAD_REQUEST, what) }
+    })
 }
 
 /// How many a list is to have.
 pub(crate) fn top(text: &str) -> Result<usize, Problem> {
-    let limit = text.parse().ok().filter(|n| (1..=LONGEST_LIST).contains(n));
+    let limit = usize::try_from(number("topMax", text)?).ok().filter(|n| (1..=LONGEST_LIST).contains(n));
     limit.ok_or_else(|| {
         Problem::unusable(
             "topMax",
@@ -90,7 +96,7 @@ pub(crate) enum Refused {
     /// The body is too large
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),
-    /// A value that cannot be, or a damaged set
+    /// Invalid value or damaged set
     #[response(status = 422, content_type = "application/problem+json")]
     Unusable(Problem),
     /// A file or database cannot be used
@@ -152,10 +158,7 @@ pub(crate) fn router(app: App) -> Router {
     let services = services
         .fallback(|| async { Problem::not_found("there is no such service") })
         .method_not_allowed_fallback(|| async {
-            Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "this service is not asked with that method; nothing was changed",
-            )
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed; nothing was changed")
         })
         .layer(middleware::from_fn_with_state(app.clone(), sign_in))
         .with_state(app.clone());
@@ -177,9 +180,14 @@ async fn to_namespace(services: Router, mut request: Request) -> Response {
             .hint("base URLs are /synchmaster/rest/v1, /synchclient/rest/v1 and /synch/NAME/rest/v1")
             .into_response();
     };
+    // No service needs it, and what is encoded could be read in two ways.
+    if rest.contains('%') {
+        let what = "the path is malformed: numbers and names of services are not percent-encoded; nothing was changed";
+        return Problem::new(StatusCode::BAD_REQUEST, what).into_response();
+    }
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     let Ok(uri) = format!("{rest}{query}").parse::<Uri>() else {
-        return Problem::new(StatusCode::BAD_REQUEST, "the path is malformed").into_response();
+        return Problem::new(StatusCode::BAD_REQUEST, "the path is malformed; nothing was changed").into_response();
     };
     *request.uri_mut() = uri;
     request.extensions_mut().insert(At(at));

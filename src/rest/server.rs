@@ -83,6 +83,7 @@ impl Server {
         let folders = Folders::new(pool.dir(), &options.allow).map_err(|e| {
             Error::new(ErrorKind::Usage, format!("an allowed folder cannot be used: {e}; nothing is served"))
         })?;
+        let pool = pool.also_in(folders.allowed());
         let lock = lock(pool.dir())?;
         leftovers::clear(pool.dir(), std::iter::once(pool.sets()).chain(folders.allowed()));
         let wanted = SocketAddr::new(options.bind, options.port);

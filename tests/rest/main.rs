@@ -4,7 +4,9 @@ mod access;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
+mod errors;
 mod load;
 mod program;
+mod raw;
 mod served;
 mod services;

@@ -43,8 +43,10 @@ fn lists_are_as_long_as_asked() {
         let length = |path: &str| served.done(served.master("GET", path, ""))[list].as_array().unwrap().len();
         assert_eq!(length(&format!("/{list}")), 10);
         assert_eq!((length(&format!("/{list}/3")), length(&format!("/{list}/10000"))), (3, all));
-        for wrong in ["0", "10001", "-1", "x", "1.5", "99999999999999999999"] {
-            served.refused(served.master("GET", &format!("/{list}/{wrong}"), ""), 422, &["topMax"]);
+        for (wrong, status) in
+            [("0", 422), ("10001", 422), ("-1", 422), ("x", 400), ("1.5", 400), ("99999999999999999999", 400)]
+        {
+            served.refused(served.master("GET", &format!("/{list}/{wrong}"), ""), status, &["topMax"]);
         }
     }
     let customer = served.done(served.master("GET", "/customers/1", ""))["customers"][0].clone();
@@ -84,8 +86,8 @@ fn what_cannot_be_is_refused_by_name() {
     served.refused(served.master("PUT", "/order", r#"{"price": 2}"#), 422, &["orderNum", "say which"]);
     served.refused(served.master("POST", "/order", r#"{"orderNum": 9}"#), 422, &["orderNum", "by itself"]);
     served.refused(served.master("POST", "/order", r#"{"quantity": 9}"#), 422, &["needs", "employee"]);
-    served.refused(served.master("PUT", "/order/x", "{}"), 422, &["orderID"]);
-    served.refused(served.master("GET", "/order/1%2F..%2F2", ""), 422, &["orderID"]);
+    served.refused(served.master("PUT", "/order/x", "{}"), 400, &["orderID"]);
+    served.refused(served.master("GET", "/order/1%2F..%2F2", ""), 400, &["percent-encoded"]);
     served.refused(served.master("PATCH", "/order/5", "{}"), 405, &["method"]);
     served.refused(served.master("GET", "/nothing", ""), 404, &["no such service"]);
     served.refused(served.ask("GET", "synch/NOBODY", "/orders", ""), 404, &["no node `NOBODY`"]);
@@ -232,7 +234,7 @@ fn two_machines_exchange_sets_by_down_and_upload() {
     };
     let (status, set) = download("1");
     assert_eq!(status, 200);
-    assert_eq!((download("2").0, download("x").0), (404, 422));
+    assert_eq!((download("2").0, download("x").0), (404, 400));
     let upload = |bytes: &[u8]| {
         let url = there.url("synchclient", "/admin/sets");
         let mut got = there.agent.post(url).header("Authorization", crate::served::BASIC).send(bytes).unwrap();
@@ -283,6 +285,58 @@ fn what_a_killed_program_left_goes_when_a_server_starts() {
     let upload = file(&home, ".objsync-upload-x2", 0);
     assert!(objsync::rest::Server::start(&home, &options).is_err() && upload.exists());
     drop(server);
+}
+
+/// What was prepared by the command line may lie anywhere; links lead anywhere, too.
+#[cfg(unix)]
+#[test]
+fn a_download_stays_in_the_folders_of_sets() {
+    use objsync::sync::{Environment, PrepareOptions, Since};
+    let served = Served::new();
+    let (home, outside) = (served.home(), tempfile::tempdir().unwrap());
+    let sets = home.join("sets");
+    std::fs::create_dir_all(&sets).unwrap();
+    let mut env = Environment::open(&home).unwrap();
+    let master = env.index("MASTER").unwrap();
+    let client = env.nodes[env.index("CLIENT").unwrap()].info().guid;
+    let mut prepare = |id: i64, file: std::path::PathBuf| {
+        let options = PrepareOptions {
+            id,
+            file: file.clone(),
+            since: Since::Sent,
+            upto: None,
+            overwrite: false,
+            compress: false,
+            update_sync_time: true,
+        };
+        env.prepare_for(master, client, &options).unwrap();
+        file
+    };
+    prepare(1, sets.join("a.syncset"));
+    prepare(2, outside.path().join("b.syncset"));
+    let linked = prepare(3, sets.join("c.syncset"));
+    std::fs::rename(&linked, outside.path().join("c.syncset")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("c.syncset"), &linked).unwrap();
+    let piped = prepare(4, sets.join("d.syncset"));
+    std::fs::remove_file(&piped).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&piped).status().unwrap().success());
+    let other = prepare(5, sets.join("e.syncset"));
+    std::fs::copy(sets.join("a.syncset"), other).unwrap();
+    std::fs::remove_file(prepare(6, sets.join("f.syncset"))).unwrap();
+    drop(env);
+    let url = served.url("synchmaster", "/admin/sets/1");
+    let got = served.agent.get(url).header("Authorization", crate::served::BASIC).call().unwrap();
+    assert_eq!(got.status().as_u16(), 200);
+    for (id, words) in [
+        (2, "not served"),
+        (3, "not served"),
+        (4, "not where it was"),
+        (5, "not where it was"),
+        (6, "not where it was"),
+    ] {
+        let refused = served.refused(served.master("GET", &format!("/admin/sets/{id}"), ""), 404, &[words]);
+        assert!(!refused.to_string().contains(outside.path().to_str().unwrap()), "{refused}");
+    }
 }
 
 #[test]
