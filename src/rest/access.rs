@@ -1,11 +1,6 @@
-//! Who may ask: HTTP Basic credentials, compared in constant time; and which pages of a browser may not.
-//!
-//! A page somewhere on the web could make the browser of somebody who has signed in send requests here, also by a name that it
-//! turns to this machine (DNS rebinding). So a request must name this machine in `Host`, and where it names an `Origin`, the same
-//! there. A browser also says by `Sec-Fetch-Site` that a page of another server asks.
+//! Who may ask: HTTP Basic credentials, compared in constant time.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -156,78 +151,4 @@ impl Access {
 /// Compared in constant time.
 fn equal(a: blake3::Hash, b: blake3::Hash) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()
-}
-
-/// Refuses what does not name this machine as whom it asks, or comes from a page of another.
-pub(crate) fn check_names(headers: &HeaderMap, bound: SocketAddr) -> std::result::Result<(), Problem> {
-    let forbidden = |what: String| {
-        Problem::new(StatusCode::FORBIDDEN, format!("{what}; nothing was changed"))
-            .hint(format!("ask http://localhost:{0} or http://127.0.0.1:{0}", bound.port()))
-    };
-    for name in [header::HOST, header::ORIGIN] {
-        if headers.get_all(&name).iter().nth(1).is_some() {
-            let what = format!("the request names two of {name}; nothing was changed");
-            return Err(Problem::new(StatusCode::BAD_REQUEST, what));
-        }
-    }
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let host = text("host").unwrap_or_default();
-    if !names_us(host, bound) {
-        return Err(forbidden(format!("`{host}` is not this server's name")));
-    }
-    // A page of this server asks it by the name by which it was asked for.
-    if let Some(origin) = text("origin")
-        && !origin.strip_prefix("http://").is_some_and(|from| from.eq_ignore_ascii_case(host))
-    {
-        return Err(forbidden(format!("a page of {origin} may not ask here")));
-    }
-    // As browsers say it also where they name no origin.
-    if let Some(site @ ("cross-site" | "same-site")) = text("sec-fetch-site") {
-        return Err(forbidden(format!("a page of another server may not ask here ({site})")));
-    }
-    Ok(())
-}
-
-/// `localhost`, a loopback address, or the address that was bound, with the port. A name could be anybody's.
-fn names_us(host: &str, bound: SocketAddr) -> bool {
-    let Some((name, port)) = host.rsplit_once(':') else { return false };
-    if port != bound.port().to_string() {
-        return false;
-    }
-    let address = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name).parse::<IpAddr>();
-    match address {
-        Ok(address) if bound.ip().is_loopback() => ["127.0.0.1", "::1"].contains(&address.to_string().as_str()),
-        // Bound to all addresses: any of them, but no name.
-        Ok(address) => bound.ip().is_unspecified() || address == bound.ip() || address.is_loopback(),
-        Err(_) => name.eq_ignore_ascii_case("localhost"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::names_us;
-
-    #[test]
-    fn only_this_machine_is_named() {
-        let here = "127.0.0.1:52773".parse().unwrap();
-        for host in ["localhost:52773", "LOCALHOST:52773", "127.0.0.1:52773", "[::1]:52773"] {
-            assert!(names_us(host, here), "{host}");
-        }
-        for host in [
-            "localhost",
-            "localhost:80",
-            "evil.example:52773",
-            "localhost.evil.example:52773",
-            "127.0.0.2:52773",
-            "",
-            ":52773",
-        ] {
-            assert!(!names_us(host, here), "{host}");
-        }
-        let everywhere = "0.0.0.0:9".parse().unwrap();
-        assert!(names_us("192.0.2.7:9", everywhere) && names_us("localhost:9", everywhere));
-        assert!(!names_us("evil.example:9", everywhere));
-        let one = "192.0.2.7:9".parse().unwrap();
-        assert!(names_us("192.0.2.7:9", one) && !names_us("192.0.2.8:9", one));
-    }
 }

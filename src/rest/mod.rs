@@ -1,6 +1,7 @@
 //! REST for both namespaces, as in the original demo: what the window and the command line do, over HTTP.
 //!
-//! 1. `server.rs` listens; a request must name this machine and sign in (`access.rs`).
+//! 1. `server.rs` listens; a request must name this machine (`origin.rs`) and sign in
+//!    (`access.rs`).
 //! 2. `routes.rs` takes the base URL off, which says at which node it is, and finds the service: `orders.rs` has the demo's data,
 //!    `admin.rs` preparing and applying, `inspect.rs` what the original had not.
 //! 3. A service takes an open environment (`pool.rs`) and asks the engine, as any program would; files lie where
@@ -23,6 +24,7 @@ mod folders;
 mod inspect;
 mod leftovers;
 mod orders;
+mod origin;
 mod pool;
 mod problem;
 mod routes;

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -13,11 +13,11 @@ use utoipa::openapi::{ServerBuilder, ServerVariableBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::rest::access::{self, Access};
+use crate::rest::access::Access;
 use crate::rest::folders::Folders;
+use crate::rest::origin::OwnNames;
 use crate::rest::pool::{Namespace, Pool};
 use crate::rest::problem::Problem;
 use crate::rest::{admin, inspect, orders};
@@ -31,10 +31,22 @@ pub(crate) struct App {
     pub(crate) pool: Pool,
     pub(crate) folders: Folders,
     pub(crate) access: Arc<Access>,
-    pub(crate) bound: SocketAddr,
+    pub(crate) names: OwnNames,
     /// True once the server is to stop.
     pub(crate) stopping: tokio::sync::watch::Receiver<bool>,
 }
+
+/// What a browser must know of every answer: it is what its type says, it is nobody else's to embed, and it loads and runs nothing.
+const SAFE: [(&str, &str); 4] = [
+    ("x-content-type-options", "nosniff"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("referrer-policy", "no-referrer"),
+    ("content-security-policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+];
+
+/// The page for people has its style inside.
+const SAFE_PAGE: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The node of the base URL.
 #[derive(Clone)]
@@ -162,14 +174,15 @@ pub(crate) fn router(app: App) -> Router {
         })
         .layer(middleware::from_fn_with_state(app.clone(), sign_in))
         .with_state(app.clone());
-    let index = index(&description);
+    let index = index(&description, &app);
     // Written once: anybody may ask for it, as often as they like.
     let description = axum::body::Bytes::from(description.to_json().unwrap_or_default());
     Router::new()
-        .route("/", get(|| async { Html(index) }))
+        .route("/", get(|| async { ([(header::CONTENT_SECURITY_POLICY, SAFE_PAGE)], Html(index)) }))
         .route("/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], description) }))
         .fallback(move |request: Request| to_namespace(services, request))
         .layer(middleware::from_fn_with_state(app, name_us))
+        .layer(middleware::map_response(safe))
 }
 
 /// Takes the base URL off a request's path, and notes whose it is.
@@ -222,10 +235,17 @@ fn decoded(name: &str) -> Option<String> {
 }
 
 async fn name_us(State(app): State<App>, request: Request, next: Next) -> Response {
-    match access::check_names(request.headers(), app.bound) {
+    match app.names.check(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
+}
+
+async fn safe(mut response: Response) -> Response {
+    for (name, value) in SAFE {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
 }
 
 async fn sign_in(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -252,7 +272,7 @@ async fn sign_in(State(app): State<App>, request: Request, next: Next) -> Respon
 }
 
 /// A page for people: what can be asked, with an example.
-fn index(description: &utoipa::openapi::OpenApi) -> String {
+fn index(description: &utoipa::openapi::OpenApi, app: &App) -> String {
     let mut rows = String::new();
     for (path, item) in &description.paths.paths {
         let methods = [("GET", &item.get), ("POST", &item.post), ("PUT", &item.put), ("DELETE", &item.delete)];
@@ -262,5 +282,13 @@ fn index(description: &utoipa::openapi::OpenApi) -> String {
             rows += &format!("<tr><td>{method}</td><td><code>{path}</code></td><td>{summary}</td></tr>\n");
         }
     }
-    include_str!("../../assets/rest.html").replace("{{services}}", &rows)
+    let (user, who) = match app.access.are_own() {
+        true => ("USER:PASSWORD", "with what <code>objsync credentials</code> has stored"),
+        false => ("superuser:sys", "with the demo's <code>superuser:sys</code>, on this machine only"),
+    };
+    include_str!("../../assets/rest.html")
+        .replace("{{services}}", &rows)
+        .replace("{{user}}", user)
+        .replace("{{who}}", who)
+        .replace("{{server}}", &format!("{}://localhost:{}", app.names.scheme(), app.names.bound.port()))
 }

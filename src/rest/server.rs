@@ -17,6 +17,7 @@ use tokio_io_timeout::TimeoutStream;
 use crate::rest::access::Access;
 use crate::rest::folders::Folders;
 use crate::rest::leftovers;
+use crate::rest::origin::OwnNames;
 use crate::rest::pool::Pool;
 use crate::rest::routes::{self, App};
 use crate::sync::{Error, ErrorKind, Result};
@@ -97,8 +98,13 @@ impl Server {
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let (stop, stopping) = watch::channel(false);
-        let app =
-            App { pool: pool.clone(), folders, access: Arc::new(access), bound: address, stopping: stopping.clone() };
+        let app = App {
+            pool: pool.clone(),
+            folders,
+            access: Arc::new(access),
+            names: OwnNames { bound: address, certified: None },
+            stopping: stopping.clone(),
+        };
         let router = routes::router(app);
         let idle = pool.clone();
         let thread = std::thread::Builder::new().name("rest".to_owned()).spawn(move || {

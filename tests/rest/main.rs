@@ -6,6 +6,7 @@ mod clients;
 mod common;
 mod errors;
 mod load;
+mod pages;
 mod program;
 mod raw;
 mod served;
