@@ -9,11 +9,11 @@ use std::sync::mpsc;
 use serde_json::json;
 
 use crate::cli::output::Output;
-use crate::rest::{Options, Server, set_credentials};
+use crate::rest::{FailedSignIn, Options, Server, set_credentials};
 use crate::sync::{Environment, Error, ErrorKind, Result};
 
 pub(crate) fn serve(dir: &Path, port: u16, bind: IpAddr, allow: Vec<PathBuf>, out: Output<'_>) -> Result<ExitCode> {
-    let server = Server::start(dir, &Options { bind, port, allow })?;
+    let server = Server::start(dir, &Options { bind, port, allow, on_failed_sign_in: Some(log_failure) })?;
     let (stop, stopped) = mpsc::channel();
     // Ctrl-C, or being told to end (SIGTERM). A second one does not wait for what runs; the databases stay whole.
     let mut asked = false;
@@ -26,6 +26,7 @@ pub(crate) fn serve(dir: &Path, port: u16, bind: IpAddr, allow: Vec<PathBuf>, ou
     ctrlc::set_handler(handler)
         .map_err(|e| Error::new(ErrorKind::Storage, format!("Ctrl-C cannot be listened for: {e}")))?;
     let address = server.address();
+    // The demo's credentials are known to everybody; one's own are nobody's to read here.
     let user = if server.has_own_credentials() { "USER:PASSWORD" } else { "superuser:sys" };
     out.done(&json!({"address": address.to_string(), "dir": dir}), || {
         vec![
@@ -36,6 +37,16 @@ pub(crate) fn serve(dir: &Path, port: u16, bind: IpAddr, allow: Vec<PathBuf>, ou
     let _ = stopped.recv();
     server.stop();
     Ok(ExitCode::SUCCESS)
+}
+
+/// One line for who watches the log. The name is the client's own words: it must not look like another line, nor like anything but
+/// a text. Nobody asks for the log, so what cannot be written is left out.
+fn log_failure(failure: &FailedSignIn) {
+    use std::io::Write;
+    let time = crate::words::now().format("%Y-%m-%d %H:%M:%S");
+    let user = failure.user.escape_default();
+    let line = format!("{time} failed sign-in from {} as \"{user}\" ({} in a row)\n", failure.from, failure.failures);
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 pub(crate) fn credentials(dir: &Path, user: &str, out: Output<'_>) -> Result<ExitCode> {

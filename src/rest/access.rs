@@ -1,8 +1,13 @@
 //! Who may ask: HTTP Basic credentials, compared in constant time.
+//!
+//! Argon2 is slow on purpose, and takes memory. So what was right last passes by a keyed hash, at once, whoever else guesses; all
+//! else is verified on a thread of its own, few at a time, and in turns that `throttle.rs` gives to each source.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -12,10 +17,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::rest::leftovers;
 use crate::rest::problem::Problem;
+use crate::rest::throttle::Throttle;
 use crate::sync::{Error, ErrorKind, Result};
 
 /// The credentials of the original demo, good on this machine only.
@@ -26,6 +32,24 @@ pub const FILE: &str = "credentials.json";
 
 /// The shortest password.
 const SHORTEST: usize = 8;
+
+/// Passwords verified at once; each takes 19 MiB.
+const VERIFIED_AT_ONCE: usize = 2;
+
+/// How long a password waits to be verified where many sources ask.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A sign-in that was refused: who was named, from where. Nothing in it is the password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailedSignIn {
+    /// The user's name as the client has sent it: escape it where you show it.
+    pub user: String,
+    /// The client's address.
+    pub from: IpAddr,
+    /// The failures of that source in a row, this one included.
+    pub failures: u32,
+}
 
 /// A user, and the Argon2id hash of the password in PHC form.
 #[derive(Serialize, Deserialize)]
@@ -41,8 +65,10 @@ pub(crate) struct Access {
     /// A keyed hash of what was right last: Argon2 is slow on purpose, and is not asked for every request.
     right: Mutex<Option<blake3::Hash>>,
     key: [u8; 32],
-    /// One password is verified at a time: who guesses waits for others who do.
-    pub(crate) guesses: Semaphore,
+    verified_at_once: Arc<Semaphore>,
+    throttle: Arc<Throttle>,
+    /// Told of every sign-in that fails.
+    pub(crate) on_failure: Option<fn(&FailedSignIn)>,
 }
 
 /// Stores credentials for an environment, in place of any before.
@@ -90,7 +116,14 @@ impl Access {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => return Err(damaged(&e)),
         };
-        Ok(Access { stored, right: Mutex::new(None), key: rand::random(), guesses: Semaphore::new(1) })
+        Ok(Access {
+            stored,
+            right: Mutex::new(None),
+            key: rand::random(),
+            verified_at_once: Arc::new(Semaphore::new(VERIFIED_AT_ONCE)),
+            throttle: Arc::default(),
+            on_failure: None,
+        })
     }
 
     /// Whether they are this environment's own.
@@ -98,8 +131,59 @@ impl Access {
         self.stored.is_some()
     }
 
+    /// Lets a request in that has the right credentials.
+    pub(crate) async fn sign_in(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        from: IpAddr,
+        mut stopping: watch::Receiver<bool>,
+    ) -> std::result::Result<(), Problem> {
+        // The demo's are known to everybody.
+        if self.stored.is_none() && !from.to_canonical().is_loopback() {
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "the demo's credentials are good on the server's machine only; nothing was changed",
+            )
+            .hint("store credentials of your own there: objsync credentials USER"));
+        }
+        let said = self.said(headers)?;
+        // Told at once, whoever else guesses.
+        if self.are_known(&said) {
+            return Ok(());
+        }
+        let turn = self.throttle.turn(from).await.map_err(Problem::too_many)?;
+        let permit = tokio::time::timeout(PATIENCE, self.verified_at_once.clone().acquire_owned()).await;
+        let permit = permit.map_err(|_| Problem::busy())?;
+        let access = self.clone();
+        // All that it holds goes with it: a client that hangs up is verified, and counted, to the end.
+        let verified = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            if access.are_right(&said) {
+                turn.right();
+                return Ok(());
+            }
+            let (failures, until) = turn.wrong();
+            if let Some(on_failure) = access.on_failure {
+                on_failure(&FailedSignIn { user: user_of(&said), from: from.to_canonical(), failures });
+            }
+            Err((until, turn))
+        });
+        match verified.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err((until, _turn))) => {
+                // The answer comes late, too: who waits for it, and then says the right ones, waits no more.
+                tokio::select! {
+                    () = tokio::time::sleep_until(until) => {}
+                    _ = stopping.wait_for(|stop| *stop) => {}
+                }
+                Err(self.refused())
+            }
+            Err(_) => Err(Problem::busy()),
+        }
+    }
+
     /// The user and password that a request says, as they stand in it.
-    pub(crate) fn said(&self, headers: &HeaderMap) -> std::result::Result<Vec<u8>, Problem> {
+    fn said(&self, headers: &HeaderMap) -> std::result::Result<Vec<u8>, Problem> {
         let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let given = given.and_then(|given| given.split_once(' '));
         let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
@@ -108,7 +192,7 @@ impl Access {
     }
 
     /// What is answered to who says the wrong ones.
-    pub(crate) fn refused(&self) -> Problem {
+    fn refused(&self) -> Problem {
         let problem = Problem::new(StatusCode::UNAUTHORIZED, "not signed in; nothing was changed");
         problem.hint(match &self.stored {
             Some(_) => "sign in (curl -u USER:PASSWORD) with what `objsync credentials` has stored",
@@ -116,8 +200,8 @@ impl Access {
         })
     }
 
-    /// Whether they are those that were right last, or the demo's: told at once, whoever else guesses.
-    pub(crate) fn are_known(&self, said: &[u8]) -> bool {
+    /// Whether they are those that were right last, or the demo's.
+    fn are_known(&self, said: &[u8]) -> bool {
         let said = self.hash(said);
         match &self.stored {
             None => equal(said, self.hash(format!("{}:{}", DEMO.0, DEMO.1).as_bytes())),
@@ -125,8 +209,8 @@ impl Access {
         }
     }
 
-    /// Whether they are right. This takes its time, and memory, so few should be asked for at once.
-    pub(crate) fn are_right(&self, said: &[u8]) -> bool {
+    /// Whether they are right. This takes its time, and memory.
+    fn are_right(&self, said: &[u8]) -> bool {
         let Some(stored) = &self.stored else { return self.are_known(said) };
         let colon = said.iter().position(|b| *b == b':').unwrap_or(said.len());
         let (user, password) = (&said[..colon], said.get(colon + 1..).unwrap_or_default());
@@ -151,4 +235,30 @@ impl Access {
 /// Compared in constant time.
 fn equal(a: blake3::Hash, b: blake3::Hash) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()
+}
+
+/// The user's name in credentials, cut to a length that fits in a line.
+fn user_of(said: &[u8]) -> String {
+    let user = said.split(|b| *b == b':').next().unwrap_or_default();
+    String::from_utf8_lossy(user).chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demos_credentials_are_good_on_this_machine_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let access = Arc::new(Access::read(dir.path()).unwrap());
+        let value = format!("Basic {}", STANDARD.encode("superuser:sys"));
+        let headers: HeaderMap = [(header::AUTHORIZATION, value.parse().unwrap())].into_iter().collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        for (from, status) in [("127.0.0.1", None), ("::1", None), ("::ffff:127.0.0.1", None), ("192.0.2.7", Some(403))]
+        {
+            let (_stop, stopping) = watch::channel(false);
+            let answered = runtime.block_on(access.sign_in(&headers, from.parse().unwrap(), stopping));
+            assert_eq!(answered.err().map(|problem| problem.status), status, "{from}");
+        }
+    }
 }

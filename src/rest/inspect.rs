@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -32,6 +33,12 @@ const LARGEST_SET: u64 = 1 << 30;
 
 /// How often the databases are looked at for those who listen.
 const LOOK: Duration = Duration::from_millis(300);
+
+/// Clients that listen at once, apart from the requests of others.
+pub(crate) const STREAMS: usize = 64;
+
+/// When it is worth trying again where so many listen.
+const LATER: Duration = Duration::from_secs(10);
 
 /// Events of one look at most; who wants more asks for the journal.
 const EVENTS: usize = 500;
@@ -315,31 +322,39 @@ async fn events(
     State(app): State<App>,
     At(at): At,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let place = app.streams.clone().try_acquire_owned().map_err(|_| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{STREAMS} clients are listening, and no more can; nothing was changed"),
+        )
+        .hint("try again later, or ask for the journal")
+        .retry_after(LATER)
+    })?;
     let since = {
         let at = at.clone();
-        app.pool.with(Use::Reads, move |env| Ok(env.nodes[at.place(env)?].number()?)).await?
+        app.pool.with(Use::Watches, move |env| Ok(env.nodes[at.place(env)?].number()?)).await?
     };
-    let listening =
-        futures_util::stream::unfold((since, Vec::new()), move |(mut since, mut ready): (u64, Vec<Event>)| {
-            let (app, at, mut stopping) = (app.clone(), at.clone(), app.stopping.clone());
-            async move {
-                loop {
-                    if let Some(event) = ready.pop() {
-                        return Some((Ok(event), (since, ready)));
-                    }
-                    tokio::select! {
-                        () = tokio::time::sleep(LOOK) => {}
-                        _ = stopping.wait_for(|stop| *stop) => return None,
-                    }
-                    let at = at.clone();
-                    // Where it is busy, or gone for a moment, it is looked at again.
-                    if let Ok((now, news)) = app.pool.with(Use::Reads, move |env| news(env, &at, since)).await {
-                        since = now;
-                        ready = news;
-                    }
+    let listening = futures_util::stream::unfold((since, Vec::new(), place), move |state| {
+        let (mut since, mut ready, place): (u64, Vec<Event>, OwnedSemaphorePermit) = state;
+        let (app, at, mut stopping) = (app.clone(), at.clone(), app.stopping.clone());
+        async move {
+            loop {
+                if let Some(event) = ready.pop() {
+                    return Some((Ok(event), (since, ready, place)));
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK) => {}
+                    _ = stopping.wait_for(|stop| *stop) => return None,
+                }
+                let at = at.clone();
+                // Where it is busy, or gone for a moment, it is looked at again.
+                if let Ok((now, news)) = app.pool.with(Use::Watches, move |env| news(env, &at, since)).await {
+                    since = now;
+                    ready = news;
                 }
             }
-        });
+        }
+    });
     Ok(Sse::new(listening).keep_alive(KeepAlive::default()))
 }
 

@@ -1,7 +1,7 @@
 //! REST for both namespaces, as in the original demo: what the window and the command line do, over HTTP.
 //!
-//! 1. `server.rs` listens; a request must name this machine (`origin.rs`) and sign in
-//!    (`access.rs`).
+//! 1. `server.rs` listens to a bounded number of clients (`slots.rs`); a request must name this
+//!    machine (`origin.rs`) and sign in (`access.rs`), and who guesses is slowed down (`throttle.rs`).
 //! 2. `routes.rs` takes the base URL off, which says at which node it is, and finds the service: `orders.rs` has the demo's data,
 //!    `admin.rs` preparing and applying, `inspect.rs` what the original had not.
 //! 3. A service takes an open environment (`pool.rs`) and asks the engine, as any program would; files lie where
@@ -29,8 +29,10 @@ mod pool;
 mod problem;
 mod routes;
 mod server;
+mod slots;
+mod throttle;
 
-pub use access::{FILE as CREDENTIALS, set_credentials};
+pub use access::{FILE as CREDENTIALS, FailedSignIn, set_credentials};
 pub use problem::Problem;
 pub use routes::description;
 pub use server::{Options, PORT, Server};

@@ -13,6 +13,9 @@ use crate::sync::{Environment, Result, Role};
 /// Requests that use the databases at once.
 const AT_ONCE: usize = 8;
 
+/// Streams that look at the databases at once, apart from requests: who listens holds up nobody who asks.
+const WATCHING_AT_ONCE: usize = 2;
+
 /// How long a request stands in line before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -53,6 +56,8 @@ pub(crate) fn place_of(env: &Environment, name: &str) -> std::result::Result<usi
 pub(crate) enum Use {
     Reads,
     Writes,
+    /// Reads for a stream of events.
+    Watches,
 }
 
 /// Which files there are, and that they are still the same: "Restart demo" puts others in their place.
@@ -71,6 +76,7 @@ pub(crate) struct Pool {
     sets: PathBuf,
     idle: Arc<Mutex<Vec<Idle>>>,
     at_once: Arc<Semaphore>,
+    watching: Arc<Semaphore>,
     /// The folders from which errors name files, links resolved and not.
     folders: Arc<Vec<PathBuf>>,
     writers: Arc<Line<()>>,
@@ -88,6 +94,7 @@ impl Pool {
             dir,
             sets,
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            watching: Arc::new(Semaphore::new(WATCHING_AT_ONCE)),
             folders: Arc::new(folders),
             writers: Arc::default(),
         })
@@ -119,9 +126,10 @@ impl Pool {
             Use::Writes => {
                 Some(tokio::time::timeout(PATIENCE, self.writers.clone().lock_owned()).await.map_err(in_time)?)
             }
-            Use::Reads => None,
+            Use::Reads | Use::Watches => None,
         };
-        let permit = tokio::time::timeout(PATIENCE, self.at_once.clone().acquire_owned()).await.map_err(in_time)?;
+        let at_once = if kind == Use::Watches { &self.watching } else { &self.at_once };
+        let permit = tokio::time::timeout(PATIENCE, at_once.clone().acquire_owned()).await.map_err(in_time)?;
         let pool = self.clone();
         let done = tokio::task::spawn_blocking(move || {
             // Held until the work is done, also where nobody waits for the answer any more.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::sync::{Error, ErrorKind, Refusal};
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Seconds after which it is worth trying again where the databases are busy.
 const RETRY_AFTER: u64 = 1;
@@ -29,6 +30,9 @@ pub struct Problem {
     /// The property of the request that is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub property: Option<String>,
+    /// Seconds, for the header `Retry-After`.
+    #[serde(skip)]
+    pub(crate) retry_after: Option<u64>,
     /// Whether the words are the engine's, which names files by their whole paths.
     #[serde(skip)]
     pub(crate) by_engine: bool,
@@ -42,6 +46,7 @@ impl Problem {
             detail: detail.into(),
             hint: None,
             property: None,
+            retry_after: None,
             by_engine: false,
         }
     }
@@ -58,6 +63,18 @@ impl Problem {
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Problem {
         Problem { hint: Some(hint.into()), ..self }
+    }
+
+    pub(crate) fn retry_after(self, after: Duration) -> Problem {
+        // Rounded up: who comes too early is sent away again.
+        Problem { retry_after: Some(after.as_millis().div_ceil(1000) as u64), ..self }
+    }
+
+    /// A source whose passwords are not verified for a while.
+    pub(crate) fn too_many(after: Duration) -> Problem {
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many sign-ins from this address failed; nothing was changed")
+            .hint("wait for the seconds that Retry-After names")
+            .retry_after(after)
     }
 
     /// Takes the absolute paths out of the engine's words: where files lie on the server is nobody else's business. What lies in
@@ -97,11 +114,12 @@ impl From<Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER));
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(

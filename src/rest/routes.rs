@@ -1,19 +1,21 @@
 //! Which request goes where: base URLs per namespace, signing in, and the documents that describe the interface.
 
-use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use tower::ServiceExt;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ServerBuilder, ServerVariableBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::rest::access::Access;
 use crate::rest::folders::Folders;
@@ -32,8 +34,18 @@ pub(crate) struct App {
     pub(crate) folders: Folders,
     pub(crate) access: Arc<Access>,
     pub(crate) names: OwnNames,
+    /// Clients that may still begin to listen to events.
+    pub(crate) streams: Arc<tokio::sync::Semaphore>,
     /// True once the server is to stop.
     pub(crate) stopping: tokio::sync::watch::Receiver<bool>,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) from: IpAddr,
+    /// Set once a request of this connection has signed in.
+    pub(crate) signed_in: Arc<AtomicBool>,
 }
 
 /// What a browser must know of every answer: it is what its type says, it is nobody else's to embed, and it loads and runs nothing.
@@ -111,6 +123,9 @@ pub(crate) enum Refused {
     /// Invalid value or damaged set
     #[response(status = 422, content_type = "application/problem+json")]
     Unusable(Problem),
+    /// Too many sign-ins from this address failed: try again after the seconds that `Retry-After` names
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(Problem),
     /// A file or database cannot be used
     #[response(status = 500, content_type = "application/problem+json")]
     Failed(Problem),
@@ -248,25 +263,23 @@ async fn safe(mut response: Response) -> Response {
     response
 }
 
-async fn sign_in(State(app): State<App>, request: Request, next: Next) -> Response {
-    let said = match app.access.said(request.headers()) {
-        Ok(said) => said,
-        Err(problem) => return problem.into_response(),
-    };
-    if !app.access.are_known(&said) {
-        let access = app.access.clone();
-        let Ok(_turn) = app.access.guesses.acquire().await else { return Problem::busy().into_response() };
-        match tokio::task::spawn_blocking(move || access.are_right(&said)).await {
-            Ok(true) => {}
-            Ok(false) => return app.access.refused().into_response(),
-            Err(_) => return Problem::busy().into_response(),
-        }
-    }
+async fn sign_in(
+    State(app): State<App>,
+    Extension(client): Extension<Client>,
+    request: Request,
+    next: Next,
+) -> Response {
     let head = request.method() == Method::HEAD;
-    let mut response = next.run(request).await;
+    let mut response = match app.access.sign_in(request.headers(), client.from, app.stopping.clone()).await {
+        Ok(()) => {
+            client.signed_in.store(true, Ordering::Relaxed);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    };
     // What a database holds is no page's to keep.
     if !head {
-        response.headers_mut().entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-store"));
+        response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     response
 }

@@ -11,3 +11,4 @@ mod program;
 mod raw;
 mod served;
 mod services;
+mod strangers;

@@ -1,26 +1,30 @@
 //! `objsync serve` as a program, and the commands of the original's documentation, by curl.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::common::skip;
+use crate::raw;
+use crate::served::BASIC;
 
-struct Program {
-    child: Child,
+pub struct Program {
+    pub child: Child,
     /// `127.0.0.1:52773`
-    address: String,
+    pub address: String,
 }
 
-fn objsync(args: &[&str]) -> Command {
+pub fn objsync(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_objsync"));
     command.args(args).env("OBJSYNC_DIR", "/nonexistent");
     command
 }
 
 impl Program {
-    fn serve(dir: &str, more: &[&str]) -> Program {
+    pub fn serve(dir: &str, more: &[&str]) -> Program {
         let mut child = objsync(&[&["serve", "--dir", dir, "--port", "0", "--json"], more].concat())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut said = String::new();
@@ -33,6 +37,17 @@ impl Program {
     }
 }
 
+impl Program {
+    /// Ends it by a signal; its exit code, and all that it has written to standard error.
+    #[cfg(unix)]
+    pub fn end(&mut self, signal: &str) -> (Option<i32>, String) {
+        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+        let mut told = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        (self.child.wait().unwrap().code(), told)
+    }
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -40,7 +55,7 @@ impl Drop for Program {
     }
 }
 
-fn install(dir: &str) {
+pub fn install(dir: &str) {
     let done = objsync(&["install", "--dir", dir, "--orders", "12", "--items", "30", "--seed", "1"]).output().unwrap();
     assert!(done.status.success());
 }
@@ -93,25 +108,89 @@ fn the_program_says_what_is_wrong() {
     fails(&["serve", "--dir", demo, "--bind", "0.0.0.0"], 2, &["nothing is served", "credentials USER"]);
     fails(&["serve", "--db", "x.db"], 2, &["--dir"]);
     fails(&["credentials", "me", "--dir", demo], 2, &["8 characters", "nothing was changed"]);
-    let mut child =
-        objsync(&["credentials", "me", "--dir", demo]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"long enough\n").unwrap();
-    assert!(child.wait().unwrap().success());
+    set_credentials(demo, "me", "long enough\n");
     let program = Program::serve(demo, &[]);
     fails(&["serve", "--dir", demo, "--port", "0"], 3, &["serves", "already"]);
     drop(program);
 }
 
-/// Ctrl-C ends it in good order.
+/// Credentials as a user of the command line stores them.
+pub fn set_credentials(demo: &str, user: &str, password: &str) {
+    let mut child =
+        objsync(&["credentials", user, "--dir", demo]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+/// Ctrl-C ends it in good order, and so does a service manager.
 #[cfg(unix)]
 #[test]
 fn the_program_stops_when_it_is_asked_to() {
     let dir = tempfile::tempdir().unwrap();
     let demo = dir.path().join("demo");
     install(demo.to_str().unwrap());
-    let mut program = Program::serve(demo.to_str().unwrap(), &[]);
-    let interrupted = Command::new("kill").args(["-INT", &program.child.id().to_string()]).status().unwrap();
-    assert!(interrupted.success());
-    assert_eq!(program.child.wait().unwrap().code(), Some(0));
-    assert!(std::net::TcpStream::connect(&program.address).is_err(), "nobody listens any more");
+    for signal in ["-INT", "-TERM"] {
+        let mut program = Program::serve(demo.to_str().unwrap(), &[]);
+        let address = program.address.parse().unwrap();
+        // A request that runs: half of its body has come.
+        let (begin, rest) = (r#"{"quantity": "#, "7}");
+        let mut stream = raw::connect(address);
+        let head = format!(
+            "PUT /synchmaster/rest/v1/order/1 HTTP/1.1\r\nHost: {address}\r\nAuthorization: {BASIC}\r\nContent-Length: {}\r\n\r\n{begin}",
+            begin.len() + rest.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        // One that says nothing, and one whose password is wrong once more: nobody waits for them.
+        let silent = raw::connect(address);
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(Command::new("kill").args([signal, &program.child.id().to_string()]).status().unwrap().success());
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
+        stream.write_all(rest.as_bytes()).unwrap();
+        let answer = raw::read(stream);
+        assert_eq!(answer.status, 200, "{signal}: {}", answer.body);
+        assert_eq!(program.child.wait().unwrap().code(), Some(0), "{signal}");
+        drop(silent);
+        // SQLite takes these away when it closes a file.
+        for left in ["master.db-wal", "client.db-wal"] {
+            assert!(!demo.join(left).exists(), "{signal}: {left}");
+        }
+        let conn = rusqlite::Connection::open(demo.join("master.db")).unwrap();
+        let quantity: i64 =
+            conn.query_row("SELECT quantity FROM orders WHERE order_num = 1", [], |r| r.get(0)).unwrap();
+        assert_eq!(quantity, 7);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn failed_sign_ins_are_logged_and_the_demos_password_is_not_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = dir.path().join("demo");
+    let demo = demo.to_str().unwrap();
+    install(demo);
+    set_credentials(demo, "me", "long enough");
+    let mut program = Program::serve(demo, &[]);
+    let address = program.address.parse().unwrap();
+    // me\n\u{1b}[2J:secret
+    let head = "GET /synchmaster/rest/v1/orders HTTP/1.1\r\nConnection: close\r\nAuthorization: Basic bWUKG1sySjpzZWNyZXQ=\r\n";
+    let answer = raw::ask(address, &format!("{head}Host: {address}\r\n\r\n"));
+    assert_eq!(answer.status, 401);
+    assert!(!answer.body.contains("superuser"), "{}", answer.body);
+    let (code, told) = program.end("-TERM");
+    assert_eq!(code, Some(0));
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 1, "{told:?}");
+    assert!(lines[0].contains(r#"failed sign-in from 127.0.0.1 as "me\n\u{1b}[2J" (1 in a row)"#), "{told}");
+    assert!(!told.contains("secret") && !told.contains('\u{1b}'), "{told}");
+    // In words, too.
+    let mut child = objsync(&["serve", "--dir", demo, "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut shown = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    while !shown.contains("try: ") {
+        assert!(out.read_line(&mut shown).unwrap() > 0, "{shown}");
+    }
+    assert!(shown.contains("USER:PASSWORD") && !shown.contains("superuser"), "{shown}");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

@@ -24,6 +24,28 @@ pub fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
+/// Connects from an address of this machine.
+pub fn connect_from(from: std::net::IpAddr, address: SocketAddr) -> TcpStream {
+    connect_with(address, |socket| socket.bind((from, 0).into()))
+}
+
+/// Connects with a small buffer for what comes.
+pub fn connect_small(address: SocketAddr) -> TcpStream {
+    connect_with(address, |socket| socket.set_recv_buffer_size(4096))
+}
+
+fn connect_with(address: SocketAddr, prepare: impl Fn(&tokio::net::TcpSocket) -> std::io::Result<()>) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        prepare(&socket).unwrap();
+        socket.connect(address).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+}
+
 /// Sends a request, and reads until the server hangs up: the request should say `Connection: close`.
 pub fn ask(address: SocketAddr, request: &str) -> Answer {
     let mut stream = connect(address);
