@@ -360,19 +360,9 @@ pub enum Command {
         #[arg(long)]
         node: Option<String>,
     },
-    /// Serve the REST interface until Ctrl-C; the window does so by itself while it is open
+    /// Serve the REST interface until Ctrl-C or SIGTERM; the window does so by itself while it is open
     #[cfg(feature = "rest")]
-    Serve {
-        /// The port; 0: any that is free
-        #[arg(long, default_value_t = crate::rest::PORT)]
-        port: u16,
-        /// The address to listen at; any but this machine's own needs credentials of yours
-        #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
-        bind: std::net::IpAddr,
-        /// A folder beside the environment's in which requests may name set files; several times for several
-        #[arg(long, value_name = "FOLDER")]
-        allow: Vec<PathBuf>,
-    },
+    Serve(ServeArgs),
     /// Who may sign in to the REST interface: reads the password from standard input and stores its hash in the environment
     #[cfg(feature = "rest")]
     Credentials {
@@ -706,4 +696,28 @@ impl std::fmt::Display for RuleArg {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.0.name())
     }
+}
+
+/// Where and how to serve REST.
+#[cfg(feature = "rest")]
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    /// The port; 0: any that is free
+    #[arg(long, default_value_t = crate::rest::PORT)]
+    pub port: u16,
+    /// The address to listen at; any but this machine's own needs credentials of yours, and TLS
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    pub bind: std::net::IpAddr,
+    /// A folder beside the environment's in which requests may name set files; several times for several
+    #[arg(long, value_name = "FOLDER")]
+    pub allow: Vec<PathBuf>,
+    /// Serve HTTPS with the certificate in this file (PEM, followed by those that lead to its root)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The file of its private key (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Serve other machines without TLS: everybody on the network can read passwords and data
+    #[arg(long, conflicts_with = "tls_cert")]
+    pub insecure: bool,
 }

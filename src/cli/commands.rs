@@ -47,9 +47,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
         Command::Sample { file } => return track::sample(file, out),
         Command::Check { node } => return check::check(place, node.as_deref(), out),
         #[cfg(feature = "rest")]
-        Command::Serve { port, bind, allow } => {
-            return serve::serve(&environment_dir(place)?, *port, *bind, allow.clone(), out);
-        }
+        Command::Serve(how) => return serve::serve(&environment_dir(place)?, how, out),
         #[cfg(feature = "rest")]
         Command::Credentials { user } => return serve::credentials(&environment_dir(place)?, user, out),
         _ => {}
@@ -92,7 +90,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
             Ok(ExitCode::SUCCESS) // above
         }
         #[cfg(feature = "rest")]
-        Command::Serve { .. } | Command::Credentials { .. } => Ok(ExitCode::SUCCESS), // above
+        Command::Serve(_) | Command::Credentials { .. } => Ok(ExitCode::SUCCESS), // above
         Command::Populate { node, items, customers, employees, orders, seed } => {
             let amounts = Amounts { items, customers, employees, orders };
             if [items, customers, employees, orders] == [0; 4] {

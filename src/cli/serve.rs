@@ -1,19 +1,29 @@
 //! Serving the REST interface without a window, and who may sign in.
 
 use std::io::{IsTerminal, Read};
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc;
 
 use serde_json::json;
 
+use crate::cli::args::ServeArgs;
 use crate::cli::output::Output;
-use crate::rest::{FailedSignIn, Options, Server, set_credentials};
+use crate::rest::{FailedSignIn, Options, Server, TlsFiles, Warning, set_credentials};
 use crate::sync::{Environment, Error, ErrorKind, Result};
+use crate::words::quoted_path;
 
-pub(crate) fn serve(dir: &Path, port: u16, bind: IpAddr, allow: Vec<PathBuf>, out: Output<'_>) -> Result<ExitCode> {
-    let server = Server::start(dir, &Options { bind, port, allow, on_failed_sign_in: Some(log_failure) })?;
+pub(crate) fn serve(dir: &Path, how: &ServeArgs, out: Output<'_>) -> Result<ExitCode> {
+    let tls = how.tls_cert.clone().zip(how.tls_key.clone()).map(|(cert, key)| TlsFiles { cert, key });
+    let options = Options {
+        bind: how.bind,
+        port: how.port,
+        allow: how.allow.clone(),
+        tls,
+        insecure: how.insecure,
+        on_failed_sign_in: Some(log_failure),
+    };
+    let server = Server::start(dir, &options)?;
     let (stop, stopped) = mpsc::channel();
     // Ctrl-C, or being told to end (SIGTERM). A second one does not wait for what runs; the databases stay whole.
     let mut asked = false;
@@ -25,18 +35,38 @@ pub(crate) fn serve(dir: &Path, port: u16, bind: IpAddr, allow: Vec<PathBuf>, ou
     };
     ctrlc::set_handler(handler)
         .map_err(|e| Error::new(ErrorKind::Storage, format!("Ctrl-C cannot be listened for: {e}")))?;
-    let address = server.address();
+    for warning in server.warnings() {
+        eprintln!("Warning: {}", describe(warning));
+    }
+    let url = format!("{}://{}/", server.scheme(), server.address());
     // The demo's credentials are known to everybody; one's own are nobody's to read here.
     let user = if server.has_own_credentials() { "USER:PASSWORD" } else { "superuser:sys" };
-    out.done(&json!({"address": address.to_string(), "dir": dir}), || {
+    let trust = options.tls.map(|tls| format!(" --cacert {}", quoted_path(&tls.cert))).unwrap_or_default();
+    out.done(&json!({"address": server.address().to_string(), "url": url, "dir": dir}), || {
         vec![
-            format!("Serving {} at http://{address}/ until Ctrl-C", dir.display()),
-            format!("try: curl -u {user} -X POST http://{address}/synchmaster/rest/v1/randomorder"),
+            format!("Serving {} at {url} until Ctrl-C", dir.display()),
+            format!("try: curl{trust} -u {user} -X POST {url}synchmaster/rest/v1/randomorder"),
         ]
     })?;
     let _ = stopped.recv();
     server.stop();
     Ok(ExitCode::SUCCESS)
+}
+
+fn describe(warning: &Warning) -> String {
+    match warning {
+        Warning::NotEncrypted(bind) => format!(
+            "--insecure serves {bind} without TLS: everybody on the network can read passwords and data, and change them.\n\
+             With a certificate: --tls-cert FILE --tls-key FILE"
+        ),
+        Warning::KeyIsOpen(key) => {
+            format!(
+                "every user of this machine can read the private key in {}.\nTry: chmod 600 {}",
+                crate::words::visible(&key.to_string_lossy()),
+                quoted_path(key)
+            )
+        }
+    }
 }
 
 /// One line for who watches the log. The name is the client's own words: it must not look like another line, nor like anything but

@@ -1,6 +1,6 @@
 //! REST for both namespaces, as in the original demo: what the window and the command line do, over HTTP.
 //!
-//! 1. `server.rs` listens to a bounded number of clients (`slots.rs`); a request must name this
+//! 1. `server.rs` listens, with TLS (`tls.rs`) or without, to a bounded number of clients (`slots.rs`); a request must name this
 //!    machine (`origin.rs`) and sign in (`access.rs`), and who guesses is slowed down (`throttle.rs`).
 //! 2. `routes.rs` takes the base URL off, which says at which node it is, and finds the service: `orders.rs` has the demo's data,
 //!    `admin.rs` preparing and applying, `inspect.rs` what the original had not.
@@ -31,8 +31,10 @@ mod routes;
 mod server;
 mod slots;
 mod throttle;
+mod tls;
 
 pub use access::{FILE as CREDENTIALS, FailedSignIn, set_credentials};
 pub use problem::Problem;
 pub use routes::description;
-pub use server::{Options, PORT, Server};
+pub use server::{Options, PORT, Server, Warning};
+pub use tls::TlsFiles;

@@ -9,9 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use crate::rest::access::{Access, FailedSignIn};
@@ -22,6 +25,7 @@ use crate::rest::origin::OwnNames;
 use crate::rest::pool::Pool;
 use crate::rest::routes::{self, App, Client};
 use crate::rest::slots::Slots;
+use crate::rest::tls::{Tls, TlsFiles};
 use crate::sync::{Error, ErrorKind, Result};
 
 /// The port of the original demo's examples.
@@ -29,6 +33,12 @@ pub const PORT: u16 = 52773;
 
 /// Connections at once. One more takes the place of the oldest that has not signed in.
 const CONNECTIONS: usize = 512;
+
+/// TLS handshakes at once. One more takes the place of the oldest.
+const HANDSHAKES: usize = 64;
+
+/// How long a TLS handshake may take, and the first byte of a client.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// How long a client may take to say what it wants.
 const HEADERS: Duration = Duration::from_secs(10);
@@ -54,20 +64,41 @@ const FAREWELL: Duration = Duration::from_secs(20);
 /// Where and how to serve.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The address to listen at. Any but a loopback address needs credentials of one's own.
+    /// The address to listen at. Any but a loopback address needs credentials of one's own, and TLS.
     pub bind: IpAddr,
     /// The port; 0: any that is free.
     pub port: u16,
     /// Folders beside the environment's in which sets may lie.
     pub allow: Vec<PathBuf>,
+    /// Serves HTTPS with this certificate [default: HTTP].
+    pub tls: Option<TlsFiles>,
+    /// Serves other machines without TLS: whoever is on the way reads passwords and data, and can change them.
+    pub insecure: bool,
     /// Is told of every sign-in that fails, on a thread of the server.
     pub on_failed_sign_in: Option<fn(&FailedSignIn)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { bind: Ipv4Addr::LOCALHOST.into(), port: PORT, allow: Vec::new(), on_failed_sign_in: None }
+        Options {
+            bind: Ipv4Addr::LOCALHOST.into(),
+            port: PORT,
+            allow: Vec::new(),
+            tls: None,
+            insecure: false,
+            on_failed_sign_in: None,
+        }
     }
+}
+
+/// Something dangerous in how a server was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Other machines are served without TLS.
+    NotEncrypted(IpAddr),
+    /// Every user of this machine can read the file of the private key.
+    KeyIsOpen(PathBuf),
 }
 
 /// A server that runs until it is stopped or dropped.
@@ -77,6 +108,8 @@ pub struct Server {
     pool: Pool,
     thread: Option<JoinHandle<()>>,
     own_credentials: bool,
+    scheme: &'static str,
+    warnings: Vec<Warning>,
     /// Held while it runs: one server an environment.
     _lock: File,
 }
@@ -88,12 +121,14 @@ impl Server {
         let mut access = Access::read(pool.dir())?;
         access.on_failure = options.on_failed_sign_in;
         let own_credentials = access.are_own();
-        if !options.bind.is_loopback() && !own_credentials {
-            let what = format!(
-                "to serve at {}, where other machines can ask, credentials of your own are needed; nothing is served",
-                options.bind
-            );
-            return Err(Error::new(ErrorKind::Usage, what).hint("set them first: objsync credentials USER"));
+        let tls = options.tls.as_ref().map(Tls::read).transpose()?;
+        check_exposure(options, own_credentials)?;
+        let mut warnings = Vec::new();
+        if !is_local(options.bind) && tls.is_none() {
+            warnings.push(Warning::NotEncrypted(options.bind));
+        }
+        if let (Some(files), true) = (&options.tls, tls.as_ref().is_some_and(|tls| tls.key_is_open)) {
+            warnings.push(Warning::KeyIsOpen(files.key.clone()));
         }
         let folders = Folders::new(pool.dir(), &options.allow).map_err(|e| {
             Error::new(ErrorKind::Usage, format!("an allowed folder cannot be used: {e}; nothing is served"))
@@ -107,7 +142,9 @@ impl Server {
             listen(SocketAddr::new(options.bind, options.port))?
         };
         let address = listener.local_addr()?;
-        let names = OwnNames { bound: address, certified: None };
+        let (acceptor, certified) = tls.map(|tls| (tls.acceptor, tls.names)).unzip();
+        let names = OwnNames { bound: address, certified };
+        let scheme = names.scheme();
         let (stop, stopping) = watch::channel(false);
         let app = App {
             pool: pool.clone(),
@@ -122,11 +159,11 @@ impl Server {
         let thread = std::thread::Builder::new().name("rest".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::spawn(close_idle(idle));
-                Service { router, stopping }.run(listener).await;
+                Service { router, acceptor, handshakes: Slots::new(HANDSHAKES), stopping }.run(listener).await;
             });
             runtime.shutdown_timeout(FAREWELL);
         })?;
-        Ok(Server { own_credentials, address, stop, pool, thread: Some(thread), _lock: lock })
+        Ok(Server { own_credentials, address, scheme, warnings, stop, pool, thread: Some(thread), _lock: lock })
     }
 
     /// Whether credentials of one's own are stored; else they are the demo's.
@@ -137,6 +174,16 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// `http`, or `https` where it has a certificate.
+    pub fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
+    /// What is dangerous in how it was started.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// Closes the databases until somebody asks again, so that they can be replaced.
@@ -186,6 +233,31 @@ async fn close_idle(pool: Pool) {
     }
 }
 
+fn is_local(bind: IpAddr) -> bool {
+    bind.to_canonical().is_loopback()
+}
+
+/// Refuses to serve other machines with credentials that everybody knows, or where others on the network can read along.
+fn check_exposure(options: &Options, own_credentials: bool) -> Result<()> {
+    if is_local(options.bind) {
+        return Ok(());
+    }
+    let refused = |needed: &str| {
+        let what =
+            format!("to serve at {}, where other machines can ask, {needed} needed; nothing is served", options.bind);
+        Error::new(ErrorKind::Usage, what)
+    };
+    if !own_credentials {
+        return Err(refused("credentials of your own are").hint("set them first: objsync credentials USER"));
+    }
+    if options.tls.is_none() && !options.insecure {
+        return Err(refused("TLS is").hint(
+            "name a certificate and its key: --tls-cert FILE --tls-key FILE; or, where nobody else is on the network: --insecure",
+        ));
+    }
+    Ok(())
+}
+
 fn listen(wanted: SocketAddr) -> Result<TcpListener> {
     let listener = || {
         let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
@@ -209,6 +281,8 @@ fn listen(wanted: SocketAddr) -> Result<TcpListener> {
 #[derive(Clone)]
 struct Service {
     router: axum::Router,
+    acceptor: Option<TlsAcceptor>,
+    handshakes: Arc<Slots>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -236,7 +310,7 @@ impl Service {
             tokio::spawn(async move {
                 let client = Client { from: from.ip(), signed_in: slot.signed_in() };
                 tokio::select! {
-                    () = service.requests(stream, client, watcher) => {}
+                    () = service.connection(stream, client, watcher) => {}
                     () = slot.evicted() => {}
                 }
             });
@@ -248,7 +322,22 @@ impl Service {
         }
     }
 
-    async fn requests(self, stream: TcpStream, client: Client, watcher: Watcher) {
+    async fn connection(self, stream: TcpStream, client: Client, watcher: Watcher) {
+        let Some(acceptor) = self.acceptor.clone() else { return self.requests(stream, client, watcher).await };
+        let mut stopping = self.stopping.clone();
+        let slot = self.handshakes.enter().await;
+        let encrypted = tokio::select! {
+            encrypted = tokio::time::timeout(HANDSHAKE, handshake(acceptor, stream)) => encrypted.ok().flatten(),
+            () = slot.evicted() => None,
+            _ = stopping.wait_for(|stop| *stop) => None,
+        };
+        drop(slot);
+        if let Some(stream) = encrypted {
+            self.requests(stream, client, watcher).await;
+        }
+    }
+
+    async fn requests<S: AsyncRead + AsyncWrite + Send + 'static>(self, stream: S, client: Client, watcher: Watcher) {
         let mut http = hyper::server::conn::http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADERS).keep_alive(true).max_buf_size(BUFFER);
         // Who has no clock sends no date (RFC 9110, 6.6.1); and hyper panics before 1970.
@@ -264,3 +353,28 @@ impl Service {
         let _ = watcher.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service)).await;
     }
 }
+
+/// None: it did not succeed, and the client knows as much as it can.
+async fn handshake(acceptor: TlsAcceptor, mut stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    let mut first = [0];
+    // A handshake begins with a byte that is no letter, a request of HTTP with a letter.
+    if stream.peek(&mut first).await.ok()? == 1 && first[0].is_ascii_alphabetic() {
+        // What cannot be sent is not waited for.
+        let _ = stream.write_all(NOT_ENCRYPTED).await;
+        let _ = stream.shutdown().await;
+        // Until it hangs up: to close with something unread would take the answer away again.
+        let _ = tokio::io::copy(&mut (&mut stream).take(BUFFER as u64), &mut tokio::io::sink()).await;
+        return None;
+    }
+    acceptor.accept(stream).await.ok()
+}
+
+/// What is answered to a request without TLS where TLS is spoken.
+const NOT_ENCRYPTED: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+Content-Type: application/problem+json\r\n\
+Content-Length: 118\r\n\
+X-Content-Type-Options: nosniff\r\n\
+Cross-Origin-Resource-Policy: same-origin\r\n\
+Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n\
+Connection: close\r\n\r\n\
+{\"status\":400,\"title\":\"Bad Request\",\"detail\":\"this port speaks HTTPS; nothing was changed\",\"hint\":\"ask with https://\"}";

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use objsync::rest::{Options, Server, set_credentials};
+use objsync::rest::{Options, Server, Warning, set_credentials};
 use objsync::sync::ErrorKind;
 
 use crate::served::{BASIC, Served};
@@ -98,7 +98,12 @@ fn other_machines_may_ask_only_with_credentials_of_ones_own() {
         let mode = home.join(objsync::rest::CREDENTIALS).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "its owner's alone: {mode:o}");
     }
+    let error = Server::start(&home, &everywhere).err().expect("without TLS");
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.message().contains("TLS") && error.what_next().contains("--insecure"), "{error}");
+    let everywhere = Options { insecure: true, ..everywhere };
     let server = Server::start(&home, &everywhere).unwrap();
+    assert_eq!(server.warnings(), [Warning::NotEncrypted(everywhere.bind)]);
     let port = server.address().port();
     let ask = |authorization: &str| {
         let url = format!("http://127.0.0.1:{port}/synchmaster/rest/v1/orders/1");

@@ -12,3 +12,4 @@ mod raw;
 mod served;
 mod services;
 mod strangers;
+mod tls;

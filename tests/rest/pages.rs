@@ -59,6 +59,31 @@ fn a_page_of_another_server_neither_reads_nor_writes() {
     assert_eq!(served.done(served.master("GET", "/orders/1", ""))["orders"][0]["id"], 25, "nothing was made");
 }
 
+/// A browser sends the login that it keeps with whatever a page asks: the page's own address must be the one that it asks.
+#[test]
+fn a_page_at_another_address_may_not_write_where_all_addresses_are_bound() {
+    let other = Served::new();
+    let home = other.home();
+    other.server.stop();
+    set_credentials(&home, "me", "long enough").unwrap();
+    let everywhere = Options { port: 0, bind: "0.0.0.0".parse().unwrap(), insecure: true, ..Options::default() };
+    let server = objsync::rest::Server::start(&home, &everywhere).unwrap();
+    let port = server.address().port();
+    let ask = |headers: &str| {
+        // me:long enough
+        let head =
+            format!("POST {MAKE} HTTP/1.1\r\nConnection: close\r\nAuthorization: Basic bWU6bG9uZyBlbm91Z2g=\r\n");
+        raw::ask(([127, 0, 0, 1], port).into(), &format!("{head}{headers}\r\n")).status
+    };
+    for page in ["http://6.6.6.6", "http://[2001:db8::1]", "http://192.168.7.7"] {
+        for origin in [page.to_owned(), format!("{page}:{port}")] {
+            assert_eq!(ask(&format!("Host: 127.0.0.1:{port}\r\nOrigin: {origin}\r\n")), 403, "{origin}");
+        }
+    }
+    assert_eq!(ask(&format!("Host: evil.example:{port}\r\n")), 403);
+    assert_eq!(ask(&format!("Host: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n")), 200);
+}
+
 #[test]
 fn every_answer_is_safe_in_a_browser() {
     let served = Served::new();

@@ -12,6 +12,8 @@ pub struct Program {
     pub child: Child,
     /// `127.0.0.1:52773`
     pub address: String,
+    /// What it says on standard output, a JSON value.
+    pub said: serde_json::Value,
 }
 
 pub fn objsync(args: &[&str]) -> Command {
@@ -33,7 +35,7 @@ impl Program {
             assert!(out.read_line(&mut said).unwrap() > 0, "it says where it serves: {said}");
         }
         let said: serde_json::Value = serde_json::from_str(&said).unwrap();
-        Program { child, address: said["address"].as_str().unwrap().to_owned() }
+        Program { child, address: said["address"].as_str().unwrap().to_owned(), said }
     }
 }
 
@@ -109,6 +111,12 @@ fn the_program_says_what_is_wrong() {
     fails(&["serve", "--db", "x.db"], 2, &["--dir"]);
     fails(&["credentials", "me", "--dir", demo], 2, &["8 characters", "nothing was changed"]);
     set_credentials(demo, "me", "long enough\n");
+    fails(
+        &["serve", "--dir", demo, "--bind", "0.0.0.0"],
+        2,
+        &["TLS is needed", "--tls-cert", "--insecure", "nothing is served"],
+    );
+    fails(&["serve", "--dir", demo, "--tls-cert", "x.pem"], 2, &["--tls-key"]);
     let program = Program::serve(demo, &[]);
     fails(&["serve", "--dir", demo, "--port", "0"], 3, &["serves", "already"]);
     drop(program);
