@@ -323,7 +323,7 @@ fn document(linked: &Linked, packages: &BTreeMap<CrateId, Package>) -> String {
     texts.add("the Rust standard library".to_owned(), &standard_text("Apache-2.0", packages).unwrap());
     out.push_str("\nTexts\n=====\n\n");
     texts.write(&mut out);
-    out
+    out.trim_end().to_owned() + "\n"
 }
 
 const INTRODUCTION: &str = "\

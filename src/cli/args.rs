@@ -417,6 +417,8 @@ pub enum Command {
         /// The file to be made
         file: PathBuf,
     },
+    /// Print the licences of the libraries and fonts in this program
+    Licences,
     /// A scenario told in the terminal, on a temporary environment
     Tour {
         /// Which

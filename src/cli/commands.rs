@@ -22,6 +22,9 @@ use crate::sync::{
 };
 use crate::words::{quoted, quoted_path, same_name};
 
+/// The licences of third parties, which tests/licences.rs collects. They are part of the program, so that a copied binary has them.
+const LICENCES: &str = include_str!("../../assets/third-party-licences.txt");
+
 /// The answer of `install`: how the new environment stands, and where the files went that were there.
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -36,6 +39,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
     let out = output::Output { json, place };
     match &command {
         Command::Tour { scenario } => return tour(scenario, out),
+        Command::Licences => return out.done(&json!({"text": LICENCES}), || vec![LICENCES.trim_end().to_owned()]),
         Command::Track { file, tables, name, role, no_reference, yes } => {
             if !*yes {
                 references::ask(file, (tables, name.as_deref(), role), no_reference)?;
@@ -82,6 +86,7 @@ pub(crate) fn run(command: Command, place: &Place, json: bool) -> Result<ExitCod
     match command {
         Command::Install { .. }
         | Command::Tour { .. }
+        | Command::Licences
         | Command::Track { .. }
         | Command::Untrack { .. }
         | Command::Copy { .. }

@@ -45,7 +45,7 @@ fn runnable(text: &str, place: &Place) -> String {
         // A command, not the program's name in a sentence.
         let word: String = after.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
         if args::Args::command().find_subcommand(&word).is_some()
-            && !["tour", "track", "untrack", "copy", "sample"].contains(&word.as_str())
+            && !["tour", "track", "untrack", "copy", "sample", "licences"].contains(&word.as_str())
             && !["--dir", "--db"].iter().any(|option| after.lines().next().unwrap_or("").contains(option))
         {
             out.push_str(&named);
