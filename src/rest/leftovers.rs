@@ -3,32 +3,22 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::sync::part_file;
+
 /// How the file of an upload begins while it comes.
 pub(crate) const UPLOAD: &str = ".objsync-upload-";
 
 /// How the file of credentials begins while it is written.
 pub(crate) const CREDENTIALS: &str = ".objsync-credentials-";
 
-/// A set, or a copy of a database, while it is written: `.objsync-….part`, and the files that SQLite puts beside that.
-const PART: (&str, &str) = (".objsync-", ".part");
-
 /// Nobody writes to a file for so long without changing it.
 const LEFT: Duration = Duration::from_secs(3600);
 
 /// Clears uploads in the environment's folder whatever their age, and what other programs may be writing only if it is old. Only
 /// for who holds the lock of the environment: then no other server receives uploads.
-pub(crate) fn clear<'a>(home: &Path, sets: impl IntoIterator<Item = &'a Path>) {
-    clear_in(home, |name, age| {
-        name.starts_with(UPLOAD) || (is_part(name) || name.starts_with(CREDENTIALS)) && age > Some(LEFT)
-    });
-    for folder in sets {
-        clear_in(folder, |name, age| is_part(name) && age > Some(LEFT));
-    }
-}
-
-fn is_part(name: &str) -> bool {
-    let name = ["-wal", "-shm", "-journal"].iter().find_map(|beside| name.strip_suffix(beside)).unwrap_or(name);
-    name.starts_with(PART.0) && name.ends_with(PART.1)
+pub(crate) fn clear<'a>(home: &'a Path, sets: impl IntoIterator<Item = &'a Path>) {
+    clear_in(home, |name, age| name.starts_with(UPLOAD) || name.starts_with(CREDENTIALS) && age > Some(LEFT));
+    [home].into_iter().chain(sets).for_each(part_file::clear);
 }
 
 fn clear_in(folder: &Path, is_left: impl Fn(&str, Option<Duration>) -> bool) {

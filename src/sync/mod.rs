@@ -42,7 +42,7 @@ mod environment;
 mod error;
 mod exchange;
 mod node;
-mod part_file;
+pub(crate) mod part_file;
 pub(crate) mod private_file;
 mod progress;
 mod retired;

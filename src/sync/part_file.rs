@@ -1,5 +1,5 @@
 //! Files that are not complete yet: written beside their place and put there in one step. What a process that was killed has left of
-//! them is cleared when the next one is begun in that folder.
+//! them is cleared when the next one is begun in that folder, or a server starts that writes there.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +18,8 @@ pub(crate) fn begin(folder: &Path) -> std::io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder)
 }
 
-fn clear(folder: &Path) {
+/// Clears what a process that was killed has left in a folder.
+pub(crate) fn clear(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };

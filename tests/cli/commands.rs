@@ -583,7 +583,8 @@ fn a_restored_file_is_refused_and_rejoin_is_the_way_out() {
 #[test]
 fn licences_are_printed_without_an_environment() {
     let demo = Demo::empty();
-    let file = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/third-party-licences.txt")).unwrap();
+    let file =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/third-party-licences.txt")).unwrap();
     let printed = demo.bare(&["licences"]);
     assert_eq!((printed.code, printed.stderr.as_str()), (0, ""));
     assert!(printed.stdout == file, "the file is printed as it is");
