@@ -135,9 +135,15 @@ fn handshakes_that_never_end_keep_nobody_out() {
     let since = Instant::now();
     assert_eq!(ask(stream, &format!("localhost:{port}"), BASIC, "").status, 200);
     assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
-    // The first made room for later ones; the last is hung up on by time.
-    assert_eq!(silent[0].read(&mut [0]).unwrap_or(0), 0);
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    // The earliest made room for later ones, in whatever order the system had them begin; the last is hung up on by time.
+    let hung_up = silent.iter().filter(|&stream| {
+        stream.set_nonblocking(true).unwrap();
+        let read = (&*stream).read(&mut [0]);
+        stream.set_nonblocking(false).unwrap();
+        !matches!(read, Err(e) if e.kind() == std::io::ErrorKind::WouldBlock)
+    });
+    let (hung_up, after) = (hung_up.count(), begun.elapsed());
+    assert!(hung_up >= 36 && after < Duration::from_secs(10), "{hung_up} after {after:?}");
     assert_eq!(silent.pop().unwrap().read(&mut [0]).unwrap_or(0), 0);
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }

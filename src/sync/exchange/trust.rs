@@ -174,9 +174,13 @@ impl Node {
         if target.guid != us.guid {
             let other = self.called_here(target);
             let also = if other == us.name { " (of the same name)" } else { "" };
+            let addressee = match self.nodes.find(target.guid) {
+                Some(_) => format!("{other} {}", target.guid),
+                None => format!("node {}", target.guid),
+            };
             let what = format!(
-                "the set is addressed to {other} {}, another node than {} {}{also}; nothing was changed",
-                target.guid, us.name, us.guid
+                "the set is addressed to {addressee}, another node than {} {}{also}; nothing was changed",
+                us.name, us.guid
             );
             return Err(Error::refused(Refusal::WrongNode, what).hint(match source.guid == us.guid {
                 true => format!("apply it at {other}"),
